@@ -1,0 +1,1 @@
+"""Writing, storing and masking clinical notes."""

@@ -1,0 +1,166 @@
+"""The eight diagnostic classes, their malignancy, and the words each is known by.
+
+Ids and grouping follow the shared label set of the authors' related code for arXiv 2511.21827 (classes 0 to 7);
+"five" is the paper-era subset without dermatofibroma, vascular lesion and squamous cell carcinoma, renumbered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dermnote.errors import ConfigError
+
+BENIGN, PRECANCEROUS, MALIGNANT = "benign", "pre-cancerous", "malignant"
+
+
+@dataclass(frozen=True)
+class LesionClass:
+    """A diagnostic class.
+
+    Attributes:
+        name: Name used everywhere as `label`.
+        malignancy: "benign", "pre-cancerous" or "malignant".
+        description: One neutral phrase for a reader.
+        words: Other names and subtypes that give the class away; what masking removes from a note.
+    """
+
+    name: str
+    malignancy: str
+    description: str
+    words: tuple[str, ...]
+
+
+BENIGN_KERATOSIS = LesionClass(
+    "benign keratosis",
+    BENIGN,
+    "a harmless thickening of the upper skin, such as a seborrheic keratosis or a solar lentigo",
+    (
+        "seborrheic keratosis",
+        "seborrhoeic keratosis",
+        "pigmented benign keratosis",
+        "solar lentigo",
+        "lentigo simplex",
+        "lentigo",
+        "lichenoid keratosis",
+        "lichen planus-like keratosis",
+        "lichen planus",
+        "keratosis",
+    ),
+)
+DERMATOFIBROMA = LesionClass(
+    "dermatofibroma",
+    BENIGN,
+    "a harmless firm nodule of fibrous tissue",
+    ("fibrous histiocytoma", "fibroma", "fibrous lesion"),
+)
+MELANOCYTIC_NEVUS = LesionClass(
+    "melanocytic nevus",
+    BENIGN,
+    "a mole",
+    (
+        "melanocytic naevus",
+        "nevus",
+        "naevus",
+        "nevi",
+        "naevi",
+        "mole",
+        "blue nevus",
+        "clark nevus",
+        "spitz nevus",
+        "reed nevus",
+        "dysplastic nevus",
+        "atypical nevus",
+        "congenital nevus",
+        "halo nevus",
+        "compound nevus",
+        "junctional nevus",
+        "dermal nevus",
+        "benign melanocytic proliferation",
+    ),
+)
+VASCULAR_LESION = LesionClass(
+    "vascular lesion",
+    BENIGN,
+    "a growth or collection of blood vessels",
+    (
+        "hemangioma",
+        "haemangioma",
+        "cherry angioma",
+        "angioma",
+        "angiokeratoma",
+        "pyogenic granuloma",
+        "vascular malformation",
+        "hemorrhage",
+        "haemorrhage",
+    ),
+)
+ACTINIC_KERATOSIS = LesionClass(
+    "actinic keratosis",
+    PRECANCEROUS,
+    "rough sun-damaged skin that can turn into squamous cell carcinoma",
+    (
+        "solar keratosis",
+        "bowen disease",
+        "bowen's disease",
+        "squamous cell carcinoma in situ",
+        "actinic damage",
+        "intraepidermal carcinoma",
+    ),
+)
+BASAL_CELL_CARCINOMA = LesionClass(
+    "basal cell carcinoma",
+    MALIGNANT,
+    "the most common skin cancer, slow and locally destructive",
+    ("basal cell cancer", "basalioma", "bcc", "rodent ulcer"),
+)
+MELANOMA = LesionClass(
+    "melanoma",
+    MALIGNANT,
+    "a cancer of pigment cells",
+    (
+        "malignant melanoma",
+        "lentigo maligna",
+        "lentigo maligna melanoma",
+        "melanoma in situ",
+        "superficial spreading melanoma",
+        "nodular melanoma",
+        "acral lentiginous melanoma",
+        "malignant melanocytic proliferation",
+    ),
+)
+SQUAMOUS_CELL_CARCINOMA = LesionClass(
+    "squamous cell carcinoma",
+    MALIGNANT,
+    "a skin cancer of keratin-making cells",
+    ("squamous cell cancer", "scc", "keratoacanthoma", "spinalioma"),
+)
+
+EIGHT: tuple[LesionClass, ...] = (
+    BENIGN_KERATOSIS,
+    DERMATOFIBROMA,
+    MELANOCYTIC_NEVUS,
+    VASCULAR_LESION,
+    ACTINIC_KERATOSIS,
+    BASAL_CELL_CARCINOMA,
+    MELANOMA,
+    SQUAMOUS_CELL_CARCINOMA,
+)
+FIVE: tuple[LesionClass, ...] = (BENIGN_KERATOSIS, MELANOCYTIC_NEVUS, ACTINIC_KERATOSIS, BASAL_CELL_CARCINOMA, MELANOMA)
+
+SCHEMES: dict[str, tuple[LesionClass, ...]] = {"eight": EIGHT, "five": FIVE}
+
+
+def classnames(scheme: str) -> tuple[str, ...]:
+    """Class names of a scheme ("eight" or "five"), in id order."""
+    if scheme not in SCHEMES:
+        raise ConfigError(f"Unknown classes '{scheme}'.", f"Known: {', '.join(SCHEMES)}, own.")
+    return tuple(each.name for each in SCHEMES[scheme])
+
+
+def find_class(name: str) -> LesionClass | None:
+    """The class that bears this name or alias (any case), or None."""
+    wanted = name.strip().lower()
+    for each in EIGHT:
+        if wanted == each.name or wanted in each.words:
+            return each
+    return None

@@ -1,0 +1,82 @@
+"""Shared fixtures: one small way through (cases, notes, run, bundle), made once a test session from drawn lesions."""
+
+from __future__ import annotations
+
+import os
+
+# Read by huggingface_hub and gradio when they are imported, so they must stand here, before any import of ours.
+os.environ["HF_HUB_DISABLE_XET"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["HF_HUB_OFFLINE"] = os.environ.get("HF_HUB_OFFLINE", "0")
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+REAL_DATA = REPOSITORY.parent / "shared" / "data"
+UNDER_CI = os.environ.get("CI", "").lower() == "true"
+
+
+def find_chromium() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    reason = ""
+    if item.get_closest_marker("real_data") and not REAL_DATA.is_dir():
+        reason = f"the real pictures are not at {REAL_DATA}"
+    if item.get_closest_marker("browser") and find_chromium() is None:
+        reason = "Chromium is not installed (Debian: apt-get install chromium)"
+    if reason and UNDER_CI:
+        pytest.fail(f"{reason}, and under CI nothing is passed over in silence", pytrace=False)
+    if reason:
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def cases_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """160 small drawn lesions (20 a class), prepared."""
+    from train import prepare
+
+    out = tmp_path_factory.mktemp("cases") / "cases"
+    assert prepare.main(["drawn=160", "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def notes_file(cases_folder: Path) -> Path:
+    """Their metadata notes."""
+    from train import generate_notes
+
+    out = cases_folder.parent / "notes.jsonl"
+    assert generate_notes.main(["--cases", str(cases_folder), "--strategy", "m", "--out", str(out)]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def run_folder(cases_folder: Path, notes_file: Path) -> Path:
+    """A run of `smoke.yaml`: real in every part, too short to be good."""
+    from train import fit
+
+    out = cases_folder.parent / "run"
+    config = str(REPOSITORY / "train" / "configs" / "smoke.yaml")
+    assert (
+        fit.main(["--config", config, "--cases", str(cases_folder), "--notes", str(notes_file), "--out", str(out)]) == 0
+    )
+    return out
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(run_folder: Path, cases_folder: Path, notes_file: Path) -> Path:
+    """A bundle made from that run."""
+    from train import build_index, evaluate
+
+    out = cases_folder.parent / "bundle"
+    common = ["--run", str(run_folder), "--cases", str(cases_folder), "--notes", str(notes_file)]
+    assert evaluate.main(common) == 0
+    assert build_index.main([*common, "--out", str(out)]) == 0
+    return out

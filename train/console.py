@@ -1,0 +1,34 @@
+"""How every step of `train` speaks to the person who runs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
+
+from dermnote.errors import DermNoteError
+
+WRONG_USE = 2
+
+
+def run(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
+    """Runs a step as a program: a user's mistake is one line on stderr and exit status 2, never a stack trace."""
+    try:
+        status = main(None)
+    except DermNoteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = WRONG_USE
+    except KeyboardInterrupt:
+        print("stopped; run the same command again to go on", file=sys.stderr)
+        status = 130
+    sys.exit(status)
+
+
+def print_summary(title: str, rows: Mapping[str, object], next_command: str = "") -> None:
+    """Prints what was done: a title, aligned rows, and the command that usually comes next."""
+    width = max((len(key) for key in rows), default=0)
+    print(f"\n{title}")
+    for key, value in rows.items():
+        print(f"  {key:<{width}}  {value}")
+    if next_command:
+        print(f"\nnext: {next_command}")
