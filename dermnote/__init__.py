@@ -1,4 +1,6 @@
-"""DermNote: clinical notes for skin lesion pictures, and encoders trained on the pairs. Research only, never a diagnosis.
+"""DermNote: clinical notes for skin lesion pictures, and encoders trained on the pairs.
+
+Research software: never a diagnosis.
 
 >>> from dermnote import DermNote
 >>> model = DermNote.from_pretrained()          # the embedded starter; or "org/name", or a folder

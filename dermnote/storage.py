@@ -19,7 +19,7 @@ def replacing_file(path: str | Path) -> Iterator[Path]:
     aside = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         yield aside
-        os.replace(aside, target)
+        aside.replace(target)
     finally:
         aside.unlink(missing_ok=True)
 
@@ -35,8 +35,8 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         yield aside
         old = target.with_name(f".{target.name}.{os.getpid()}.old")
         if target.exists():
-            os.replace(target, old)
-        os.replace(aside, target)
+            target.replace(old)
+        aside.replace(target)
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -44,5 +44,5 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
 
 def sha256_of(path: str | Path) -> str:
     """The sha256 of a file, as hex."""
-    with open(path, "rb") as stream:
+    with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Measures of a model, as pure functions of arrays."""
