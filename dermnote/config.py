@@ -84,8 +84,8 @@ class DermNoteConfig:
         known = [field.name for field in fields(cls)]
         for key in values:
             if key not in known:
-                error = unknown_key(key, known, str(path))
-                raise BundleError(error.message, error.hint)
+                unknown = unknown_key(key, known, str(path))
+                raise BundleError(unknown.message, unknown.hint)
         return cls(**values)
 
     def save(self, path: str | Path) -> None:

@@ -1,0 +1,240 @@
+"""Bundles to and from the Hugging Face Hub: all of one commit or nothing. The only file that knows the Hub's client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from dermnote.errors import BundleError, HubError
+from dermnote.manifest import MANIFEST, is_bundle, verify_manifest, write_manifest
+
+__all__ = ["PushResult", "pull", "push", "verify_manifest", "write_manifest"]
+
+DEFAULT_ENDPOINT = "https://huggingface.co"
+OFFLINE_HINT = "Load it once with a connection; after that it opens offline."
+TOKEN_HINT = "Run `hf auth login`, or set HF_TOKEN to a token with the right to write."  # noqa: S105 (words)
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """What a push did, or (dry run) would do.
+
+    Attributes:
+        repo_id: Repository, "org/name".
+        files: Path and size in bytes of every file of the bundle.
+        total_bytes: Their sum.
+        url: Where the commit (dry run: the repository) is to be seen.
+        commit: The commit's sha; None for a dry run.
+    """
+
+    repo_id: str
+    files: tuple[tuple[str, int], ...]
+    total_bytes: int
+    url: str
+    commit: str | None
+
+
+def pull(
+    id_or_folder: str | Path,
+    revision: str | None = None,
+    local_files_only: bool = False,
+    token: str | None = None,
+    cache_dir: str | Path | None = None,
+    allow_patterns: Sequence[str] | None = None,
+) -> Path:
+    """A folder that holds the files asked for, checked against their manifest.
+
+    Args:
+        id_or_folder: A folder, returned as it is; or a Hub repository, "org/name".
+        revision: Branch, tag or commit; None is "main". All files come from the one commit it stands for at the start.
+        local_files_only: Use the cache alone, send nothing.
+        token: Hub token; None uses the one of `hf auth login` or HF_TOKEN.
+        cache_dir: Where downloads are kept; None is the Hub client's own place.
+        allow_patterns: Only files that match, e.g. ["image_encoder/*"], with the manifest if there is one. The
+            repository then need not be a DermNote bundle. None: a whole bundle.
+
+    Raises:
+        HubError: Unknown repository or revision, no access, no connection and nothing cached.
+        BundleError: Not a bundle, or its files differ from its manifest.
+    """
+    folder = Path(id_or_folder)
+    if not folder.is_dir():
+        _refuse_missing_folder(str(id_or_folder))
+        folder = _download(str(id_or_folder), revision, local_files_only, token, cache_dir, allow_patterns)
+    if is_bundle(folder):
+        verify_manifest(folder, allow_patterns)
+    return folder
+
+
+def push(
+    folder: str | Path,
+    repo_id: str,
+    private: bool = False,
+    dry_run: bool = False,
+    token: str | None = None,
+    revision: str | None = None,
+) -> PushResult:
+    """Publishes a bundle as one commit; the repository then holds exactly the bundle's files.
+
+    Args:
+        folder: The bundle; checked against its manifest first.
+        repo_id: "org/name"; made if it does not exist.
+        private: Only people with access see it. A repository that is public already is then refused.
+        dry_run: Check, and say what would be sent; nothing is sent.
+        token: Hub token; None uses the one of `hf auth login` or HF_TOKEN.
+        revision: Branch to commit to, made if it does not exist; None is "main".
+
+    Raises:
+        BundleError: The folder is not a whole, unchanged bundle.
+        HubError: No token, no access, a card the Hub refuses, no connection.
+    """
+    verify_manifest(folder)
+    files = _files_to_push(Path(folder))
+    total = sum(size for _, size in files)
+    if dry_run:
+        return PushResult(repo_id, files, total, f"{_endpoint()}/{repo_id}", None)
+
+    from huggingface_hub import HfApi, get_token
+
+    token = token or get_token()
+    if not token:
+        raise HubError(f"No Hub token to push {repo_id} with.", TOKEN_HINT)
+    api = HfApi(endpoint=_endpoint(), token=token, library_name="dermnote")
+    with _clear_errors(repo_id, revision):
+        api.create_repo(repo_id, private=private or None, exist_ok=True)
+        if private and not api.model_info(repo_id).private:
+            raise HubError(
+                f"{repo_id} exists and is public; nothing was sent.",
+                f"Make it private at {_endpoint()}/{repo_id}/settings, or choose another name.",
+            )
+        if revision is not None:
+            api.create_branch(repo_id, branch=revision, exist_ok=True)
+        done = api.upload_folder(
+            repo_id=repo_id,
+            folder_path=folder,
+            revision=revision,
+            commit_message="Publish a DermNote bundle",
+            delete_patterns="*",  # what an earlier bundle had and this one has not would fail the manifest
+        )
+    return PushResult(repo_id, files, total, str(done.commit_url), str(done.oid))
+
+
+def _endpoint() -> str:
+    """The Hub's address, read at each call: the client itself reads HF_ENDPOINT only once, when it is imported."""
+    return (os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
+
+
+def _files_to_push(folder: Path) -> tuple[tuple[str, int], ...]:
+    from dermnote.manifest import read_manifest
+
+    files = [(name, size) for name, (_, size) in read_manifest(folder).items()]
+    return tuple(sorted([*files, (MANIFEST, (folder / MANIFEST).stat().st_size)]))
+
+
+def _refuse_missing_folder(name: str) -> None:
+    """What can only be meant as a folder is not asked of the Hub."""
+    if name.startswith((".", "/", "~")) or name.endswith("/") or "\\" in name or name.count("/") > 1 or not name:
+        raise HubError(f"There is no folder {name!r}.", "Name a bundle's folder, or a Hub repository as org/name.")
+
+
+def _download(
+    repo_id: str,
+    revision: str | None,
+    local_files_only: bool,
+    token: str | None,
+    cache_dir: str | Path | None,
+    allow_patterns: Sequence[str] | None,
+) -> Path:
+    from huggingface_hub import hf_hub_download, snapshot_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    cache_dir = cache_dir or os.environ.get("HF_HUB_CACHE") or None
+    endpoint = _endpoint()
+    with _clear_errors(repo_id, revision, local_files_only):
+        if allow_patterns is None:  # the manifest first: no other kind of repository is downloaded by mistake
+            try:
+                manifest = hf_hub_download(
+                    repo_id,
+                    MANIFEST,
+                    revision=revision,
+                    local_files_only=local_files_only,
+                    token=token,
+                    cache_dir=cache_dir,
+                    endpoint=endpoint,
+                )
+            except LocalEntryNotFoundError:
+                raise
+            except EntryNotFoundError as error:
+                raise BundleError(
+                    f"{repo_id} is not a DermNote bundle: it has no {MANIFEST}.",
+                    "Look for repositories with the tag 'dermnote' on the Hub.",
+                ) from error
+            revision = Path(manifest).parent.name  # the commit; all else comes from the same one
+        patterns = None if allow_patterns is None else [*allow_patterns, MANIFEST]
+        found = snapshot_download(
+            repo_id,
+            revision=revision,
+            local_files_only=local_files_only,
+            token=token,
+            cache_dir=cache_dir,
+            allow_patterns=patterns,
+            endpoint=endpoint,
+        )
+    return Path(found)
+
+
+@contextmanager
+def _clear_errors(repo_id: str, revision: str | None, local_files_only: bool = False) -> Iterator[None]:
+    """Turns whatever the Hub's client raises into one HubError that says what to do."""
+    from huggingface_hub import errors
+
+    where = f"{repo_id}@{revision}" if revision else repo_id
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise HubError(f"Access to {repo_id} has to be asked for.", f"Do so at {_endpoint()}/{repo_id}.") from error
+    except errors.RepositoryNotFoundError as error:
+        raise HubError(
+            f"{repo_id} is not on the Hub ({_endpoint()}), or is private.",
+            "Check the name; for a private repository run `hf auth login`, set HF_TOKEN, or pass token=.",
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise HubError(
+            f"{repo_id} has no revision '{revision}'.", f"See {_endpoint()}/{repo_id}/commits/main for what there is."
+        ) from error
+    except errors.HFValidationError as error:
+        raise HubError(f"'{repo_id}' is neither a folder nor a Hub repository.", "Write org/name.") from error
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
+        raise _not_cached(where, local_files_only) from error
+    except errors.HfHubHTTPError as error:
+        raise _refused(where, error.response.status_code, error.server_message or "") from error
+    except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]  # of httpx or httpx2, by version
+        raise HubError(f"The transfer of {where} broke off ({type(error).__name__}).", retryable=True) from error
+    except ValueError as error:  # the Hub's check of the card's front matter
+        raise HubError(f"The Hub refused {where}: {' '.join(str(error).split())[:300]}") from error
+
+
+def _not_cached(where: str, local_files_only: bool) -> HubError:
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    if local_files_only or HF_HUB_OFFLINE:
+        return HubError(f"{where} is not wholly in the local cache, and downloads are switched off.", OFFLINE_HINT)
+    return HubError(
+        f"The Hub ({_endpoint()}) cannot be reached, and {where} is not wholly in the local cache.",
+        "Check the connection and try again. " + OFFLINE_HINT,
+        retryable=True,
+    )
+
+
+def _refused(where: str, status: int, words: str) -> HubError:
+    if status in (401, 403):
+        return HubError(f"The Hub refused access to {where} (status {status}).", TOKEN_HINT)
+    detail = f": {' '.join(words.split())[:200]}" if words else ""
+    return HubError(
+        f"The Hub answered {status} for {where}{detail}.",
+        "Try again later." if status == 429 or status >= 500 else "",
+        retryable=status == 429 or status >= 500,
+    )
