@@ -1,0 +1,111 @@
+"""Embeddings and logits of whole sets, in float32 unless asked otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from dermnote.model import DermNoteModel
+from train.cases import Cases
+from train.squares import Squares
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """What a model makes of cases, in their order.
+
+    Attributes:
+        image: (n, embed_dim) float32, unit rows.
+        text: The same of their notes, or None.
+        logits: (n, classes) float32 of the image branch.
+    """
+
+    image: np.ndarray
+    text: np.ndarray | None
+    logits: np.ndarray
+
+
+def embed_cases(
+    model: DermNoteModel,
+    cases: Cases,
+    texts: Sequence[str] | None = None,
+    batch_size: int = 64,
+    device: torch.device | str | None = None,
+    progress: bool = True,
+) -> Embeddings:
+    """Embeds the pictures of cases, and their notes if given; classifies by the picture alone.
+
+    Args:
+        model: Left in eval mode on `device`.
+        cases: n cases.
+        texts: n notes in the same order, or None.
+        batch_size: Pictures in one pass; does not change the result beyond rounding.
+        device: Where to compute; None takes a GPU if there is one.
+        progress: Whether to show a bar.
+    """
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    model = model.to(device).eval()
+    squares = Squares(cases.images, model.image_encoder.image_size, cache_bytes=0)
+    image, logits = embed_squares(model, squares, batch_size, device, progress=progress)
+    text = embed_texts(model, texts, batch_size, device) if texts is not None else None
+    return Embeddings(unit_rows(image), None if text is None else unit_rows(text), logits.numpy())
+
+
+@torch.inference_mode()
+def embed_squares(
+    model: DermNoteModel,
+    squares: Squares,
+    batch_size: int,
+    device: torch.device,
+    *,
+    autocast: torch.dtype | None = None,
+    progress: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Embeddings (n, embed_dim), not normalised, and logits (n, classes); both float32 on the CPU."""
+    embeddings, logits = [], []
+    with tqdm(total=len(squares), desc="embedding", unit="img", disable=not progress, leave=False) as bar:
+        for _, pixels in squares.batches(batch_size):
+            pixel_values = model.image_encoder.normalise(pixels.to(device, non_blocking=True))
+            pixel_values = pixel_values.contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
+                embedding = model.encode_image(pixel_values)
+                logit = model.classify(embedding)
+            embeddings.append(embedding.float().cpu())
+            logits.append(logit.float().cpu())
+            bar.update(len(pixels))
+    return torch.cat(embeddings), torch.cat(logits)
+
+
+@torch.inference_mode()
+def embed_texts(model: DermNoteModel, texts: Sequence[str], batch_size: int, device: torch.device) -> Tensor:
+    """Embeddings (n, embed_dim) of notes, not normalised, float32 on the CPU; equal notes are computed once."""
+    features = text_features(model, sorted(set(texts)), batch_size, device)
+    rows = {text: row for row, text in enumerate(sorted(set(texts)))}
+    embeddings = model.encode_text_features(features.to(device)).float().cpu()
+    return embeddings[[rows[text] for text in texts]]
+
+
+@torch.no_grad()  # not inference_mode: training takes gradients through what is built on these
+def text_features(model: DermNoteModel, texts: Sequence[str], batch_size: int, device: torch.device) -> Tensor:
+    """What the text encoder makes of notes, (n, feature_dim) float32 on the CPU, before any projection."""
+    encoder = model.text_encoder
+    if encoder is None:
+        raise ValueError("an image-only model has no text encoder")
+    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))  # like lengths together: little padding
+    features = torch.empty(len(texts), encoder.feature_dim)
+    for first in range(0, len(texts), batch_size):
+        rows = order[first : first + batch_size]
+        tokens = {name: value.to(device) for name, value in encoder.tokenize([texts[row] for row in rows]).items()}
+        features[rows] = encoder(**tokens).float().cpu()
+    return features
+
+
+def unit_rows(embeddings: Tensor) -> np.ndarray:
+    """Rows scaled to length one, float32."""
+    return F.normalize(embeddings.float(), dim=-1).numpy()

@@ -1,0 +1,45 @@
+"""A finished or running training run, read from its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dermnote.config import DermNoteConfig
+from dermnote.errors import BundleError
+from dermnote.model import DermNoteModel
+from train.config import TrainConfig, load_config
+
+BEST, LAST, CONFIG = "best", "last", "config.yaml"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run and its best model.
+
+    Attributes:
+        model: The best model so far, in eval mode, on the CPU.
+        config: What it publishes.
+        train_config: What it was trained with.
+        folder: The run's folder.
+    """
+
+    model: DermNoteModel
+    config: DermNoteConfig
+    train_config: TrainConfig
+    folder: Path
+
+
+def load_run(folder: str | Path) -> Run:
+    """Reads a run's best model and settings.
+
+    Raises:
+        BundleError: The folder holds no run, or no epoch of it is finished.
+    """
+    folder = Path(folder)
+    if not (folder / CONFIG).is_file():
+        raise BundleError(f"{folder} holds no training run.", "Train one: accelerate launch -m train.fit --help")
+    if not (folder / BEST).is_dir():
+        raise BundleError(f"The run {folder} has not finished an epoch yet.", "Go on: the same command with --resume.")
+    model, config = DermNoteModel.from_pretrained(folder / BEST)
+    return Run(model, config, load_config(folder / CONFIG), folder)
