@@ -1,0 +1,70 @@
+"""Takes the diagnosis out of a note, so that what is left speaks only of what is seen.
+
+Notes written from metadata name the true class, and retrieval counts "same class" as relevant: with the name in it
+the search is nearly given. Masked notes show what findings alone are worth. One neutral mark stands for whatever
+was removed, runs of it shrink to one, and articles before it are levelled, so that the gap itself tells nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from dermnote.notes import diagnosis_words as words
+
+MASK = "[masked]"
+_MARK = re.escape(MASK)
+_JOINT = r"(?:[\s,;:/–-]|\b(?:and|or|of|with|the|an?|variant|subtype|type|class|in|not|only)\b)"
+_RUN = re.compile(rf"{_MARK}(?:{_JOINT}*{_MARK})+", re.IGNORECASE)
+_BRACKETED = re.compile(rf"\(\s*{_MARK}\s*\)")
+_ARTICLE = re.compile(rf"\b([Aa])n(?=\s+{_MARK})")
+
+
+def mask_diagnosis(text: str, *, extra: Sequence[str] = ()) -> str:
+    """Replaces what names a class, a subtype, a group of classes or a degree of danger with "[masked]".
+
+    Whole words in any case, number, spacing and hyphenation, the longest name first. The words are those of
+    `dermnote.taxonomy` and `dermnote.notes.diagnosis_words`, which also lists what is left standing and why.
+
+    Args:
+        text: A note.
+        extra: More names to remove, such as the case's own label and subtype; a name with commas or brackets is
+            removed whole and in its parts ("Nevus, NOS, Junctional").
+
+    Returns:
+        The note without them; unchanged where it holds none.
+    """
+    for pattern in (*_patterns(), *_extra_patterns(tuple(extra))):
+        text = pattern.sub(MASK, text)
+    return _level(text)
+
+
+@lru_cache(maxsize=1)
+def _patterns() -> tuple[re.Pattern[str], ...]:
+    names = [words.inflected(name) for name in words.class_names()]
+    phrases = (*words.ARCHIVE_GROUPS, *words.QUALIFIED, *words.NEVUS_KINDS)
+    return (
+        re.compile(words.any_of(phrases), re.IGNORECASE),
+        re.compile(words.any_of((*names, *words.GROUPS, *words.DANGER)), re.IGNORECASE),
+        re.compile(words.any_of(words.CODES)),
+    )
+
+
+@lru_cache(maxsize=4096)
+def _extra_patterns(extra: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+    parts = {part for name in extra for part in (name, *re.split(r"[,;()]|\s[-–]\s", name))}
+    spelled = [part for part in parts if len(re.sub(r"[\W_]", "", part)) > 1]
+    if not spelled:
+        return ()
+    ordered = sorted(spelled, key=lambda part: (-len(part), part))
+    return (re.compile(words.any_of(map(words.inflected, ordered)), re.IGNORECASE),)
+
+
+def _level(text: str) -> str:
+    """Shrinks runs of marks to one and writes "a" before each, until nothing changes."""
+    before = ""
+    while text != before:
+        before = text
+        text = _RUN.sub(MASK, _BRACKETED.sub(MASK, text))
+    return _ARTICLE.sub(r"\1", text)

@@ -1,0 +1,106 @@
+import itertools
+import re
+
+import pytest
+
+from dermnote.case import LesionMetadata
+from dermnote.errors import NotesError
+from dermnote.notes import template
+from dermnote.notes.strategies import STRATEGIES, get_strategy, get_writable_strategy
+from dermnote.notes.template import prompt_version, template_note, write_template
+
+FULL = {
+    "label": "melanoma",
+    "subtype": "Lentigo maligna",
+    "malignancy": "malignant",
+    "description": "Irregular network; blue veil.",
+    "age": 81.0,
+    "sex": "female",
+    "site": "head_neck_face",
+    "skin_type": "Fitzpatrick III",
+}
+TOLD_WITHOUT_DEMOGRAPHICS = {"label", "subtype", "malignancy", "description"}
+
+
+def subsets():
+    return itertools.chain.from_iterable(itertools.combinations(FULL, size) for size in range(len(FULL) + 1))
+
+
+@pytest.mark.parametrize("demographics", [False, True])
+def test_no_subset_of_fields_leaves_a_hole(demographics):
+    for names in subsets():
+        metadata = LesionMetadata(**{name: FULL[name] for name in names})
+        if not set(names) & (set(FULL) if demographics else TOLD_WITHOUT_DEMOGRAPHICS):
+            with pytest.raises(NotesError, match="nothing to write"):
+                write_template(metadata, demographics=demographics)
+            continue
+        note = write_template(metadata, demographics=demographics)
+        assert note.endswith(".") and not note.endswith(".."), note
+        assert not re.search(r"  |None|\bnan\b|,\s*[,.]|\s[,.;]|\{|\}|\.\.|: *\.|\n", note), note
+        assert not re.search(r"\ba (?=[aeiou8])|\ban (?=[^aeiou8])", note), note
+        assert all(sentence[0].isupper() for sentence in re.split(r"(?<=\.) ", note)), note
+
+
+def test_every_known_field_is_told_once():
+    note = write_template(LesionMetadata(**FULL), demographics=True)
+    assert note == (
+        "This record is of a malignant skin lesion, diagnosed as melanoma, subtype lentigo maligna. "
+        "Noted beside it: irregular network; blue veil. "
+        "Seen on the head neck face of an 81-year-old female patient with skin type Fitzpatrick III."
+    )
+
+
+def test_demographics_are_off_unless_asked_for():
+    note = write_template(LesionMetadata(**FULL))
+    assert not re.search("81|female|head|Fitzpatrick", note)
+
+
+@pytest.mark.parametrize(
+    ("label", "subtype", "told"),
+    [
+        ("melanocytic nevus", "Nevus", False),
+        ("melanocytic nevus", "Nevus, NOS", False),
+        ("basal cell carcinoma", "Basal-cell carcinoma", False),
+        ("melanocytic nevus", "Nevus, NOS, Dermal", True),
+        ("benign keratosis", "Solar lentigo", True),
+    ],
+)
+def test_a_subtype_is_told_only_if_it_says_something_else(label, subtype, told):
+    assert ("subtype" in write_template(LesionMetadata(label=label, subtype=subtype))) is told
+
+
+@pytest.mark.parametrize(
+    ("age", "words"), [(8, "an 8-"), (11, "an 11-"), (18.0, "an 18-"), (81, "an 81-"), (1, "a 1-")]
+)
+def test_the_article_fits_the_age(age, words):
+    assert f"in {words}year-old patient." in write_template(LesionMetadata(age=age), demographics=True)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "-", "unknown", "NaN", "N/A", "None"])
+def test_what_tables_write_for_missing_is_missing(blank):
+    assert write_template(LesionMetadata(label="melanoma", subtype=blank, malignancy=blank, description=blank)) == (
+        "This record is of a skin lesion, diagnosed as melanoma."
+    )
+
+
+def test_an_infant_has_no_age_in_years():
+    assert "an infant male patient" in write_template(LesionMetadata(age=0.5, sex="male"), demographics=True)
+
+
+def test_other_words_make_another_version(monkeypatch):
+    first = prompt_version()
+    assert first != prompt_version(demographics=True)
+    assert template_note(LesionMetadata(**FULL)).prompt_version == first
+    monkeypatch.setattr(template, "PIECES", (*template.PIECES, "more"))
+    assert prompt_version() != first
+
+
+def test_strategies_are_known_and_the_llm_ones_refuse_to_write():
+    assert list(STRATEGIES) == ["m", "m+p1", "m+p2", "p3"]
+    assert get_writable_strategy("M").name == "m"
+    for name in ("m+p1", "m+p2", "p3"):
+        assert get_strategy(name).name == name
+        with pytest.raises(NotesError, match="needs a language model"):
+            get_writable_strategy(name)
+    with pytest.raises(NotesError, match=r"Unknown note strategy 'x'\. Known: m, m\+p1"):
+        get_strategy("x")
