@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ __all__ = ["PushResult", "pull", "push", "verify_manifest", "write_manifest"]
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 OFFLINE_HINT = "Load it once with a connection; after that it opens offline."
-TOKEN_HINT = "Run `hf auth login`, or set HF_TOKEN to a token with the right to write."  # noqa: S105 (words)
+TOKEN_HINT = "Run `hf auth login`, or set HF_TOKEN to a token that may read it (to push: write)."  # noqa: S105 (words)
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,9 @@ def push(
     if not token:
         raise HubError(f"No Hub token to push {repo_id} with.", TOKEN_HINT)
     api = HfApi(endpoint=_endpoint(), token=token, library_name="dermnote")
-    with _clear_errors(repo_id, revision):
-        api.create_repo(repo_id, private=private or None, exist_ok=True)
+    with _clear_errors(repo_id, revision), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="It seems that you are about to commit a data file")  # the case table
+        repo_id = api.create_repo(repo_id, private=private or None, exist_ok=True).repo_id
         if private and not api.model_info(repo_id).private:
             raise HubError(
                 f"{repo_id} exists and is public; nothing was sent.",
@@ -148,42 +150,31 @@ def _download(
     cache_dir: str | Path | None,
     allow_patterns: Sequence[str] | None,
 ) -> Path:
-    from huggingface_hub import hf_hub_download, snapshot_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+    from huggingface_hub import snapshot_download
 
-    cache_dir = cache_dir or os.environ.get("HF_HUB_CACHE") or None
-    endpoint = _endpoint()
-    with _clear_errors(repo_id, revision, local_files_only):
-        if allow_patterns is None:  # the manifest first: no other kind of repository is downloaded by mistake
-            try:
-                manifest = hf_hub_download(
-                    repo_id,
-                    MANIFEST,
-                    revision=revision,
-                    local_files_only=local_files_only,
-                    token=token,
-                    cache_dir=cache_dir,
-                    endpoint=endpoint,
-                )
-            except LocalEntryNotFoundError:
-                raise
-            except EntryNotFoundError as error:
-                raise BundleError(
-                    f"{repo_id} is not a DermNote bundle: it has no {MANIFEST}.",
-                    "Look for repositories with the tag 'dermnote' on the Hub.",
-                ) from error
-            revision = Path(manifest).parent.name  # the commit; all else comes from the same one
-        patterns = None if allow_patterns is None else [*allow_patterns, MANIFEST]
+    def snapshot(revision: str | None, patterns: list[str] | None) -> Path:
         found = snapshot_download(
             repo_id,
             revision=revision,
             local_files_only=local_files_only,
             token=token,
-            cache_dir=cache_dir,
+            cache_dir=cache_dir or os.environ.get("HF_HUB_CACHE") or None,
             allow_patterns=patterns,
-            endpoint=endpoint,
+            ignore_patterns=[".gitattributes"],  # the Hub's own
+            endpoint=_endpoint(),
         )
-    return Path(found)
+        return Path(found)
+
+    with _clear_errors(repo_id, revision, local_files_only):
+        if allow_patterns is not None:
+            return snapshot(revision, [*allow_patterns, MANIFEST])
+        folder = snapshot(revision, [MANIFEST])  # first alone: no other kind of repository is downloaded by mistake
+        if not is_bundle(folder):
+            raise BundleError(
+                f"{repo_id} is not a DermNote bundle: it has no {MANIFEST}.",
+                "Repositories that are one have the tag 'dermnote' on the Hub.",
+            )
+        return snapshot(folder.name, None)  # the folder bears the commit's name: all files come from that one
 
 
 @contextmanager
