@@ -1,0 +1,60 @@
+"""95% intervals by drawing patients (or lesions) anew: pictures of one patient are not independent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+Statistic = Callable[[np.ndarray], float]
+MIN_GROUPS = 5  # below that an interval would only look like one
+
+
+def group_weights(groups: Sequence[Any] | np.ndarray, n_boot: int, seed: int) -> Iterator[np.ndarray]:
+    """Yields `n_boot` times (n,): how often each case counts when all groups are drawn anew with replacement."""
+    names, of_case = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    even, random = np.full(len(names), 1 / len(names)), np.random.default_rng(seed)
+    for _ in range(n_boot):
+        yield random.multinomial(len(names), even)[of_case].astype(np.float64)
+
+
+def interval(
+    statistic: Statistic,
+    groups: Sequence[Any] | np.ndarray,
+    *,
+    n_boot: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float] | None:
+    """Percentile bootstrap interval over groups.
+
+    Args:
+        statistic: Takes (n,) weights, one a case, and returns the measure; NaN where it is undefined.
+        groups: (n,) the patient or lesion of each case.
+        n_boot: Draws.
+        seed: Same seed, same interval.
+        level: Share of the draws between the two ends.
+
+    Returns:
+        (low, high), or None with fewer than five groups or where most draws leave the measure undefined.
+    """
+    if len(np.unique(np.asarray(groups, dtype=str))) < MIN_GROUPS:
+        return None
+    values = np.array([statistic(weights) for weights in group_weights(groups, n_boot, seed)])
+    values = values[np.isfinite(values)]
+    if len(values) < n_boot / 2:
+        return None
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def weighted_mean(values: np.ndarray) -> Statistic:
+    """The statistic "mean of per-case values", leaving NaN out."""
+    known = np.isfinite(values)
+
+    def mean(weights: np.ndarray) -> float:
+        total = weights[known].sum()
+        return float((weights[known] * values[known]).sum() / total) if total > 0 else float("nan")
+
+    return mean

@@ -1,0 +1,141 @@
+"""How well predicted classes and probabilities fit the true ones.
+
+Every measure takes one weight a case, so that a bootstrap over patients only changes the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+MELANOMA, NEVUS = "melanoma", "melanocytic nevus"
+
+
+def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int, weights: np.ndarray) -> np.ndarray:
+    """(classes, classes) sums of weights; rows are the true class, columns the predicted one."""
+    cells = np.bincount(labels * classes + predicted, weights=weights, minlength=classes * classes)
+    return cells.reshape(classes, classes)
+
+
+def cohen_kappa(confusion: np.ndarray, *, linear: bool = False) -> float:
+    """Agreement beyond chance, -1 to 1; NaN if chance alone would agree always.
+
+    Args:
+        confusion: (c, c), from `confusion_matrix`.
+        linear: Weigh a mistake by the distance of the two class ids, as the authors of arXiv 2511.21827 do. Their
+            classes have no order, so the unweighted one is the one to read.
+    """
+    classes, total = len(confusion), confusion.sum()
+    ids = np.arange(classes)
+    cost = np.abs(ids[:, None] - ids[None, :]) if linear else 1 - np.eye(classes)
+    by_chance = np.outer(confusion.sum(axis=1), confusion.sum(axis=0)) / max(total, 1e-12)
+    expected = (cost * by_chance).sum()
+    return float(1 - (cost * confusion).sum() / expected) if expected > 0 else float("nan")
+
+
+def recalls(confusion: np.ndarray) -> np.ndarray:
+    """(c,) share of each true class that is found; NaN for a class that has no case."""
+    support = confusion.sum(axis=1)
+    return np.divide(np.diag(confusion), support, out=np.full(len(support), np.nan), where=support > 0)
+
+
+def macro_f1(confusion: np.ndarray) -> float:
+    """Mean F1 over the classes that have a case."""
+    support = confusion.sum(axis=1)
+    both = support + confusion.sum(axis=0)
+    f1 = np.divide(2 * np.diag(confusion), both, out=np.zeros(len(both)), where=both > 0)
+    return float(f1[support > 0].mean()) if (support > 0).any() else float("nan")
+
+
+class Auroc:
+    """Area under the ROC curve of fixed scores, for any weights: the scores are ranked once.
+
+    Args:
+        positive: (n,) bool, the cases that should score high.
+        scores: (n,) any float.
+    """
+
+    def __init__(self, positive: np.ndarray, scores: np.ndarray) -> None:
+        _, self._rank = np.unique(scores, return_inverse=True)
+        self._positive = positive.astype(bool)
+
+    def __call__(self, weights: np.ndarray) -> float:
+        """The chance that a positive case scores above a negative one, ties counted half; NaN if either is missing."""
+        high = np.bincount(self._rank, weights=weights * self._positive)
+        low = np.bincount(self._rank, weights=weights * ~self._positive)
+        pairs = high.sum() * low.sum()
+        wins = (high * (np.cumsum(low) - low / 2)).sum()
+        return float(wins / pairs) if pairs > 0 else float("nan")
+
+
+class MacroAuroc:
+    """Mean one-against-the-rest AUROC over the classes that have a case, for any weights."""
+
+    def __init__(self, labels: np.ndarray, probabilities: np.ndarray) -> None:
+        present = np.unique(labels)
+        self._each = [Auroc(labels == c, probabilities[:, c]) for c in present] if len(present) > 1 else []
+
+    def __call__(self, weights: np.ndarray) -> float:
+        """NaN if fewer than two classes have a case."""
+        values = np.array([each(weights) for each in self._each])
+        return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+
+class MelanomaAgainstNevus:
+    """AUROC of p(melanoma) / (p(melanoma) + p(nevus)) among the cases of these two classes, for any weights."""
+
+    def __init__(self, labels: np.ndarray, probabilities: np.ndarray, classnames: Sequence[str]) -> None:
+        self._auroc: Auroc | None = None
+        if MELANOMA not in classnames or NEVUS not in classnames:
+            return
+        melanoma, nevus = classnames.index(MELANOMA), classnames.index(NEVUS)
+        self._kept = np.isin(labels, (melanoma, nevus))
+        p = probabilities[self._kept].astype(np.float64)
+        share = p[:, melanoma] / np.maximum(p[:, melanoma] + p[:, nevus], np.finfo(np.float64).tiny)
+        self._auroc = Auroc(labels[self._kept] == melanoma, share)
+
+    def __call__(self, weights: np.ndarray) -> float:
+        """NaN if either class is unknown or has no case."""
+        return self._auroc(weights[self._kept]) if self._auroc else float("nan")
+
+
+def melanoma_vs_nevus_auroc(labels: np.ndarray, probabilities: np.ndarray, classnames: Sequence[str]) -> float:
+    """AUROC of melanoma against nevus (see `MelanomaAgainstNevus`)."""
+    return MelanomaAgainstNevus(labels, probabilities, classnames)(np.ones(len(labels)))
+
+
+def classification_metrics(
+    labels: np.ndarray, probabilities: np.ndarray, classnames: Sequence[str], weights: np.ndarray | None = None
+) -> dict[str, Any]:
+    """All measures of one block of cases.
+
+    Args:
+        labels: (n,) true class ids, 0 to c - 1.
+        probabilities: (n, c), rows sum to 1.
+        classnames: c names, by class id.
+        weights: (n,) weight of each case; None counts each once.
+
+    Returns:
+        kappa, kappa_linear, balanced_accuracy, macro_f1, macro_auroc, accuracy, melanoma_vs_nevus_auroc as floats (NaN
+        where undefined); recall (by class name, NaN for absent classes); confusion (c, c) as lists; classes_absent,
+        the names without a case, which no mean counts.
+    """
+    if len(labels) == 0 or probabilities.shape != (len(labels), len(classnames)):
+        raise ValueError(f"need (n, {len(classnames)}) probabilities for n > 0 labels, not {probabilities.shape}")
+    weights = np.ones(len(labels)) if weights is None else weights
+    confusion = confusion_matrix(labels, probabilities.argmax(axis=1), len(classnames), weights)
+    recall = recalls(confusion)
+    return {
+        "kappa": cohen_kappa(confusion),
+        "kappa_linear": cohen_kappa(confusion, linear=True),
+        "balanced_accuracy": float(np.nanmean(recall)),
+        "macro_f1": macro_f1(confusion),
+        "macro_auroc": MacroAuroc(labels, probabilities)(weights),
+        "accuracy": float(np.diag(confusion).sum() / confusion.sum()),
+        "melanoma_vs_nevus_auroc": MelanomaAgainstNevus(labels, probabilities, classnames)(weights),
+        "recall": dict(zip(classnames, recall.tolist(), strict=True)),
+        "confusion": confusion.tolist(),
+        "classes_absent": [name for name, value in zip(classnames, recall, strict=True) if np.isnan(value)],
+    }
