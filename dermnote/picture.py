@@ -32,7 +32,7 @@ STORED_SIDE = 256
 DECODED_SIDE = 1024
 JPEG_QUALITY = 95
 # Formats that are pictures and nothing else: Pillow also reads scripts (EPS) and exotic containers nobody needs here.
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 FORMATS_HINT = "Use a JPEG, PNG, WebP, GIF, BMP or TIFF file."
 
 
@@ -94,10 +94,25 @@ def crop_lesion(image: Image.Image, modality: Modality | None, box: Box | None =
 
 
 def prepare_picture(
-    source: Picture, modality: Modality | None, box: Box | None = None, *, max_pixels: int = MAX_PIXELS
+    source: Picture,
+    modality: Modality | None,
+    box: Box | None = None,
+    *,
+    aspect: float | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> tuple[Image.Image, Crop]:
-    """Opens, crops and scales a picture as the stored cases were: RGB, short side 256. Errors as `open_picture`."""
+    """Opens, crops and scales a picture: RGB, short side 256. This makes the stored cases, and the app's queries.
+
+    Args:
+        source: See `open_picture`, also for the errors.
+        modality: See `crop_lesion`.
+        box: See `crop_lesion`.
+        aspect: True width / height of a picture that somebody squashed; None leaves its shape.
+        max_pixels: See `open_picture`.
+    """
     image = open_picture(source, max_pixels=max_pixels, at_least=None if box else DECODED_SIDE)
+    if aspect is not None:
+        image = _unsquash(image, aspect)
     cropped, crop = crop_lesion(image, modality, box)
     return resize_short_side(cropped, STORED_SIDE), crop
 
@@ -130,6 +145,13 @@ def decode_jpeg(data: bytes, size: int) -> Image.Image:
             return image.convert("RGB")
     except Exception as error:
         raise PictureError("A stored picture is damaged.", "Prepare the cases again.") from error
+
+
+def _unsquash(image: Image.Image, aspect: float) -> Image.Image:
+    """Stretches the side that was squashed more."""
+    wider = aspect * image.height >= image.width
+    size = (round(image.height * aspect), image.height) if wider else (image.width, round(image.width / aspect))
+    return image.resize(size, Image.Resampling.BICUBIC)
 
 
 def _draft(image: Image.Image, short_side: int) -> None:

@@ -1,0 +1,37 @@
+"""Registry of sources. Each module has `SOURCE` and `read(folder)`, which yields `RawCase`, `LeftOut` and `Rejected`.
+
+To add one: write a module beside this file, and name it below. A folder with a table needs no module: `imagefolder`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from train.datasets.raw import LeftOut, RawCase, Rejected, Source
+
+NAMED = ("milk10k", "ham10000", "pad_ufes_20", "isic2017", "drawn")
+Item = RawCase | LeftOut | Rejected
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A source with its reading function; `where` is a folder, or for `drawn` a spec such as "800,seed=1"."""
+
+    source: Source
+    read: Callable[[str], Iterator[Item]]
+
+
+def get_reader(name: str) -> Reader:
+    """The reader of a named source; any other name is an `imagefolder` under that name. Modules load when asked for."""
+    if name in NAMED:
+        module = importlib.import_module(f"train.datasets.{name}")
+        return Reader(module.SOURCE, module.read)
+    from train.datasets import imagefolder
+
+    source = replace(imagefolder.SOURCE, name=name, title=name)
+    return Reader(source, lambda where: imagefolder.read(where, source))
+
+
+__all__ = ["NAMED", "Item", "LeftOut", "RawCase", "Reader", "Rejected", "Source", "get_reader"]

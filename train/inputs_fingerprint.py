@@ -1,0 +1,55 @@
+"""A mark of everything a cases folder is made from, so that a second run with the same inputs has nothing to do."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from train.datasets.raw import RawCase
+from train.gather import Gathered
+
+TRAIN = Path(__file__).resolve().parent
+# Code that decides what ends up in a cases folder: a change in any of it makes the folder anew.
+CODE = (
+    *((TRAIN.parent / "dermnote" / name) for name in ("picture.py", "pixels.py", "lesion.py", "taxonomy.py")),
+    *((TRAIN / name) for name in ("prepare.py", "classes.py", "splits.py", "unions.py", "gather.py")),
+    *((TRAIN / name) for name in ("picture_pool.py", "cases.py", "cases_folder.py", "cases_summary.py")),
+)
+
+
+def fingerprint(gathered: Gathered, settings: Mapping[str, Any]) -> str:
+    """sha256 over settings, code, every row of every table, and size and time of every picture file."""
+    digest = hashlib.sha256()
+    digest.update(repr(sorted(settings.items())).encode())
+    digest.update(_code().encode())
+    digest.update(repr([gathered.sources, gathered.left_out, gathered.rejected]).encode())
+    for case in gathered.cases:
+        digest.update(repr(replace(case, picture=Path())).encode())
+        digest.update(_state(case))
+    return digest.hexdigest()
+
+
+def _state(case: RawCase) -> bytes:
+    picture = case.picture
+    if isinstance(picture, Path):
+        try:
+            state = picture.stat()
+        except OSError:
+            return f"{picture} gone".encode()
+        return f"{picture} {state.st_size} {state.st_mtime_ns}".encode()
+    if isinstance(picture, Image.Image):
+        return picture.tobytes()
+    return pickle.dumps(picture)  # a callable by name and arguments; only hashed, never loaded
+
+
+@cache
+def _code() -> str:
+    files = [*CODE, *sorted((TRAIN / "datasets").glob("*.py")), *sorted((TRAIN / "drawing").glob("*.py"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
