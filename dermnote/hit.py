@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from PIL import Image
@@ -45,7 +45,7 @@ class Hit:
     sex: str | None = None
     site: str | None = None
     skin_type: str | None = None
-    thumbnail_jpeg: bytes | None = None
+    thumbnail_jpeg: bytes | None = field(default=None, repr=False)
 
     @property
     def metadata(self) -> LesionMetadata:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dermnote.errors import BundleError, HubError
-from dermnote.manifest import MANIFEST, is_bundle, verify_manifest, write_manifest
+from dermnote.manifest import MANIFEST, REFETCH, is_bundle, verify_manifest, write_manifest
 
-__all__ = ["PushResult", "pull", "push", "verify_manifest", "write_manifest"]
+__all__ = ["REFETCH", "PushResult", "pull", "push", "verify_manifest", "write_manifest"]
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 OFFLINE_HINT = "Load it once with a connection; after that it opens offline."
