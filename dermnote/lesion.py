@@ -16,8 +16,10 @@ Square = tuple[int, int, int, int]
 WORK_SIDE = 128  # pixels of the long side while searching; hairs vanish, lesions do not
 DARK = 40  # 0..255; the brightest channel of a frame or vignette stays below
 MIN_AREA, MAX_AREA = 0.02, 0.90  # plausible share of the field of view
-MARGIN = 0.15  # of the lesion's longer side, on each side
-MIN_SQUARE = 0.40  # of the field's short side; a smaller square is mostly a hair, a bubble or a speck
+MARGIN = 0.20  # of the lesion's longer side, on each side
+MIN_SQUARE = 0.50  # of the field's short side; in a smaller square there is mostly a crust, a bubble or a hair
+PIECE = 0.25  # of the heaviest piece's weight
+CENTRE = 0.25  # of the field's short side; this middle always stays, because the lesion is what was aimed at
 
 
 def find_lesion_square(image: Image.Image) -> tuple[Square, bool]:
@@ -80,7 +82,8 @@ def _largest_central(score: Array, field: Array) -> Array | None:
     ys, xs = np.mgrid[:height, :width]
     off_centre = ((xs / width - 0.5) ** 2 + (ys / height - 0.5) ** 2) / 0.25**2
     weights = ndimage.sum(np.exp(-off_centre), labels, np.arange(1, count + 1))
-    blob = labels == int(np.argmax(weights)) + 1
+    # A lesion often comes apart into pieces; specks, stray hairs and neighbours in the corner weigh too little to count.
+    blob = np.isin(labels, 1 + np.flatnonzero(weights >= PIECE * weights.max()))
     share = float(blob.sum() / field.sum())
     return blob if MIN_AREA <= share <= MAX_AREA else None
 
@@ -100,8 +103,11 @@ def _centre_square(bounds: tuple[float, float, float, float]) -> tuple[float, fl
 def _square_around(blob: Array, bounds: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
     """A square with a margin around the blob, moved to lie within the field of view."""
     fx0, fy0, fx1, fy1 = bounds
-    x0, y0, x1, y1 = _bounds(blob)
     longest = min(fx1 - fx0, fy1 - fy0)
+    x0, y0, x1, y1 = _bounds(blob)
+    middle = CENTRE * longest / 2
+    x0, x1 = min(x0, (fx0 + fx1) / 2 - middle), max(x1, (fx0 + fx1) / 2 + middle)
+    y0, y1 = min(y0, (fy0 + fy1) / 2 - middle), max(y1, (fy0 + fy1) / 2 + middle)
     side = min(max(max(x1 - x0, y1 - y0) * (1 + 2 * MARGIN), MIN_SQUARE * longest), longest)
     left = min(max((x0 + x1 - side) / 2, fx0), fx1 - side)
     top = min(max((y0 + y1 - side) / 2, fy0), fy1 - side)

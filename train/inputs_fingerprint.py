@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image
 
+from train.datasets import NAMED
 from train.datasets.raw import RawCase
 from train.gather import Gathered
 
@@ -28,7 +29,7 @@ def fingerprint(gathered: Gathered, settings: Mapping[str, Any]) -> str:
     """sha256 over settings, code, every row of every table, and size and time of every picture file."""
     digest = hashlib.sha256()
     digest.update(repr(sorted(settings.items())).encode())
-    digest.update(_code().encode())
+    digest.update(_code(tuple(gathered.sources)).encode())
     digest.update(repr([gathered.sources, gathered.left_out, gathered.rejected]).encode())
     for case in gathered.cases:
         digest.update(repr(replace(case, picture=Path())).encode())
@@ -50,6 +51,9 @@ def _state(case: RawCase) -> bytes:
 
 
 @cache
-def _code() -> str:
-    files = [*CODE, *sorted((TRAIN / "datasets").glob("*.py")), *sorted((TRAIN / "drawing").glob("*.py"))]
+def _code(sources: tuple[str, ...]) -> str:
+    """sha256 over the code that makes a cases folder out of these sources."""
+    modules = [TRAIN / "datasets" / f"{name if name in NAMED else 'imagefolder'}.py" for name in sources]
+    drawing = sorted((TRAIN / "drawing").glob("*.py")) if "drawn" in sources else []
+    files = [*CODE, TRAIN / "datasets" / "raw.py", *modules, *drawing]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
