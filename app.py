@@ -1,0 +1,92 @@
+"""The browser app: drop a picture and read classes, similar notes and a written note; type a note and get pictures.
+
+    python app.py                                             # the embedded starter, on http://127.0.0.1:7860
+    DERMNOTE_MODEL=org/name@revision python app.py            # a bundle of the Hugging Face Hub
+    DERMNOTE_MODEL=bundle/ GRADIO_SERVER_PORT=8000 python app.py
+
+Research use only, never a diagnosis.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dermnote.errors import DermNoteError
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+    from dermnote import DermNote
+
+WRONG_USE = 2
+QUEUE, MAX_UPLOAD = 32, "20mb"
+
+
+def build_demo(dermnote: DermNote) -> gr.Blocks:
+    """The page for a loaded model."""
+    from face.page import build_page  # not above: Gradio takes seconds to import, and `main` loads the model meanwhile
+
+    return build_page(dermnote)
+
+
+def wanted_model(setting: str) -> tuple[str | None, str | None]:
+    """Splits DERMNOTE_MODEL into a source (None: the embedded starter) and a revision (None: the newest)."""
+    setting = setting.strip()
+    if not setting or Path(setting).is_dir():
+        return setting or None, None
+    source, _, revision = setting.partition("@")
+    return source, revision or None
+
+
+def load_model(setting: str) -> DermNote:
+    """Loads what DERMNOTE_MODEL names; errors as `DermNote.from_pretrained`."""
+    from dermnote import DermNote
+
+    source, revision = wanted_model(setting)
+    return DermNote.from_pretrained(source, revision=revision)
+
+
+def launch(demo: gr.Blocks) -> None:
+    """Serves the page until it is stopped. A Hugging Face Space listens on all addresses, anything else on its own."""
+    from face.theme import CSS, make_theme
+
+    demo.queue(max_size=QUEUE).launch(
+        server_name="0.0.0.0" if os.environ.get("SPACE_ID") else None,  # noqa: S104
+        theme=make_theme(),
+        css_paths=CSS,
+        max_file_size=MAX_UPLOAD,
+        footer_links=["api"],
+        show_error=False,
+        share=False,
+        ssr_mode=False,
+        enable_monitoring=False,
+        quiet=True,
+        prevent_thread_lock=True,
+    )
+    print(f"DermNote is at {demo.local_url} (research use only, never a diagnosis). Stop it with Ctrl+C.", flush=True)
+    demo.block_thread()
+
+
+def main() -> int:
+    """Loads the model and Gradio side by side, then serves; a model that cannot be loaded is one line, and status 2."""
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        loading: Future[DermNote] = pool.submit(load_model, os.environ.get("DERMNOTE_MODEL", ""))
+        import gradio  # noqa: F401
+
+        try:
+            model = loading.result()
+        except DermNoteError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return WRONG_USE
+    launch(build_demo(model))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

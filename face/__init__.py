@@ -1,0 +1,1 @@
+"""What a visitor sees: the page, its cards and colours. `app.py` puts a loaded model behind it."""

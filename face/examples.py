@@ -1,0 +1,37 @@
+"""Examples to start with, taken from the bundle's own gallery: pictures to read, words to search with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from dermnote.picture import open_picture
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from dermnote import CaseIndex
+
+PICTURES, TEXTS = 6, 4
+MAX_EXAMPLE_TEXT = 110
+FALLBACK = ("An asymmetric dark brown lesion with an irregular border", "A small symmetric light brown spot")
+
+
+def example_pictures(index: CaseIndex) -> list[Image]:
+    """One picture of each of the first classes, opened as a stranger's would be."""
+    thumbnails = (index.thumbnails[row] for row, _ in _one_a_class(index))
+    return [open_picture(jpeg) for jpeg, _ in zip((each for each in thumbnails if each), range(PICTURES), strict=False)]
+
+
+def example_notes(index: CaseIndex) -> list[str]:
+    """Descriptions of a few cases, short enough for a button."""
+    texts = [str(case["description"] or "").strip() for _, case in _one_a_class(index)]
+    short = [text[0].upper() + text[1:] for text in texts if 0 < len(text) <= MAX_EXAMPLE_TEXT]
+    return list(dict.fromkeys(short))[:TEXTS] or list(FALLBACK)
+
+
+def _one_a_class(index: CaseIndex) -> Iterator[tuple[int, dict[str, Any]]]:
+    table = index.table[["label", "description"]]
+    table = table.astype(object).where(table.notna(), None)
+    for row in table.drop_duplicates("label").index:
+        yield int(row), table.loc[row].to_dict()

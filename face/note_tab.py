@@ -1,0 +1,62 @@
+"""The tab that takes a note: type, and get the gallery's nearest pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from face import frame
+from face.answers import MAX_HITS, MAX_TEXT
+from face.examples import example_notes
+from face.reading import NO_TEXT, Reader
+from face.wiring import LIGHT, PRIVATE
+
+
+class NoteTab:
+    """Lays out the tab inside the current Gradio context, and connects it.
+
+    Args:
+        reader: What looks a note up.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        gr.HTML(frame.heading("Find pictures for a note", "The gallery's pictures nearest to what you type."))
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=4, min_width=300):
+                self._inputs()
+            with gr.Column(scale=7, min_width=320):
+                self.found = gr.HTML(NO_TEXT)
+        gr.on([self.search.click, self.text.submit], **self._search())
+        for query in self.queries:
+            self.search_after(query.click(lambda text: text, query, self.text, **LIGHT))
+
+    def _inputs(self) -> None:
+        self.text = gr.Textbox(
+            label="Clinical note, or a few words",
+            lines=4,
+            max_lines=12,
+            max_length=MAX_TEXT,
+            placeholder="Example: asymmetric lesion with a pigment network and blue-gray areas",
+        )
+        self.alert = gr.HTML("", elem_id="text-alert")
+        self.count = gr.Slider(1, MAX_HITS, value=6, step=1, label="How many pictures", buttons=[])
+        self.search = gr.Button("Find pictures", variant="primary", size="md")
+        gr.HTML('<p class="dn-label">Or try</p>')
+        with gr.Column(elem_classes="dn-queries"):
+            self.queries = [gr.Button(text, size="sm") for text in example_notes(self.reader.answers.model.index)]
+
+    def search_after(self, event: Any) -> None:
+        """Looks the text up once an event that filled it in is done."""
+        event.then(**self._search())
+
+    def _search(self) -> dict[str, Any]:
+        inputs, outputs = [self.text, self.count], [self.alert, self.found]
+        return {
+            "fn": self.reader.search,
+            "inputs": inputs,
+            "outputs": outputs,
+            "show_progress_on": [self.found],
+            **PRIVATE,
+        }

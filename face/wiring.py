@@ -1,0 +1,30 @@
+"""How the page's events are run: one queue for the model, private by default, errors as one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+from dermnote.errors import DermNoteError
+
+# One at a time: two forward passes beside each other only slow each other down, and memory stays bounded.
+MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
+PRIVATE: dict[str, Any] = {"api_visibility": "private", **MODEL}
+# For what only moves words about on the page.
+LIGHT: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
+
+
+def speaking(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """Turns an error a user can act on into the one line Gradio shows; anything else stays in the log."""
+
+    @wraps(answer)
+    def told(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return answer(*args, **kwargs)
+        except DermNoteError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    return told

@@ -1,0 +1,115 @@
+"""A model that answers at once, for tests of the page: a real index over scribbled pictures, made-up scores."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageDraw
+
+from dermnote.case import LesionMetadata
+from dermnote.config import DermNoteConfig
+from dermnote.hit import Hit
+from dermnote.index import CaseIndex
+from dermnote.notes.schema import Note
+from dermnote.notes.strategies import get_writable_strategy
+from dermnote.notes.template import template_note
+from dermnote.taxonomy import EIGHT, find_class
+
+
+@dataclass(frozen=True)
+class Prediction:
+    label: str
+    probability: float
+    class_id: int
+    malignancy: str | None
+    description: str
+
+
+def scribble(seed: int, side: int = 128) -> Image.Image:
+    rng = np.random.default_rng(seed)
+    picture = Image.new("RGB", (side, side), (225, 180, 150))
+    middle, reach = side / 2, side * 0.3
+    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    radii = reach * rng.uniform(0.75, 1.15, angles.size)
+    points = [(middle + r * np.cos(a), middle + r * np.sin(a)) for a, r in zip(angles, radii, strict=True)]
+    ImageDraw.Draw(picture).polygon(points, fill=tuple(int(c) for c in rng.integers((70, 30, 20), (150, 90, 80))))
+    return picture
+
+
+def as_jpeg(picture: Image.Image, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+class StandIn:
+    source, revision = "example/lesions", "v1"
+
+    def __init__(self, *, multimodal: bool = True) -> None:
+        self.metrics: dict[str, Any] = {}
+        self.config = DermNoteConfig(
+            classnames=tuple(each.name for each in EIGHT),
+            embed_dim=8,
+            strategies=("m",) if multimodal else (),
+            sources=("drawn",),
+            licence="apache-2.0",
+            gallery="The gallery holds drawn lesions only, no patient's picture.",
+        )
+        table = pd.DataFrame(
+            {
+                "case_id": [f"drawn/{i:04d}" for i in range(24)],
+                "source": "drawn",
+                "split": "train",
+                "label": [EIGHT[i % 8].name for i in range(24)],
+                "malignancy": [EIGHT[i % 8].malignancy for i in range(24)],
+                "description": [f"asymmetric, sharp border, colours {i % 8} and dark brown" for i in range(24)],
+                "note": [
+                    f"This record is of a {EIGHT[i % 8].malignancy} skin lesion, diagnosed as {EIGHT[i % 8].name}."
+                    for i in range(24)
+                ],
+            }
+        )
+        self.vectors = np.random.default_rng(0).normal(size=(24, 8)).astype(np.float32)
+        self.vectors /= np.linalg.norm(self.vectors, axis=1, keepdims=True)
+        thumbnails = [as_jpeg(scribble(i)) for i in range(24)]
+        notes = self.vectors if multimodal else None
+        self.index = CaseIndex.build(table, self.vectors, notes, thumbnails, "0" * 64)
+
+    def card(self) -> str:
+        return "# A stand-in"
+
+    def classify(self, image: Image.Image, modality: str | None = "dermoscopy") -> list[Prediction]:
+        shares = (0.62, 0.21, 0.09, 0.04, 0.02, 0.01, 0.006, 0.004)
+        order = (6, 2, 0, 5, 4, 7, 1, 3) if modality == "dermoscopy" else (2, 6, 0, 5, 4, 7, 1, 3)
+        return [
+            Prediction(EIGHT[i].name, share, i, EIGHT[i].malignancy, EIGHT[i].description)
+            for i, share in zip(order, shares, strict=True)
+        ]
+
+    def find_notes(self, image: Image.Image, k: int = 5, modality: str | None = "dermoscopy") -> list[Hit]:
+        return self.index.search_notes(self.vectors[0], k)
+
+    def find_similar(self, image: Image.Image, k: int = 5, modality: str | None = "dermoscopy") -> list[Hit]:
+        return self.index.search_similar(self.vectors[1], k)
+
+    def find_images(self, text: str, k: int = 5) -> list[Hit]:
+        return self.index.search_images(self.vectors[len(text) % 24], k)
+
+    def write_note(
+        self,
+        image: Image.Image | None = None,
+        metadata: LesionMetadata | None = None,
+        strategy: str = "m",
+        demographics: bool = False,
+        modality: str | None = "dermoscopy",
+    ) -> Note:
+        get_writable_strategy(strategy)
+        if metadata is None and image is not None:
+            label = self.classify(image)[0].label
+            found = find_class(label)
+            metadata = LesionMetadata(label=label, malignancy=found.malignancy if found else None)
+        return template_note(metadata or LesionMetadata(), demographics=demographics)
