@@ -146,6 +146,7 @@ class DermNote:
         metadata: LesionMetadata | Mapping[str, Any] | None = None,
         strategy: str = "m",
         demographics: bool = False,
+        modality: Modality | None = "dermoscopy",
     ) -> Note:
         """Writes a note from metadata; with no diagnosis in it, from the class the model sees in the picture.
 
@@ -156,6 +157,7 @@ class DermNote:
             metadata: What is known; a mapping takes the field names of `LesionMetadata`.
             strategy: "m", the template. The others are known by name and cannot be written here.
             demographics: Whether age, sex, site and skin tone are told too.
+            modality: Of the picture, as in `classify`.
 
         Raises:
             NotesError: Nothing to write from, an unknown field, or a strategy that cannot be written.
@@ -167,7 +169,7 @@ class DermNote:
             raise NotesError("There is nothing to write from.", "Give a picture, or metadata such as a label.")
         if diagnosed or image is None:
             return template_note(known, demographics=demographics)
-        best = self.classify(image)[0]
+        best = self.classify(image, modality)[0]
         return predicted_note(best.label, best.malignancy, best.probability, known, demographics=demographics)
 
     def encode_image(
