@@ -83,6 +83,16 @@ QUALIFIED = (
     r"|combined|recurrent|or|persistent|reed|spitz|blue|hobnail|invasive|metastasis|in\ssitu)\b(?:\sor\spersistent)?)+",
     r"solar[\s,/(]+(?:or\s)?actinic\)?[\s-]keratos(?:is|es)",
 )
+# A subtype is often an adjective and the class: "nodular basal cell carcinoma". The adjective alone is a finding.
+KIND = (
+    r"(?:(?:micro)?nodular|superficial|infiltrati(?:ve|ng)|sclerosing|morph(?:o?eic|eaform|oeaform)|h(?:a)?emosiderotic"
+    r"|cellular|aneurysmal|hypertrophic|atrophic|cherry|senile|spider|hobnail|thrombosed|reticulated|clonal|irritated"
+    r"|inflamed|verrucous|acantholytic|desmoplastic|acral|mucosal|pigmented|(?:well|moderately|poorly)[\s-]differentiated)"
+)
+KIND_BEFORE = (
+    r"(?:basal|squamous|melanom|(?:dermato)?fibrom|fibrous|actinic|solar|seborrh|keratos[ie]s|keratoacanth|(?:h(?:a)?em)?angiom"
+    r"|angiokerat|lentigo)"
+)
 CODES = (
     r"AKIEC|ACK|AK|BCC|BKL|BEK|SEK|SK|DF|MEL|NEV|NV|SCC(?:KA|IS)?|KA|VASC|LPLK|SSM|LMM?|ALM|PG",  # capitals only
 )

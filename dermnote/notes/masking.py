@@ -17,6 +17,7 @@ MASK = "[masked]"
 _MARK = re.escape(MASK)
 _JOINT = r"(?:[\s,;:/–-]|\b(?:and|or|of|with|the|an?|variant|subtype|type|class|in|not|only)\b)"
 _RUN = re.compile(rf"{_MARK}(?:{_JOINT}*{_MARK})+", re.IGNORECASE)
+_KIND = re.compile(rf"(?<![^\W_])(?:{words.KIND}[\s,-]+)+(?={words.KIND_BEFORE})", re.IGNORECASE)
 _BRACKETED = re.compile(rf"\(\s*{_MARK}\s*\)")
 _ARTICLE = re.compile(rf"\b([Aa])n(?=\s+{_MARK})")
 
@@ -35,7 +36,10 @@ def mask_diagnosis(text: str, *, extra: Sequence[str] = ()) -> str:
     Returns:
         The note without them; unchanged where it holds none.
     """
-    for pattern in (*_patterns(), *_extra_patterns(tuple(extra))):
+    for pattern in _extra_patterns(tuple(extra)):  # first: a whole own name before the words it is made of
+        text = pattern.sub(MASK, text)
+    text = _KIND.sub(f"{MASK} ", text)
+    for pattern in _patterns():
         text = pattern.sub(MASK, text)
     return _level(text)
 
@@ -54,7 +58,8 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
 @lru_cache(maxsize=4096)
 def _extra_patterns(extra: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
     parts = {part for name in extra for part in (name, *re.split(r"[,;()]|\s[-–]\s", name))}
-    spelled = [part for part in parts if len(re.sub(r"[\W_]", "", part)) > 1]
+    known = set(words.class_names())  # the general patterns know those, and longer names they are part of
+    spelled = [part for part in parts if len(re.sub(r"[\W_]", "", part)) > 1 and part.strip().lower() not in known]
     if not spelled:
         return ()
     ordered = sorted(spelled, key=lambda part: (-len(part), part))

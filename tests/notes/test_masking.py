@@ -67,6 +67,14 @@ def test_the_longest_name_goes_first_and_runs_shrink_to_one_mark():
     assert mask_diagnosis("Diagnosis melanoma, subtype lentigo maligna. Benign.") == f"Diagnosis {MASK}. {MASK}."
 
 
+def test_the_kind_of_a_class_goes_with_it_and_stays_as_a_finding():
+    assert mask_diagnosis("A nodular basal cell carcinoma; a nodular area.") == f"A {MASK}; a nodular area."
+    assert mask_diagnosis("A hypertrophic, pigmented actinic keratosis.") == f"A {MASK}."
+    every = [each.name for each in EIGHT]
+    assert mask_diagnosis("Subtype nodular basal cell carcinoma.", extra=every) == f"Subtype {MASK}."
+    assert mask_diagnosis("A giant fibrous histiocytoma.", extra=[*every, "giant fibrous histiocytoma"]) == f"A {MASK}."
+
+
 def test_vascular_lesion_goes_and_vascular_structures_stay():
     assert mask_diagnosis("Vascular structures in a vascular lesion.") == f"Vascular structures in a {MASK}."
 
