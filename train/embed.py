@@ -92,14 +92,16 @@ def embed_texts(model: DermNoteModel, texts: Sequence[str], batch_size: int, dev
 
 
 @torch.no_grad()  # not inference_mode: training takes gradients through what is built on these
-def text_features(model: DermNoteModel, texts: Sequence[str], batch_size: int, device: torch.device) -> Tensor:
+def text_features(
+    model: DermNoteModel, texts: Sequence[str], batch_size: int, device: torch.device, *, progress: bool = False
+) -> Tensor:
     """What the text encoder makes of notes, (n, feature_dim) float32 on the CPU, before any projection."""
     encoder = model.text_encoder
     if encoder is None:
         raise ValueError("an image-only model has no text encoder")
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))  # like lengths together: little padding
     features = torch.empty(len(texts), encoder.feature_dim)
-    for first in range(0, len(texts), batch_size):
+    for first in tqdm(range(0, len(texts), batch_size), desc="reading notes", disable=not progress, leave=False):
         rows = order[first : first + batch_size]
         tokens = {name: value.to(device) for name, value in encoder.tokenize([texts[row] for row in rows]).items()}
         features[rows] = encoder(**tokens).float().cpu()

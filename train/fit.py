@@ -1,0 +1,153 @@
+"""Trains a model on cases and their notes.
+
+    accelerate launch -m train.fit --config train/configs/starter.yaml --cases cases/ --notes notes.jsonl --out runs/a
+    accelerate launch -m train.fit ... --set losses.nt_xent=0 --set seed=1     # change settings
+    accelerate launch -m train.fit ... --resume                                # go on after a stop
+    accelerate launch -m train.fit ... --init-from org/name                    # fine-tune a published model
+
+Out: config.yaml (all settings), best/ (the model of the best epoch), last/ (to go on from), log.jsonl, tensorboard/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+
+from dermnote.errors import ConfigError
+from dermnote.model import DermNoteModel
+from dermnote.storage import replacing_file
+from train.checkpoint import MODEL, Progress, load_progress
+from train.config import TrainConfig, load_config
+from train.console import print_summary, run
+from train.devices import make_accelerator
+from train.run import BEST, CONFIG, LAST
+from train.start import model_from_bundle, new_model
+from train.training import Training
+from train.training_data import TrainingData, read_training_data
+
+# Settings that may change when a run goes on: they do not alter the epochs that are done.
+FREE = ("epochs", "patience", "num_workers", "cache_gb")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the step; returns the exit status."""
+    arguments = _parser().parse_args(argv)
+    asked = load_config(arguments.config, arguments.set)
+    out: Path = arguments.out
+    progress = _progress(out, asked, arguments.resume)
+    accelerator = make_accelerator(asked.precision)
+    data = read_training_data(asked, arguments.cases, arguments.notes, accelerator.print)
+    if progress is None:
+        model, config = _start(asked, data, arguments.init_from, accelerator.print)
+        progress = Progress(asked=_plain(asked), data=data.fingerprint)
+        _write_config(out, config, accelerator)
+    else:
+        model, config = _go_on(out, asked, data, progress)
+        accelerator.print(f"Going on after epoch {progress.epoch}.")
+        _write_config(out, config, accelerator)
+    training = Training.begin(model, data, config, progress, accelerator, out)
+    training.run()
+    if accelerator.is_main_process:
+        _summarise(training, arguments)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="accelerate launch -m train.fit",
+        description="Train a model on cases and their notes. Research only, never a diagnosis.",
+    )
+    parser.add_argument("--config", type=Path, required=True, help="settings, e.g. train/configs/starter.yaml")
+    parser.add_argument("--cases", type=Path, required=True, help="folder that train.prepare wrote")
+    parser.add_argument("--notes", type=Path, help="notes.jsonl; not needed with multimodal: false")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run, e.g. runs/first")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change a setting; a.b=value reaches into a group",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch of --out")
+    parser.add_argument("--init-from", metavar="ID", help="start from a published bundle: org/name, or its folder")
+    return parser
+
+
+def _progress(out: Path, asked: TrainConfig, resume: bool) -> Progress | None:
+    """How far the run in `out` is; None to start one. A run that is there is never written over."""
+    if out.exists() and not out.is_dir():
+        raise ConfigError(f"--out {out} is a file.", "Name a folder.")
+    if not (out / LAST).is_dir():
+        if (out / BEST).is_dir() and not resume:
+            raise ConfigError(f"{out} already holds a model.", "Choose another --out.")
+        return None
+    progress = load_progress(out / LAST)
+    if not resume:
+        raise ConfigError(
+            f"{out} already holds a run ({progress.epoch} epochs).", "Add --resume to go on, or choose another --out."
+        )
+    now = json.loads(json.dumps(_plain(asked)))
+    other = [key for key in now if key not in FREE and now[key] != progress.asked.get(key)]
+    if other:
+        raise ConfigError(
+            f"{out} was trained with another {', '.join(other)}.",
+            f"Only {', '.join(FREE)} may change with --resume; choose another --out for a new run.",
+        )
+    return progress
+
+
+def _start(
+    asked: TrainConfig, data: TrainingData, init_from: str | None, say: Callable[[str], object]
+) -> tuple[DermNoteModel, TrainConfig]:
+    torch.manual_seed(asked.seed)
+    texts = data.notes.texts if data.notes is not None else ()
+    if init_from is not None:
+        return model_from_bundle(init_from, asked, data.classnames, texts, say)
+    return new_model(asked, len(data.classnames), texts), asked
+
+
+def _go_on(out: Path, asked: TrainConfig, data: TrainingData, progress: Progress) -> tuple[DermNoteModel, TrainConfig]:
+    """The model after the last finished epoch, and the settings as the run resolved them at its start."""
+    if data.fingerprint != progress.data:
+        raise ConfigError(f"{out} was trained on other cases or notes.", "Choose another --out for a new run.")
+    config = replace(load_config(out / CONFIG), **{name: getattr(asked, name) for name in FREE})
+    model, _ = DermNoteModel.from_pretrained(out / LAST / MODEL)
+    return model, config
+
+
+def _write_config(out: Path, config: TrainConfig, accelerator: Accelerator) -> None:
+    if accelerator.is_main_process:
+        with replacing_file(out / CONFIG) as aside:
+            aside.write_text(config.to_yaml(), encoding="utf-8")
+
+
+def _plain(config: TrainConfig) -> dict[str, object]:
+    return asdict(config)
+
+
+def _summarise(training: Training, arguments: argparse.Namespace) -> None:
+    progress, config, out = training.progress, training.config, arguments.out
+    stopped = f" (no better one in {config.patience})" if progress.epoch < config.epochs else ""
+    rows = {
+        "epochs": f"{progress.epoch} of {config.epochs}{stopped}, {progress.seconds / 60:.1f} min",
+        "best": f"epoch {progress.best_epoch}, {config.select_by} {abs(progress.best_score or 0):.3f} on validation",
+        "model": out / BEST,
+        "log": out / "log.jsonl",
+        "curves": f"tensorboard --logdir {shlex.quote(str(out))}",
+    }
+    notes = f" --notes {shlex.quote(str(arguments.notes))}" if config.multimodal else ""
+    command = (
+        f"python -m train.evaluate --run {shlex.quote(str(out))} --cases {shlex.quote(str(arguments.cases))}{notes}"
+    )
+    print_summary("Trained. Research only, never a diagnosis.", rows, command)
+
+
+if __name__ == "__main__":
+    run(main)

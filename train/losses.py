@@ -1,0 +1,116 @@
+"""The losses: features in, one number out, in float32. None of them holds a model.
+
+The sum follows the authors' related code for arXiv 2511.21827: CE(picture) + CE(note) + L1 + cosine + 0.5 NT-Xent.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from dermnote.model import ModelOutput
+from train.config import TrainConfig
+
+
+def l1(image: Tensor, text: Tensor) -> Tensor:
+    """Mean absolute difference of paired embeddings, each (B, D)."""
+    return (image.float() - text.float()).abs().mean()
+
+
+def cosine(image: Tensor, text: Tensor) -> Tensor:
+    """Mean of one minus the cosine of paired embeddings, each (B, D)."""
+    return (1 - F.cosine_similarity(image.float(), text.float(), dim=-1)).mean()
+
+
+def nt_xent(image: Tensor, text: Tensor, temperature: float = 0.5) -> Tensor:
+    """Plain NT-Xent (SimCLR): each of the 2B embeddings picks its pair among the 2B - 1 others by softmax.
+
+    Args:
+        image: (B, D).
+        text: (B, D), row by row the pair of `image`.
+        temperature: Divides the cosines; above 0.
+    """
+    similarity = _similarity(image, text, temperature)
+    similarity = similarity.masked_fill(_diagonal(similarity), float("-inf"))
+    return F.cross_entropy(similarity, _pair_of(len(image), image.device))
+
+
+def class_aware_nt_xent(image: Tensor, text: Tensor, labels: Tensor, temperature: float = 0.5) -> Tensor:
+    """Class-aware NT-Xent: pairs are drawn together, cases of other classes apart, the rest of one's class left alone.
+
+    Each cosine, divided by the temperature, is the logit of "these two belong together". A row's loss is the mean over
+    its two positives (its pair, and itself, which costs nothing and halves the pair's part) plus the mean over
+    the rows of other classes. A row that meets no other class has no second part.
+
+    Args:
+        image: (B, D).
+        text: (B, D), row by row the pair of `image`.
+        labels: (B,) class ids.
+        temperature: Divides the cosines; above 0.
+    """
+    similarity = _similarity(image, text, temperature)  # (2B, 2B)
+    pair = similarity.gather(1, _pair_of(len(image), image.device)[:, None]).squeeze(1)
+    doubled = torch.cat([labels, labels])
+    other = (doubled[:, None] != doubled[None, :]).float()
+    apart = (F.softplus(similarity) * other).sum(1) / other.sum(1).clamp(min=1)
+    return (F.softplus(-pair) / 2 + apart).mean()
+
+
+def _similarity(image: Tensor, text: Tensor, temperature: float) -> Tensor:
+    both = F.normalize(torch.cat([image.float(), text.float()]), dim=-1)
+    return both @ both.T / temperature
+
+
+def _diagonal(matrix: Tensor) -> Tensor:
+    return torch.eye(len(matrix), dtype=torch.bool, device=matrix.device)
+
+
+def _pair_of(pairs: int, device: torch.device) -> Tensor:
+    """For each of the 2B rows, the row of the other modality of its case."""
+    return torch.arange(2 * pairs, device=device).roll(pairs)
+
+
+def loss_parts(output: ModelOutput, labels: Tensor, has_note: Tensor, config: TrainConfig) -> dict[str, Tensor]:
+    """The parts of the loss that have a weight, unweighted.
+
+    Args:
+        output: Of the model; without text embeddings only the picture's part is given.
+        labels: (B,) class ids.
+        has_note: (B,) bool; a case without a note takes part in the picture's loss only.
+        config: Weights, temperature, smoothing.
+    """
+    weights, smoothing = config.losses, config.label_smoothing
+    parts: dict[str, Tensor] = {}
+    if weights.ce_image and output.image_logits is not None:
+        parts["ce_image"] = F.cross_entropy(output.image_logits.float(), labels, label_smoothing=smoothing)
+    if output.text_embedding is None or output.image_embedding is None or output.text_logits is None:
+        return parts
+    # Autocast would compute the similarities in half precision again.
+    with torch.autocast(labels.device.type, enabled=False):
+        image, text, logits = (
+            each.float()[has_note] for each in (output.image_embedding, output.text_embedding, output.text_logits)
+        )
+        paired = labels[has_note]
+        text_parts = {
+            "ce_text": lambda: F.cross_entropy(logits, paired, label_smoothing=smoothing),
+            "l1": lambda: l1(image, text),
+            "cosine": lambda: cosine(image, text),
+            "nt_xent": lambda: _contrast(image, text, paired, config),
+        }
+        for name, compute in text_parts.items():
+            if getattr(weights, name):
+                # Without any note: nought, but tied to the model, since every process needs the same gradients.
+                parts[name] = compute() if len(paired) else output.text_logits.float().sum() * 0
+    return parts
+
+
+def total(parts: dict[str, Tensor], config: TrainConfig) -> Tensor:
+    """The weighted sum of the parts."""
+    return torch.stack([getattr(config.losses, name) * part for name, part in parts.items()]).sum()
+
+
+def _contrast(image: Tensor, text: Tensor, labels: Tensor, config: TrainConfig) -> Tensor:
+    if config.nt_xent_class_aware:
+        return class_aware_nt_xent(image, text, labels, config.nt_xent_temperature)
+    return nt_xent(image, text, config.nt_xent_temperature)
