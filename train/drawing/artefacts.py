@@ -15,14 +15,16 @@ Random = np.random.Generator
 
 
 def hairs(canvas: Canvas, rng: Random) -> None:
-    """Long bent hairs, dark or fair, mostly one way."""
-    marks, way = Marks(canvas), rng.uniform(0, 2 * np.pi)
+    """Long bent hairs, dark or fair, mostly one way, thinner at the tip."""
+    marks, way, curl = Marks(canvas), rng.uniform(0, 2 * np.pi), rng.normal(0, 0.045)
     for _ in range(int(rng.integers(4, 14))):
-        start = tuple(rng.uniform(0, canvas.size, 2).tolist())
-        length = rng.uniform(0.25, 0.8) * canvas.size
-        marks.line(curve(rng, start, way + rng.normal(0, 0.7), length, 0.07), rng.uniform(1.2, 2.8))
+        x, y = rng.uniform(0, canvas.size, 2).tolist()
+        length, width = rng.uniform(0.25, 0.8) * canvas.size, rng.uniform(1.2, 2.6)
+        line = curve(rng, (x, y), way + rng.normal(0, 0.6), length, 0.045, curl + rng.normal(0, 0.025))
+        for part, share in ((line[:6], 1.0), (line[5:10], 0.8), (line[9:], 0.5)):
+            marks.line(part, width * share)
     fair = rng.uniform() < 0.2
-    canvas.cover(marks.plane(0.4) * (0.6 if fair else 0.88), (222, 196, 150) if fair else (44, 30, 26))
+    canvas.cover(marks.plane(0.5) * (0.6 if fair else 0.88), (222, 196, 150) if fair else (44, 30, 26))
 
 
 def ruler_marks(canvas: Canvas, rng: Random) -> None:

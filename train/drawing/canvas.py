@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from train.drawing.noise import Cells, Plane, cut_cells, smooth_noise, step
+from train.drawing.noise import Cells, Jitter, Plane, cut_cells, fractal_noise, smooth_noise, step
 
 REFERENCE_SIZE = 320  # lengths in the drawing code are pixels of a picture this wide
 
@@ -65,6 +65,7 @@ class Canvas:
         self.size = size
         self.unit = size / REFERENCE_SIZE
         self.density = np.zeros((3, size, size), np.float32)
+        self.gloom = 0.0  # how much darker opaque colours look, under the melanin of dark skin
         side = np.arange(size, dtype=np.float32)
         self.x, self.y = np.meshgrid(side, side)
         self.frame: Frame
@@ -77,14 +78,16 @@ class Canvas:
     def cover(self, share: Plane, colour: RGB) -> None:
         """Covers with an opaque colour (0 to 255); `share` (S, S) from 0 to 1."""
         for channel, target in enumerate(density_of(colour)):
+            target += self.gloom * (0.2 + 0.8 * min(target, 1.0))
             self.density[channel] += share * (np.float32(target) - self.density[channel])
 
-    def cells(self, rng: np.random.Generator, pitch: float, jitter: float, warp: float = 0.35) -> Cells:
+    def cells(self, rng: np.random.Generator, pitch: float, jitter: Jitter, warp: float = 0.35) -> Cells:
         """A cell pattern over the whole canvas; `pitch` is the width of one cell, in reference pixels."""
         turn, pitch = rng.uniform(0, 2 * np.pi), pitch * self.unit
         cos, sin = np.float32(np.cos(turn) / pitch), np.float32(np.sin(turn) / pitch)
         x0, y0 = rng.uniform(0, 32, 2).astype(np.float32)
-        bend = [np.float32(warp) * smooth_noise(rng, self.size, 7) for _ in range(2)]
+        bumps = self.size / (6 * pitch)  # a bend is some cells long, so that cells keep their shape
+        bend = [np.float32(warp) * smooth_noise(rng, self.size, bumps) for _ in range(2)]
         x = cos * self.x - sin * self.y + x0 + bend[0]
         y = sin * self.x + cos * self.y + y0 + bend[1]
         return cut_cells(x, y, jitter)
@@ -93,13 +96,15 @@ class Canvas:
         """The ring from `inner` to `outer`, in units of the border's distance; not cut off at the border."""
         return step(self.frame.radial, inner - soft, inner + soft) * step(self.frame.radial, outer + soft, outer - soft)
 
-    def patch(self, rng: np.random.Generator, reach: float, away: float = 0.45, ragged: float = 0.3) -> Plane:
-        """A ragged area inside the lesion: `reach` is its radius and `away` its distance from the centre."""
+    def patch(
+        self, rng: np.random.Generator, reach: float, away: float = 0.45, ragged: float = 0.3, soft: float = 0.35
+    ) -> Plane:
+        """A ragged area inside the lesion: `reach` is its radius, `away` its distance from the centre."""
         frame = self.frame
         x, y = frame.place(away * rng.uniform(0.7, 1.3), rng.uniform(0, 2 * np.pi))
         field = np.hypot(self.x - np.float32(x), self.y - np.float32(y)) / np.float32(reach * frame.radius)
-        field += np.float32(ragged) * smooth_noise(rng, self.size, 9)
-        return step(field, 1.05, 0.7) * frame.mask
+        field += np.float32(ragged) * fractal_noise(rng, self.size, 7, 3)
+        return step(field, 1.05, 1.05 - soft) * frame.mask
 
     def zone(self, rng: np.random.Generator, reach: float) -> Plane:
         """An area that keeps the lesion's symmetry: in the middle of a symmetric lesion, else off to a side."""
@@ -110,6 +115,7 @@ class Canvas:
 
     def to_image(self) -> Image.Image:
         """The finished picture, a touch softened as a lens would."""
-        reflectance = np.exp(-np.maximum(self.density, 0)) * 255 + 0.5
-        picture = Image.fromarray(np.clip(reflectance, 0, 255).astype(np.uint8).transpose(1, 2, 0), "RGB")
-        return picture.filter(ImageFilter.GaussianBlur(0.55 * self.unit))
+        rolled = 0.5 * (self.density + np.sqrt(self.density * self.density + np.float32(0.012)))  # soft highlights
+        levels = (np.exp(-rolled) * 255 + 0.5).astype(np.uint8)
+        picture = Image.fromarray(np.ascontiguousarray(levels.transpose(1, 2, 0)))
+        return picture.filter(ImageFilter.BoxBlur(0.5 * self.unit))

@@ -6,14 +6,14 @@ import numpy as np
 
 from train.drawing.attributes import Attributes
 from train.drawing.canvas import RGB, Canvas
-from train.drawing.noise import Plane, fractal_noise, smooth_noise
+from train.drawing.noise import Plane, fractal_noise, smooth_noise, step
 from train.drawing.pigments import BLOOD, DARK, MELANIN, STEEL, WHITE
 
 ABSORBED: dict[str, tuple[float, RGB]] = {
     "light brown": (0.55, MELANIN),
     "dark brown": (1.25, MELANIN),
     "black": (1.75, DARK),
-    "red": (0.5, BLOOD),
+    "red": (0.42, BLOOD),
 }
 COVERED: dict[str, tuple[float, RGB]] = {"blue-gray": (0.72, STEEL), "white": (0.7, WHITE)}
 
@@ -30,10 +30,13 @@ def lay_colour(canvas: Canvas, area: Plane, colour: str, skin_type: int) -> None
 
 def draw_colours(canvas: Canvas, rng: np.random.Generator, attributes: Attributes) -> None:
     """Fills the lesion with its base colour and lays the patches."""
-    mask = canvas.frame.mask
-    grain = 1 + np.float32(0.10) * fractal_noise(rng, canvas.size, 8, 4, 0.7)
-    cloud = 1 + np.float32(0.08 if canvas.frame.symmetric else 0.22) * smooth_noise(rng, canvas.size, 3)
-    lay_colour(canvas, mask * grain * cloud, attributes.base_colour, attributes.skin_type)
+    frame = canvas.frame
+    grain = 1 + np.float32(0.12) * fractal_noise(rng, canvas.size, 8, 4, 0.75)
+    cloud = 1 + np.float32(0.08 if frame.symmetric else 0.22) * smooth_noise(rng, canvas.size, 3)
+    slope = 1 + np.float32(rng.uniform(-0.2, 0.3)) * (0.6 - np.minimum(frame.radial, 1.2))  # darker or paler inwards
+    amount = frame.mask * grain * cloud * slope * np.float32(rng.uniform(0.7, 1.25))
+    canvas.absorb(step(frame.radial, 1.6, 0.8) * rng.uniform(0, 0.12), BLOOD)  # a faint reddish surround
+    lay_colour(canvas, amount, attributes.base_colour, attributes.skin_type)
     for colour in attributes.patch_colours:
         area = canvas.zone(rng, rng.uniform(0.42, 0.6)) * grain
         lay_colour(canvas, area, colour, attributes.skin_type)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,27 +12,43 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 Plane = npt.NDArray[np.float32]
+Jitter = Literal["even", "uneven", "wild"]  # how far cells stray from a honeycomb
 TILE_CELLS, TILE_PITCH = 32, 16  # the tile is periodic: 32 x 32 cells of 16 pixels
+KEPT = 0.72  # what bicubic interpolation leaves of the deviation of white noise
+TILE_SIDE = TILE_CELLS * TILE_PITCH
+STRAY: dict[Jitter, float] = {"even": 0.6, "uneven": 0.8, "wild": 1.0}  # in cells
 
 
 def smooth_noise(rng: np.random.Generator, size: int, cells: float) -> Plane:
     """Smooth noise of mean 0 and deviation near 1, (size, size), with about `cells` bumps along a side."""
-    whole = int(np.ceil(cells)) + 3
-    grid = rng.standard_normal((whole, whole), dtype=np.float32)
-    box = (1.0, 1.0, 1.0 + cells, 1.0 + cells)  # away from the grid's edge, where interpolation flattens
-    field = np.asarray(Image.fromarray(grid).resize((size, size), Image.Resampling.BICUBIC, box=box))
-    return field / np.float32(0.72)  # what bicubic interpolation leaves of the deviation
+    return fractal_noise(rng, size, cells, octaves=1)
 
 
 def fractal_noise(rng: np.random.Generator, size: int, cells: float, octaves: int = 3, gain: float = 0.55) -> Plane:
-    """Noise with detail at several scales, deviation near 1, (size, size)."""
-    total = np.zeros((size, size), np.float32)
-    weight, power = 1.0, 0.0
-    for octave in range(octaves):
-        total += np.float32(weight) * smooth_noise(rng, size, min(cells * 2**octave, size / 2))
-        power += weight**2
-        weight *= gain
-    return total / np.float32(power**0.5)
+    """Noise with detail at several scales, deviation near 1, (size, size).
+
+    Args:
+        rng: Source of chance.
+        size: Side in pixels.
+        cells: Bumps along a side at the coarsest scale; each further octave has twice as many.
+        octaves: How many scales.
+        gain: Weight of each octave against the one before.
+    """
+    whole = int(np.ceil(cells)) + 3
+    grid = rng.standard_normal((whole, whole), dtype=np.float32)
+    weight, power = 1.0, KEPT**2
+    for _ in range(octaves - 1):  # finer and finer small grids, so that only one step has the full size
+        grid = _enlarge(grid, (2 * whole, 2 * whole), (0, 0, whole, whole))
+        whole, cells, weight = 2 * whole, 2 * cells, weight * gain
+        grid += np.float32(weight) * rng.standard_normal((whole, whole), dtype=np.float32)
+        power += (weight * KEPT) ** 2
+    edge = (whole - cells) / 2  # interpolation is flatter at the edge of a grid
+    field = _enlarge(grid, (size, size), (edge, edge, edge + cells, edge + cells))
+    return field / np.float32(power**0.5)
+
+
+def _enlarge(grid: Plane, shape: tuple[int, int], box: tuple[float, float, float, float]) -> Plane:
+    return np.array(Image.fromarray(grid).resize(shape, Image.Resampling.BICUBIC, box=box))
 
 
 def step(field: Plane, low: float, high: float) -> Plane:
@@ -55,42 +72,34 @@ class Cells:
     value: Plane
 
 
-@lru_cache(maxsize=4)
-def _tile(jitter: float) -> Cells:
-    """The periodic tile all cell patterns are cut from; `jitter` 0 is a honeycomb, 1 is wild."""
+@cache
+def _tile(jitter: Jitter) -> tuple[Plane, Plane]:
+    """The periodic tile patterns are cut from: (pixels, 2) with `edge` and `centre`; (pixels,) with `value`."""
     rng = np.random.default_rng(20)
     row, column = np.mgrid[0:TILE_CELLS, 0:TILE_CELLS].reshape(2, -1).astype(np.float64)
     points = np.stack([column + 0.5 * (row % 2), row], axis=1)  # every other row shifted: a honeycomb
-    points = (points + jitter * rng.uniform(-0.5, 0.5, points.shape)) % TILE_CELLS
-    side = (np.arange(TILE_CELLS * TILE_PITCH) + 0.5) / TILE_PITCH
+    points = (points + STRAY[jitter] * rng.uniform(-0.5, 0.5, points.shape)) % TILE_CELLS
+    side = (np.arange(TILE_SIDE) + 0.5) / TILE_PITCH
     where = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
     distance, nearest = cKDTree(points, boxsize=TILE_CELLS).query(where, k=2)
     apart = np.abs(points[nearest[:, 0]] - points[nearest[:, 1]])
     apart = np.hypot(*np.minimum(apart, TILE_CELLS - apart).T)
     edge = (distance[:, 1] ** 2 - distance[:, 0] ** 2) / (2 * apart)  # the distance to the bisector of two points
-    shape = (side.size, side.size)
     value = rng.random(len(points))[nearest[:, 0]]
-    return Cells(*(each.reshape(shape).astype(np.float32) for each in (edge, distance[:, 0], value)))
+    return np.stack([edge, distance[:, 0]], axis=1).astype(np.float32), value.astype(np.float32)
 
 
-def cut_cells(x: Plane, y: Plane, jitter: float) -> Cells:
-    """The cell pattern at the places (x, y), given in units of one cell, any shape.
-
-    Args:
-        x: Places across.
-        y: Places down.
-        jitter: 0 for a honeycomb, up to 1 for cells of very different size and shape.
-    """
-    tile, side = _tile(jitter), TILE_CELLS * TILE_PITCH
-    u, v = x * np.float32(TILE_PITCH), y * np.float32(TILE_PITCH)
-    left, top = np.floor(u).astype(np.int32), np.floor(v).astype(np.int32)
-    fu, fv = u - left, v - top
-    left, top = left % side, top % side
-    right, below = (left + 1) % side, (top + 1) % side
-
-    def between(plane: Plane) -> Plane:
-        above = plane[top, left] * (1 - fu) + plane[top, right] * fu
-        under = plane[below, left] * (1 - fu) + plane[below, right] * fu
-        return above * (1 - fv) + under * fv
-
-    return Cells(between(tile.edge), between(tile.centre), tile.value[top, left])
+def cut_cells(x: Plane, y: Plane, jitter: Jitter) -> Cells:
+    """The cell pattern at the places (x, y), given in units of one cell, any shape."""
+    both, value = _tile(jitter)
+    u, v = (at * np.float32(TILE_PITCH) + np.float32(16 * TILE_SIDE) for at in (x, y))  # above 0: truncation is floor
+    left, top = u.astype(np.int32), v.astype(np.int32)
+    across, down = (u - left)[..., None], (v - top)[..., None]
+    right, below = (left + 1) % TILE_SIDE, (top + 1) % TILE_SIDE * TILE_SIDE
+    left, top = left % TILE_SIDE, top % TILE_SIDE * TILE_SIDE
+    above = both.take(top + left, axis=0)
+    above += across * (both.take(top + right, axis=0) - above)
+    under = both.take(below + left, axis=0)
+    under += across * (both.take(below + right, axis=0) - under)
+    above += down * (under - above)
+    return Cells(np.ascontiguousarray(above[..., 0]), np.ascontiguousarray(above[..., 1]), value.take(top + left))

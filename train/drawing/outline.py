@@ -8,7 +8,7 @@ from train.drawing.attributes import Attributes
 from train.drawing.canvas import Canvas, Frame
 from train.drawing.noise import Plane, fractal_noise, smooth_noise, step
 
-BORDER_WIDTH = {"sharp": 0.05, "indistinct": 0.42}  # the ramp at the border, in units of its distance
+BORDER_WIDTH = {"sharp": 0.1, "indistinct": 0.42}  # the ramp at the border, in units of its distance
 
 
 def _outline(rng: np.random.Generator, radius: float, symmetric: bool) -> Plane:
@@ -35,8 +35,8 @@ def draw_outline(canvas: Canvas, rng: np.random.Generator, attributes: Attribute
     share = degrees - below
     border = outline[below % 360] * (1 - share) + outline[(below + 1) % 360] * share
     radial = np.hypot(dx, dy) / border
-    ragged = 0.022 if symmetric else 0.05
-    radial += np.float32(ragged) * fractal_noise(rng, canvas.size, 9, 3, 0.7) * np.minimum(radial * 2, 1)
+    ragged = 0.028 if symmetric else 0.06
+    radial += np.float32(ragged) * fractal_noise(rng, canvas.size, 6, 5, 0.75) * np.minimum(radial * 2, 1)
     width = _border_width(canvas, rng, attributes.border, angle)
     mask = step((1 + 0.5 * width - radial) / width, 0.0, 1.0)
     canvas.frame = Frame(centre, outline, radial, angle, mask, symmetric)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from train.drawing.attributes import ARTEFACTS, COLOURS, SITES, Attributes
-from train.drawing.patterns import Odds, Pattern, patterns_of
+from train.drawing.pattern import Odds, Pattern
+from train.drawing.patterns import patterns_of
 from train.drawing.structures import STRUCTURES
 
 ARTEFACT_CHANCE = {"hairs": 0.45, "ruler marks": 0.15, "gel bubbles": 0.2, "dark corners": 0.2, "ink": 0.07}

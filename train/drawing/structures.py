@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from train.drawing import pigment_structures as pigment
-from train.drawing import surface_structures as surface
-from train.drawing import vessel_structures as vessel
+from train.drawing import networks, pigmentation, surface, vessels
 from train.drawing.canvas import Canvas
 
 
@@ -31,7 +29,7 @@ class Structure:
 # The order is the order of drawing: from the depth of the skin to its surface.
 STRUCTURES: dict[str, Structure] = {
     "homogeneous blue pigmentation": Structure(
-        pigment.blue_pigmentation,
+        pigmentation.blue_pigmentation,
         ("blue-gray",),
         (
             "homogeneous blue pigmentation",
@@ -40,88 +38,92 @@ STRUCTURES: dict[str, Structure] = {
         ),
     ),
     "red lacunae": Structure(
-        vessel.red_lacunae, ("red",), ("red lacunae", "well-demarcated red lacunae", "red to maroon lacunae")
+        vessels.red_lacunae, ("red",), ("red lacunae", "well-demarcated red lacunae", "red to maroon lacunae")
     ),
     "dark lacunae": Structure(
-        vessel.dark_lacunae, ("black",), ("dark lacunae", "blue-black lacunae", "dark, thrombosed lacunae")
+        vessels.dark_lacunae, ("black",), ("dark lacunae", "blue-black lacunae", "dark, thrombosed lacunae")
     ),
     "regular pigment network": Structure(
-        pigment.regular_network,
+        networks.regular_network,
         ("dark brown",),
         ("regular pigment network", "typical pigment network", "even, thin pigment network"),
     ),
     "irregular pigment network": Structure(
-        pigment.irregular_network,
+        networks.irregular_network,
         ("dark brown",),
         ("irregular pigment network", "atypical pigment network", "broadened, irregular pigment network"),
     ),
     "delicate peripheral network": Structure(
-        pigment.delicate_network,
+        networks.delicate_network,
         ("light brown",),
         ("delicate peripheral pigment network", "fine pigment network at the periphery", "delicate network at the rim"),
     ),
     "rhomboidal structures": Structure(
-        pigment.rhomboidal_structures,
+        networks.rhomboidal_structures,
         ("blue-gray",),
         ("rhomboidal structures", "gray rhomboidal structures around follicles"),
     ),
     "annular-granular pattern": Structure(
-        pigment.annular_granular,
+        networks.annular_granular,
         ("blue-gray",),
         ("annular-granular pattern", "gray granules in rings around the follicles"),
     ),
     "fissures and ridges": Structure(
-        surface.fissures_and_ridges, ("dark brown",), ("fissures and ridges", "cerebriform fissures and ridges")
+        networks.fissures_and_ridges, ("dark brown",), ("fissures and ridges", "cerebriform fissures and ridges")
     ),
     "fingerprint-like structures": Structure(
-        surface.fingerprint_structures,
+        networks.fingerprint_structures,
         ("dark brown",),
         ("fingerprint-like structures", "parallel fingerprint-like lines"),
     ),
     "strawberry pattern": Structure(
-        surface.strawberry_pattern,
+        networks.strawberry_pattern,
         ("red", "white"),
         ("strawberry pattern", "strawberry pattern of follicles in a red pseudonetwork"),
     ),
     "regular globules": Structure(
-        pigment.regular_globules,
+        pigmentation.regular_globules,
         ("dark brown",),
         ("regular globules", "evenly spread globules", "cobblestone globules"),
     ),
     "irregular globules": Structure(
-        pigment.irregular_globules, ("dark brown",), ("irregular globules", "globules of varied size, unevenly spread")
+        pigmentation.irregular_globules,
+        ("dark brown",),
+        ("irregular globules", "globules of varied size, unevenly spread"),
     ),
-    "regular dots": Structure(pigment.regular_dots, ("dark brown",), ("regular dots", "evenly spread central dots")),
+    "regular dots": Structure(
+        pigmentation.regular_dots, ("dark brown",), ("regular dots", "evenly spread central dots")
+    ),
     "irregular dots": Structure(
-        pigment.irregular_dots, ("black",), ("irregular dots", "black dots in irregular clumps")
+        pigmentation.irregular_dots, ("black",), ("irregular dots", "black dots in irregular clumps")
     ),
     "branched streaks": Structure(
-        pigment.branched_streaks,
+        pigmentation.branched_streaks,
         ("dark brown",),
         ("branched streaks", "branched streaks at the rim", "irregular branched streaks at the periphery"),
     ),
     "leaf-like areas": Structure(
-        vessel.leaf_like_areas, ("dark brown",), ("leaf-like areas", "maple leaf-like areas at the periphery")
+        pigmentation.leaf_like_areas, ("dark brown",), ("leaf-like areas", "maple leaf-like areas at the periphery")
     ),
     "blue-gray ovoid nests": Structure(
-        vessel.ovoid_nests, ("blue-gray",), ("blue-gray ovoid nests", "large blue-gray ovoid nests")
+        pigmentation.ovoid_nests, ("blue-gray",), ("blue-gray ovoid nests", "large blue-gray ovoid nests")
     ),
     "spoke-wheel areas": Structure(
-        vessel.spoke_wheels, ("dark brown",), ("spoke-wheel areas", "spoke wheel-like structures")
+        pigmentation.spoke_wheels, ("dark brown",), ("spoke-wheel areas", "spoke wheel-like structures")
     ),
     "structureless areas": Structure(
         surface.structureless_areas, (), ("structureless areas", "a structureless area", "structureless zones")
     ),
     "blue-white veil": Structure(
-        pigment.blue_white_veil, ("blue-gray",), ("blue-white veil", "a blue-white veil over part of the surface")
+        pigmentation.blue_white_veil, ("blue-gray",), ("blue-white veil", "a blue-white veil over part of the surface")
     ),
     "regression areas": Structure(
-        pigment.regression_areas,
+        pigmentation.regression_areas,
         ("white", "blue-gray"),
         ("regression areas", "scar-like regression areas with peppering"),
     ),
     "diffuse gray peppering": Structure(
-        pigment.gray_peppering, ("blue-gray",), ("diffuse gray peppering", "gray granules throughout")
+        pigmentation.gray_peppering, ("blue-gray",), ("diffuse gray peppering", "gray granules throughout")
     ),
     "central white scar": Structure(
         surface.central_scar, ("white",), ("central white scar", "central scar-like white patch")
@@ -130,29 +132,31 @@ STRUCTURES: dict[str, Structure] = {
         surface.white_areas, ("white",), ("white structureless areas", "milky white structureless areas")
     ),
     "fine short vessels": Structure(
-        vessel.fine_vessels, ("red",), ("fine short vessels", "short fine telangiectatic vessels")
+        vessels.fine_vessels, ("red",), ("fine short vessels", "short fine telangiectatic vessels")
     ),
     "linear wavy vessels": Structure(
-        vessel.wavy_vessels, ("red",), ("linear wavy vessels", "fine wavy vessels between the follicles")
+        vessels.wavy_vessels, ("red",), ("linear wavy vessels", "fine wavy vessels between the follicles")
     ),
     "linear irregular vessels": Structure(
-        vessel.irregular_vessels, ("red",), ("linear irregular vessels", "irregular serpentine vessels")
+        vessels.irregular_vessels, ("red",), ("linear irregular vessels", "irregular serpentine vessels")
     ),
-    "dotted vessels": Structure(vessel.dotted_vessels, ("red",), ("dotted vessels", "scattered dotted vessels")),
+    "dotted vessels": Structure(vessels.dotted_vessels, ("red",), ("dotted vessels", "scattered dotted vessels")),
     "clustered glomerular vessels": Structure(
-        vessel.glomerular_vessels, ("red",), ("clustered glomerular vessels", "coiled (glomerular) vessels in clusters")
+        vessels.glomerular_vessels,
+        ("red",),
+        ("clustered glomerular vessels", "coiled (glomerular) vessels in clusters"),
     ),
     "hairpin vessels": Structure(
-        vessel.hairpins, ("red",), ("hairpin vessels", "a few hairpin vessels with a pale halo")
+        vessels.hairpins, ("red",), ("hairpin vessels", "a few hairpin vessels with a pale halo")
     ),
     "arborising vessels": Structure(
-        vessel.arborising_vessels, ("red",), ("arborising vessels", "sharply focused arborising vessels")
+        vessels.arborising_vessels, ("red",), ("arborising vessels", "sharply focused arborising vessels")
     ),
     "white circles": Structure(
         surface.white_circles, ("white",), ("white circles", "white circles around follicular plugs")
     ),
     "radial hairpin vessels": Structure(
-        vessel.radial_hairpins, ("red",), ("radial hairpin vessels", "hairpin vessels arranged radially at the rim")
+        vessels.radial_hairpins, ("red",), ("radial hairpin vessels", "hairpin vessels arranged radially at the rim")
     ),
     "comedo-like openings": Structure(
         surface.comedo_like_openings, ("dark brown",), ("comedo-like openings", "dark comedo-like openings")
