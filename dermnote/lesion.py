@@ -30,15 +30,15 @@ def find_lesion_square(image: Image.Image) -> tuple[Square, bool]:
     Args:
         image: RGB picture.
     """
-    scale = max(image.size) / WORK_SIDE
-    small_size = (max(1, round(image.width / scale)), max(1, round(image.height / scale)))
+    shrink = max(image.size) / WORK_SIDE
+    small_size = (max(1, round(image.width / shrink)), max(1, round(image.height / shrink)))
     small = image.resize(small_size, Image.Resampling.BOX).filter(ImageFilter.GaussianBlur(1.5))
     pixels = np.asarray(small, dtype=np.float32)  # (h, w, 3)
     field = field_of_view(pixels)
     bounds = _bounds(field)
     blob = _find_blob(pixels, field)
     square = _square_around(blob, bounds) if blob is not None else _centre_square(bounds)
-    return _to_image(square, scale, image.size), blob is not None
+    return _to_image(square, small_size, image.size), blob is not None
 
 
 def field_of_view(pixels: Array) -> Array:
@@ -82,7 +82,7 @@ def _largest_central(score: Array, field: Array) -> Array | None:
     ys, xs = np.mgrid[:height, :width]
     off_centre = ((xs / width - 0.5) ** 2 + (ys / height - 0.5) ** 2) / 0.25**2
     weights = ndimage.sum(np.exp(-off_centre), labels, np.arange(1, count + 1))
-    # A lesion often comes apart into pieces; specks, stray hairs and neighbours in the corner weigh too little to count.
+    # A lesion often comes apart into pieces; specks, stray hairs and corner neighbours weigh too little to count.
     blob = np.isin(labels, 1 + np.flatnonzero(weights >= PIECE * weights.max()))
     share = float(blob.sum() / field.sum())
     return blob if MIN_AREA <= share <= MAX_AREA else None
@@ -114,8 +114,10 @@ def _square_around(blob: Array, bounds: tuple[float, float, float, float]) -> tu
     return left, top, left + side, top + side
 
 
-def _to_image(square: tuple[float, float, float, float], scale: float, size: tuple[int, int]) -> Square:
-    x0, y0, x1, y1 = (round(value * scale) for value in square)
-    side = min(x1 - x0, y1 - y0, *size)
-    x0, y0 = min(max(x0, 0), size[0] - side), min(max(y0, 0), size[1] - side)
+def _to_image(square: tuple[float, float, float, float], small: tuple[int, int], size: tuple[int, int]) -> Square:
+    """From pixels of the small picture to pixels of the picture, still a square and still inside."""
+    across, down = size[0] / small[0], size[1] / small[1]
+    left, top = round(square[0] * across), round(square[1] * down)
+    side = min(max(round(square[2] * across) - left, round(square[3] * down) - top), *size)
+    x0, y0 = min(left, size[0] - side), min(top, size[1] - side)
     return x0, y0, x0 + side, y0 + side

@@ -86,7 +86,7 @@ def _case(row: Row, number_of_row: int, pictures: dict[str, Path]) -> RawCase | 
         sex=female_or_male(row.get("sex")),
         split=SPLITS.get(str(row.get("split")).lower()),
         row=number_of_row,
-        # A joined copy may bring a body site: present for 4 nevi in 10, missing for 99% of the keratoses. It stays here.
+        # A joined copy may bring a body site: present for 4 nevi in 10, missing for 99% of keratoses. It stays here.
         extra=rest_of(row, USED),
         aspect=width / height if width and height else None,
     )
