@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,33 +19,46 @@ def group_weights(groups: Sequence[Any] | np.ndarray, n_boot: int, seed: int) ->
         yield random.multinomial(len(names), even)[of_case].astype(np.float64)
 
 
-def interval(
-    statistic: Statistic,
+def intervals(
+    statistics: Mapping[str, Statistic],
     groups: Sequence[Any] | np.ndarray,
     *,
     n_boot: int = 1000,
     seed: int = 0,
     level: float = 0.95,
-) -> tuple[float, float] | None:
-    """Percentile bootstrap interval over groups.
+) -> dict[str, tuple[float, float] | None]:
+    """Percentile bootstrap intervals over groups, of several measures on the same draws.
 
     Args:
-        statistic: Takes (n,) weights, one a case, and returns the measure; NaN where it is undefined.
+        statistics: Each takes (n,) weights, one a case, and returns its measure; NaN where it is undefined.
         groups: (n,) the patient or lesion of each case.
         n_boot: Draws.
-        seed: Same seed, same interval.
+        seed: Same seed, same intervals.
         level: Share of the draws between the two ends.
 
     Returns:
-        (low, high), or None with fewer than five groups or where most draws leave the measure undefined.
+        (low, high) by name, or None with fewer than five groups or where most draws leave the measure undefined.
     """
     if len(np.unique(np.asarray(groups, dtype=str))) < MIN_GROUPS:
+        return dict.fromkeys(statistics)
+    draws = [[each(w) for each in statistics.values()] for w in group_weights(groups, n_boot, seed)]
+    return {
+        name: _ends(np.array(values), level) for name, values in zip(statistics, zip(*draws, strict=True), strict=True)
+    }
+
+
+def interval(
+    statistic: Statistic, groups: Sequence[Any] | np.ndarray, *, n_boot: int = 1000, seed: int = 0
+) -> tuple[float, float] | None:
+    """The interval of one measure (see `intervals`)."""
+    return intervals({"": statistic}, groups, n_boot=n_boot, seed=seed)[""]
+
+
+def _ends(values: np.ndarray, level: float) -> tuple[float, float] | None:
+    known = values[np.isfinite(values)]
+    if len(known) < len(values) / 2:
         return None
-    values = np.array([statistic(weights) for weights in group_weights(groups, n_boot, seed)])
-    values = values[np.isfinite(values)]
-    if len(values) < n_boot / 2:
-        return None
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

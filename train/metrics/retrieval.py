@@ -73,18 +73,21 @@ def chance_precision(query_labels: np.ndarray, gallery_labels: np.ndarray) -> np
     return by_class[query_labels]
 
 
-def recall_at(queries: np.ndarray, gallery: np.ndarray, ks: Sequence[int] = (1, 5, 10)) -> dict[int, np.ndarray]:
-    """For each k, (n,) the chance that item i of the gallery, the partner of query i, is among the first k.
+def recall_at(
+    queries: np.ndarray, gallery: np.ndarray, partners: np.ndarray, ks: Sequence[int] = (1, 5, 10)
+) -> dict[int, np.ndarray]:
+    """For each k, (n,) the chance that a query's own partner is among the first k.
 
     Args:
         queries: (n, d) unit rows.
-        gallery: (n, d) unit rows in the same order.
+        gallery: (m, d) unit rows.
+        partners: (n,) the gallery row that belongs to each query.
         ks: How many items are looked at.
     """
     stacks = _Stacks(gallery)
     better, tied = np.empty(len(queries)), np.empty(len(queries))
     for rows, scores in _score_blocks(queries, stacks.vectors):
-        own = np.take_along_axis(scores, stacks.of_item[rows][:, None], axis=1)
+        own = np.take_along_axis(scores, stacks.of_item[partners[rows]][:, None], axis=1)
         better[rows] = (scores > own) @ stacks.sizes
         tied[rows] = (scores == own) @ stacks.sizes
     return {k: np.clip((k - better) / tied, 0, 1) for k in ks}

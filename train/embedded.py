@@ -1,0 +1,112 @@
+"""Cases as a run sees them: vectors of pictures, of notes as written, and of notes with the diagnosis masked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from dermnote.errors import CasesError
+from dermnote.notes.masking import mask_diagnosis
+from train.cases import Cases
+from train.embed import embed_cases, embed_texts, unit_rows
+from train.run import Run
+
+MASKED, AS_WRITTEN = "masked", "as_written"
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What evaluation needs of n cases.
+
+    Attributes:
+        table: Their rows (case_id, source, split, group, ...).
+        labels: (n,) class ids by the run's class names.
+        image: (n, d) unit rows.
+        logits: (n, c) of the picture alone.
+        noted: (n,) whether the case has a note of the strategy evaluated.
+        notes: By version ("masked", "as_written"), (n, d) unit rows, zeros where there is no note; empty if the run
+            reads no notes.
+        texts: By version, the n texts, "" where there is no note.
+    """
+
+    table: pd.DataFrame
+    labels: np.ndarray
+    image: np.ndarray
+    logits: np.ndarray
+    noted: np.ndarray
+    notes: Mapping[str, np.ndarray]
+    texts: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def select(self, mask: np.ndarray) -> Embedded:
+        """The cases under a boolean mask."""
+        return replace(
+            self,
+            table=self.table[mask].reset_index(drop=True),
+            labels=self.labels[mask],
+            image=self.image[mask],
+            logits=self.logits[mask],
+            noted=self.noted[mask],
+            notes={version: vectors[mask] for version, vectors in self.notes.items()},
+            texts={version: texts[mask] for version, texts in self.texts.items()},
+        )
+
+
+def known_to(run: Run, cases: Cases) -> Cases:
+    """The cases whose label is one of the run's classes, whatever ids the cases folder gives them.
+
+    Raises:
+        CasesError: None is.
+    """
+    known = cases.table["label"].isin(run.config.classnames).to_numpy()
+    if not known.any():
+        raise CasesError(
+            f"No case has a class this run knows ({', '.join(run.config.classnames)}).",
+            "Prepare the cases with the --classes the run was trained on.",
+        )
+    return cases if known.all() else cases.select(known)
+
+
+def note_versions(cases: Cases, notes: Mapping[str, str], classnames: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The n notes as written and masked, "" where a case has none.
+
+    Beside the general words a case's own label and subtype are masked, and every class name of the run.
+    """
+    written, masked = [], []
+    columns = (cases.table[name] for name in ("case_id", "label", "subtype"))
+    for case_id, *own in zip(*columns, strict=True):
+        text = notes.get(case_id, "")
+        extra = (*classnames, *(name for name in own if isinstance(name, str)))
+        written.append(text)
+        masked.append(mask_diagnosis(text, extra=extra))
+    return {MASKED: np.array(masked, dtype=object), AS_WRITTEN: np.array(written, dtype=object)}
+
+
+def embed(run: Run, cases: Cases, notes: Mapping[str, str] | None, batch_size: int, device: torch.device) -> Embedded:
+    """Runs the model over cases and their notes; the classes are told from the picture alone.
+
+    Args:
+        run: Image-only runs get no note vectors.
+        cases: Only with classes the run knows (see `known_to`).
+        notes: Note by case id, or None.
+        batch_size: Pictures or notes in one pass.
+        device: Where to compute.
+    """
+    seen = embed_cases(run.model, cases, None, batch_size, device)
+    texts: dict[str, np.ndarray] = {}
+    if notes is not None and run.model.text_encoder is not None:
+        texts = note_versions(cases, notes, run.config.classnames)
+    noted = texts[AS_WRITTEN] != "" if texts else np.zeros(len(cases), dtype=bool)
+    vectors = {}
+    for version, each in texts.items():
+        vectors[version] = np.zeros_like(seen.image)
+        if noted.any():
+            vectors[version][noted] = unit_rows(embed_texts(run.model, list(each[noted]), batch_size, device))
+    labels = cases.table["label"].map({name: i for i, name in enumerate(run.config.classnames)}).to_numpy(np.int64)
+    return Embedded(cases.table, labels, seen.image, seen.logits, noted, vectors, texts)
