@@ -191,7 +191,7 @@ def test_imagefolder_rejects_bad_rows_one_by_one(tmp_path):
 
 def test_imagefolder_without_file_name(tmp_path):
     table(tmp_path / "metadata.csv", {"picture": "a.png"})
-    with pytest.raises(CasesError, match="no file_name column"):
+    with pytest.raises(CasesError, match="has no column file_name"):
         read("mine", tmp_path)
 
 

@@ -52,7 +52,7 @@ def read(where: str | Path) -> Iterator[RawCase | LeftOut | Rejected]:
     if table is None:
         raise not_found(SOURCE, folder)
     pictures = index_pictures(folder, (".jpg", ".jpeg"))  # PNG files here are lesion masks
-    for number_of_row, row in enumerate(read_table(table), start=2):
+    for number_of_row, row in enumerate(read_table(table, ("image_id", "dx")), start=2):
         yield _case(row, number_of_row, pictures)
 
 

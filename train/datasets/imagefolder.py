@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from dermnote.errors import CasesError
 from dermnote.picture import Box
 from train.datasets.raw import (
     RawCase,
@@ -50,10 +49,7 @@ def read(where: str | Path, source: Source = SOURCE) -> Iterator[RawCase | Rejec
     table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
     if table is None:
         raise not_found(source, folder)
-    rows = read_table(table)
-    if not rows or "file_name" not in rows[0]:
-        raise CasesError(f"{table} has no file_name column.", "Name each picture by its path within the folder.")
-    for number_of_row, row in enumerate(rows, start=1 if table.suffix != ".csv" else 2):
+    for number_of_row, row in enumerate(read_table(table, ("file_name",)), start=1 if table.suffix != ".csv" else 2):
         try:
             yield _case(row, number_of_row, folder, source)
         except ValueError as error:

@@ -32,6 +32,7 @@ SOURCE = Source(
     "Codella et al., Skin lesion analysis toward melanoma detection (ISIC 2017), arXiv 1710.05006",
     "metadata.csv, or ISIC-2017_Training_Part3_GroundTruth.csv beside ISIC-2017_Training_Data/",
 )
+TRUTH = ("melanoma", "seborrheic_keratosis")
 PARTS = {"Training": "train", "Validation": "validation", "Test_v2": "test"}
 SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 USED = {
@@ -44,7 +45,7 @@ def read(where: str | Path) -> Iterator[RawCase | LeftOut | Rejected]:
     """Yields every row of the tables found; CasesError if there are none."""
     folder = Path(where)
     joined = folder / "metadata.csv"
-    rows = read_table(joined) if joined.is_file() else _published(folder)
+    rows = read_table(joined, ("image_id", *TRUTH)) if joined.is_file() else _published(folder)
     pictures = index_pictures(folder, (".jpg", ".jpeg"))  # PNG files here are lesion masks and superpixels
     for number_of_row, row in enumerate(rows, start=2):
         yield _case(row, number_of_row, pictures)
@@ -57,8 +58,10 @@ def _published(folder: Path) -> list[Row]:
         if truth is None:
             continue
         table = next(iter(sorted(folder.rglob(f"ISIC-2017_{part}_Data_metadata.csv"))), None)
-        known = {row["image_id"]: row for row in read_table(table)} if table else {}
-        rows += [{**known.get(row["image_id"], {}), **row, "split": split} for row in read_table(truth)]
+        known = {row["image_id"]: row for row in read_table(table, ("image_id",))} if table else {}
+        rows += [
+            {**known.get(row["image_id"], {}), **row, "split": split} for row in read_table(truth, ("image_id", *TRUTH))
+        ]
     if not rows:
         raise not_found(SOURCE, folder)
     return rows

@@ -70,15 +70,15 @@ def read(where: str | Path) -> Iterator[RawCase | LeftOut | Rejected]:
 
 def _rows(folder: Path) -> list[Row]:
     if (folder / "metadata.csv").is_file():
-        return read_table(folder / "metadata.csv")
+        return read_table(folder / "metadata.csv", ("isic_id", "lesion_id", "image_type", "label"))
     if not (folder / GROUND_TRUTH).is_file() or not (folder / METADATA).is_file():
         raise not_found(SOURCE, folder)
-    labels = {row["lesion_id"]: _one_hot(row) for row in read_table(folder / GROUND_TRUTH)}
+    labels = {row["lesion_id"]: _one_hot(row) for row in read_table(folder / GROUND_TRUTH, ("lesion_id",))}
     supplement = folder / SUPPLEMENT
-    more = {row["isic_id"]: row for row in read_table(supplement)} if supplement.is_file() else {}
+    more = {row["isic_id"]: row for row in read_table(supplement, ("isic_id",))} if supplement.is_file() else {}
     return [
         {**row, **more.get(row["isic_id"], {}), "label": labels.get(row["lesion_id"])}
-        for row in read_table(folder / METADATA)
+        for row in read_table(folder / METADATA, ("isic_id", "lesion_id", "image_type"))
     ]
 
 

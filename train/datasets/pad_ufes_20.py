@@ -50,9 +50,9 @@ def read(where: str | Path) -> Iterator[RawCase | LeftOut | Rejected]:
     """Yields every row of the table; CasesError if it is not there."""
     folder = Path(where)
     table = folder / "metadata.csv"
-    rows = read_table(table) if table.is_file() else []
-    if not rows or not {"img_id", "diagnostic"} <= set(rows[0]):
+    if not table.is_file():
         raise not_found(SOURCE, folder)
+    rows = read_table(table, ("img_id", "diagnostic"))
     images = folder / "images" if (folder / "images").is_dir() else folder
     pictures = index_pictures(images)
     partial = _listed(folder)
@@ -66,7 +66,7 @@ def read(where: str | Path) -> Iterator[RawCase | LeftOut | Rejected]:
 def _listed(folder: Path) -> set[str] | None:
     """The ids a `manifest.csv` lists, where a copy holds only part of the pictures and says which."""
     manifest = folder / "manifest.csv"
-    return {str(row["img_id"]) for row in read_table(manifest)} if manifest.is_file() else None
+    return {str(row["img_id"]) for row in read_table(manifest, ("img_id",))} if manifest.is_file() else None
 
 
 def _case(row: Row, number_of_row: int, pictures: dict[str, Path]) -> RawCase | LeftOut | Rejected:

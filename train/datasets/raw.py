@@ -104,11 +104,11 @@ class Rejected:
 Row = dict[str, Any]
 
 
-def read_table(path: Path) -> list[Row]:
+def read_table(path: Path, columns: Iterable[str] = ()) -> list[Row]:
     """Rows of a CSV (comma or tab), JSON lines or Parquet file; blanks are None.
 
     Raises:
-        CasesError: The file cannot be read as a table.
+        CasesError: The file cannot be read as a table, or lacks one of `columns`.
     """
     try:
         if path.suffix == ".parquet":
@@ -121,6 +121,9 @@ def read_table(path: Path) -> list[Row]:
             table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", sep=separator)
     except (ValueError, OSError, pd.errors.ParserError) as error:
         raise CasesError(f"{path} cannot be read as a table.", "Check that it is a well-formed, UTF-8 file.") from error
+    lacking = [name for name in columns if name not in table.columns]
+    if lacking:
+        raise CasesError(f"{path} has no column {', '.join(lacking)}.", "Is this the folder that was meant?")
     return [{key: blank_to_none(value) for key, value in row.items()} for row in table.to_dict("records")]
 
 

@@ -1,0 +1,291 @@
+import csv
+import functools
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dermnote.errors import CasesError
+from train import picture_pool, prepare
+from train.cases import Cases
+from train.datasets.raw import RawCase
+
+LABELS = ("nevus", "melanoma", "basal cell carcinoma")
+
+
+def photo(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 255, (6, 8, 3), dtype=np.uint8)
+    Image.fromarray(pixels).resize((80, 60)).save(path)
+
+
+def clinic(folder: Path, count: int = 30, **columns) -> Path:
+    """A folder of `count` pictures, two a patient."""
+    rows = []
+    for index in range(count):
+        photo(folder / f"{index}.jpg", index)
+        row = {
+            "file_name": f"{index}.jpg",
+            "label": LABELS[index // 2 % 3],
+            "patient_id": index // 2,
+            "age": 30 + index,
+        }
+        rows.append(row | {key: value(index) for key, value in columns.items()})
+    write(folder, rows)
+    return folder
+
+
+def write(folder: Path, rows: list[dict]) -> None:
+    with (folder / "metadata.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def rows_of(folder: Path) -> list[dict]:
+    with (folder / "metadata.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def make(out: Path, *args: str) -> Cases:
+    assert prepare.main([*args, "--out", str(out), "--workers", "1"]) == 0
+    return Cases.read(out)
+
+
+def test_from_a_folder_to_cases(tmp_path, capsys):
+    cases = make(tmp_path / "cases", f"clinic={clinic(tmp_path / 'clinic')}")
+    table = cases.table
+    assert len(cases) == 30
+    assert set(table["split"]) == {"train", "validation", "test"}
+    assert (table.groupby("group")["split"].nunique() == 1).all()
+    assert (table.groupby("group").size() == 2).all()
+    first = table[table["case_id"] == "clinic/0.jpg"].iloc[0]
+    assert (first["label"], first["class_id"], first["malignancy"], first["age"]) == (
+        "melanocytic nevus",
+        2,
+        "benign",
+        30,
+    )
+    assert (first["modality"], first["crop"], first["group"]) == ("clinical", "whole", "clinic/0")
+    assert all(Image.open(io.BytesIO(data)).size == (341, 256) for data in cases.images)
+    assert cases.classnames[2] == "melanocytic nevus"
+    said = capsys.readouterr().out
+    assert "clinic: read 30, kept 30 in 15 groups" in said
+    assert "pictures a second" in said
+    assert "never for a diagnosis" in said
+    assert "python -m train.generate_notes --cases" in said
+    assert sorted(path.name for path in (tmp_path / "cases").iterdir()) == [
+        "README.md",
+        "data",
+        "rejected.csv",
+        "summary.json",
+    ]
+
+
+def test_the_same_inputs_again_do_nothing_and_others_do(tmp_path, capsys):
+    folder, out = clinic(tmp_path / "clinic"), tmp_path / "cases"
+    spec = f"clinic={folder}"
+    make(out, spec)
+    made = (out / "summary.json").stat().st_mtime_ns
+    make(out, spec)
+    assert "nothing to do" in capsys.readouterr().out
+    assert (out / "summary.json").stat().st_mtime_ns == made
+
+    def again(*more: str) -> bool:
+        before = (out / "summary.json").stat().st_mtime_ns
+        make(out, spec, *more)
+        return (out / "summary.json").stat().st_mtime_ns != before
+
+    assert again("--seed", "1")
+    assert not again("--seed", "1")
+    photo(folder / "3.jpg", 999)
+    assert again("--seed", "1")  # a picture changed
+    changed = rows_of(folder)
+    changed[0]["age"] = 77
+    write(folder, changed)
+    assert again("--seed", "1")  # a row changed
+    assert again("--seed", "1", "--force")
+    data = next((out / "data").glob("train-*"))
+    data.write_bytes(data.read_bytes()[:-10])
+    assert again("--seed", "1")  # the output is damaged
+    next((out / "data").glob("test-*")).unlink()
+    assert again("--seed", "1")
+
+
+def test_one_bad_file_never_stops_a_run(tmp_path, capsys):
+    folder = clinic(tmp_path / "clinic")
+    (folder / "0.jpg").write_bytes(b"")
+    (folder / "1.jpg").write_bytes(b"this is a text")
+    whole = (folder / "2.jpg").read_bytes()
+    (folder / "2.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "3.jpg").unlink()
+    Image.new("RGB", (300, 300)).save(folder / "4.jpg")
+    rows = rows_of(folder)
+    write(folder, [*rows, rows[5], {"file_name": "../../etc/passwd", "label": "nevus", "patient_id": 1, "age": 1}])
+    cases = make(tmp_path / "cases", f"clinic={folder}", "--max-pixels", "50000")
+    assert len(cases) == 25
+    with (tmp_path / "cases" / "rejected.csv").open(newline="") as stream:
+        rejected = {Path(row["file"]).name: (row["row"], row["reason"]) for row in csv.DictReader(stream)}
+    assert rejected["0.jpg"] == ("2", "0.jpg is empty.")
+    assert "not a picture" in rejected["1.jpg"][1]
+    assert "damaged" in rejected["2.jpg"][1]
+    assert rejected["3.jpg"] == ("5", "the picture is missing")
+    assert "50,000 pixels" in rejected["4.jpg"][1]
+    assert "twice" in rejected["5.jpg"][1]
+    assert "out of the folder" in rejected["passwd"][1]
+    assert cases.summary["rejected"] == 7
+    assert "rejected    7: " in capsys.readouterr().out
+
+
+def test_labels_without_a_class_are_counted_by_name(tmp_path, capsys):
+    folder = clinic(tmp_path / "clinic", label=lambda i: ("psoriasis", "", "nevus")[i % 3])
+    cases = make(tmp_path / "cases", f"clinic={folder}")
+    assert cases.summary["left_out"] == {"no class for 'psoriasis'": 10, "no label": 10}
+    assert "10 no class for 'psoriasis'" in capsys.readouterr().out
+
+
+def test_own_and_five_classes(tmp_path):
+    folder = clinic(tmp_path / "clinic", label=lambda i: ("psoriasis", "eczema", "blue nevus")[i % 3])
+    own = make(tmp_path / "own", f"clinic={folder}", "--classes", "own")
+    assert own.classnames == ("blue nevus", "eczema", "psoriasis")
+    assert {own.classnames[row.class_id] == row.label for row in own.table.itertuples()} == {True}
+    assert set(own.table.loc[own.table["label"] == "blue nevus", "malignancy"]) == {"benign"}
+    five = make(tmp_path / "five", f"clinic={folder}", "--classes", "five")
+    assert len(five.classnames) == 5
+    assert set(five.table["label"]) == {"melanocytic nevus"}
+    assert set(five.table["subtype"]) == {"blue nevus"}
+
+
+def test_external_source_and_copies(tmp_path):
+    inner, outer = clinic(tmp_path / "inner"), clinic(tmp_path / "outer")
+    for index in range(5, 30):
+        photo(outer / f"{index}.jpg", 1000 + index)  # 0 to 4 stay copies of the inner ones
+    cases = make(tmp_path / "cases", f"inner={inner}", f"outer={outer}", "--external", "outer")
+    sides = cases.table.groupby("source")["split"].unique()
+    assert list(sides["outer"]) == ["external"]
+    assert "external" not in sides["inner"]
+    assert (cases.table.groupby("content_sha256")["split"].nunique() == 1).all()
+    # The copies, and the one other picture of a patient who is on both sides.
+    assert cases.summary["left_out"] == {"its group or an identical picture is in the external split": 6}
+
+
+def test_identical_pixels_in_different_files_stay_together(tmp_path):
+    folder = clinic(tmp_path / "clinic", 30, patient_id=lambda i: i, label=lambda i: "nevus")
+    for index in range(0, 30, 2):
+        with Image.open(folder / f"{index}.jpg") as image:
+            image.load()
+        image.save(folder / f"{index}.png")
+        image.save(folder / f"{index + 1}.png", optimize=True, compress_level=1)
+    rows = [row | {"file_name": row["file_name"].replace("jpg", "png")} for row in rows_of(folder)]
+    write(folder, rows)
+    table = make(tmp_path / "cases", f"clinic={folder}").table
+    assert table["content_sha256"].nunique() == 15
+    assert (table.groupby("content_sha256")[["split", "group"]].nunique() == 1).all(axis=None)
+
+
+def test_the_order_of_rows_does_not_change_the_split(tmp_path):
+    folder = clinic(tmp_path / "clinic")
+    one = make(tmp_path / "one", f"clinic={folder}").table.set_index("case_id")["split"]
+    write(folder, rows_of(folder)[::-1])
+    two = make(tmp_path / "two", f"clinic={folder}").table.set_index("case_id")["split"]
+    assert one.to_dict() == two.to_dict()
+
+
+def test_official_split_and_box(tmp_path):
+    box = {
+        name: lambda i, value=value: value
+        for name, value in zip(("x0", "y0", "x1", "y1"), (10, 5, 50, 45), strict=True)
+    }
+    folder = clinic(tmp_path / "clinic", split=lambda i: "test" if i >= 20 else "train", **box)
+    table = make(tmp_path / "cases", f"clinic={folder}").table
+    assert set(table.loc[table["split"] == "test", "case_id"]) == {f"clinic/{i}.jpg" for i in range(20, 30)}
+    assert "validation" in set(table["split"])
+    assert set(table["crop"]) == {"box"}
+
+
+@pytest.mark.parametrize(
+    "args, words",
+    [
+        (["nonsense"], "not NAME=PATH"),
+        (["a=gone"], "is not there"),
+        (["a=HERE", "a=HERE"], "given twice"),
+        (["a=HERE", "--external", "b"], "not among the sources"),
+        (["a=HERE", "--workers", "0"], "at least 1"),
+        (["milk10k=HERE"], "has no column isic_id, lesion_id, image_type"),
+    ],
+)
+def test_wrong_use_is_one_line(tmp_path, args, words):
+    here = str(clinic(tmp_path / "clinic", 4))
+    with pytest.raises(CasesError, match=words):
+        prepare.main([arg.replace("HERE", here) for arg in args] + ["--out", str(tmp_path / "cases")])
+    assert not (tmp_path / "cases").exists()
+
+
+def test_a_folder_of_one_s_own_is_never_replaced(tmp_path):
+    folder = clinic(tmp_path / "clinic", 4)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter1.txt").write_text("years of work")
+    for out in ("thesis", "clinic", "clinic/0.jpg"):
+        with pytest.raises(CasesError):
+            prepare.main([f"clinic={folder}", "--out", str(tmp_path / out)])
+    assert (tmp_path / "thesis" / "chapter1.txt").read_text() == "years of work"
+    assert (folder / "0.jpg").is_file()
+
+
+def test_nothing_left_is_an_error_and_keeps_what_was_there(tmp_path):
+    folder = clinic(tmp_path / "clinic")
+    make(tmp_path / "cases", f"clinic={folder}")
+    before = json.loads((tmp_path / "cases" / "summary.json").read_text())
+    for path in folder.glob("*.jpg"):
+        path.write_bytes(b"broken")
+    with pytest.raises(CasesError, match="No case is left"):
+        prepare.main([f"clinic={folder}", "--out", str(tmp_path / "cases")])
+    assert json.loads((tmp_path / "cases" / "summary.json").read_text()) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cases", "clinic"]
+
+
+def drawing(shade: int) -> Image.Image:
+    if shade == 7:
+        raise RuntimeError("out of ink")
+    return Image.new("RGB", (64, 64), (shade, shade, shade))
+
+
+def killed() -> Image.Image:
+    os._exit(9)
+
+
+def raw(picture) -> RawCase:
+    return RawCase("s/1", "s", "clinical", picture, group="s/1")
+
+
+def test_worker_processes_keep_the_order_and_survive_errors():
+    cases = [raw(functools.partial(drawing, shade)) for shade in range(100)]
+    alone = list(picture_pool.prepare_all(cases, workers=1, max_pixels=10_000))
+    spread = list(picture_pool.prepare_all(cases, workers=2, max_pixels=10_000))
+    assert spread == alone
+    assert [each.error for each in alone if each.error] == ["RuntimeError: out of ink"]
+    assert len({each.pixels_sha256 for each in alone if not each.error}) == 99
+
+
+def test_a_killed_worker_is_an_error_not_a_wait():
+    with pytest.raises(CasesError, match="killed"):
+        list(picture_pool.prepare_all([raw(killed)] * 64, workers=2, max_pixels=10_000))
+
+
+@pytest.mark.real_data
+def test_the_real_trap_of_pad_ufes_20(tmp_path):
+    """Two byte-identical pairs bear different labels; the rest of the table says nothing that gives a label away."""
+    pad = Path(__file__).resolve().parents[3] / "shared" / "data" / "pad_ufes_20"
+    cases = make(tmp_path / "cases", f"pad_ufes_20={pad}")
+    gone = {"PAT_419_2767_323", "PAT_419_833_148", "PAT_759_1433_914", "PAT_759_1538_566"}
+    assert not {f"pad_ufes_20/{name}" for name in gone} & set(cases.table["case_id"])
+    assert cases.summary["left_out"]["an identical picture bears another label"] == 4
+    assert cases.table["sex"].isna().all()
+    assert cases.table["skin_type"].isna().all()
+    assert cases.table["age"].notna().all()
+    assert not any("biops" in name for name in cases.table.columns)
+    assert (cases.table.groupby("group")["split"].nunique() == 1).all()
