@@ -35,6 +35,7 @@ def draw_confusion(figures: dict[str, Any], path: Path) -> bool:
         kappa = block["classification"]["kappa"]
         title = f"{name}: {block['n_cases']} cases" + (f", kappa {kappa:.2f}" if kappa is not None else "")
         _matrix(axes, np.array(block["classification"]["confusion"], dtype=np.float64), figures["classnames"], title)
+    figure.supxlabel("Research use only, never a diagnosis", fontsize="small", color="0.4")
     with replacing_file(path) as aside:
         figure.savefig(aside, format="png", dpi=110)
     return True
