@@ -53,7 +53,8 @@ def make_bundle(folder: Path, *, multimodal: bool = True, seed: int = 0, cases: 
     torch.manual_seed(seed)
     table, pictures = case_table(cases), [lesion(i) for i in range(cases)]
     text = TextEncoder.from_scratch(table["note"], hidden_size=32, layers=1, max_length=64) if multimodal else None
-    model = DermNoteModel(ImageEncoder("mobilenet_v3_small", image_size=64), text, len(EIGHT), embed_dim=32).eval()
+    model = DermNoteModel(ImageEncoder("shufflenet_v2_x0_5", image_size=64), text, len(EIGHT), embed_dim=32).eval()
+    spread_out(model, pictures)
     config = DermNoteConfig(
         classnames=tuple(each.name for each in EIGHT),
         embed_dim=32,
@@ -72,6 +73,16 @@ def make_bundle(folder: Path, *, multimodal: bool = True, seed: int = 0, cases: 
     (folder / "metrics.json").write_text("{}\n", encoding="utf-8")
     write_manifest(folder)
     return folder
+
+
+@torch.inference_mode()
+def spread_out(model: DermNoteModel, pictures: list[Image.Image]) -> None:
+    """Untrained features of two pictures are nearly equal: centred and stretched, pictures are told apart."""
+    features = model.image_encoder(model.image_encoder.preprocess(pictures))
+    mean, deviation = features.mean(0), features.std(0).clamp(min=1e-6)
+    projection = model.image_projection
+    projection.weight.div_(deviation)
+    projection.bias.sub_(projection.weight @ mean)
 
 
 def unit(embeddings: torch.Tensor) -> np.ndarray:

@@ -1,0 +1,159 @@
+"""The index against a naive search, its files, and everything a query or a file can have wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dermnote.errors import BundleError, IndexQueryError
+from dermnote.index import CaseIndex
+from dermnote.picture import encode_jpeg
+from tests.micro_bundle import lesion
+
+N, DIM = 50, 16
+
+
+def unit(rows: int, seed: int) -> np.ndarray:
+    vectors = np.random.default_rng(seed).normal(size=(rows, DIM)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+IMAGES, NOTES = unit(N, 0), unit(N, 1)
+
+
+def table(rows: int = N) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "case_id": [f"set/{i}" for i in range(rows)],
+            "source": "set",
+            "split": "train",
+            "label": [f"class {i % 3}" for i in range(rows)],
+            "note": [f"note {i}" for i in range(rows)],
+            "age": [float(i) if i % 2 else None for i in range(rows)],
+            "sex": pd.array([None if i % 5 else "female" for i in range(rows)], dtype="string"),
+            "group": "not for the index",
+        }
+    )
+
+
+@pytest.fixture
+def index() -> CaseIndex:
+    thumbnails = [encode_jpeg(lesion(i, 64)) for i in range(N - 1)]
+    return CaseIndex.build(table(), IMAGES, NOTES, [*thumbnails, None], "f" * 64)
+
+
+@pytest.mark.parametrize("k", [1, 5, N])
+def test_search_equals_the_naive_one(index: CaseIndex, k: int) -> None:
+    for query in unit(10, 2):
+        for search, vectors in (
+            (index.search_notes, NOTES),
+            (index.search_images, IMAGES),
+            (index.search_similar, IMAGES),
+        ):
+            cosines = vectors @ query
+            best = np.argsort(-cosines, kind="stable")[:k]
+            hits = search(query, k)
+            assert [hit.case_id for hit in hits] == [f"set/{row}" for row in best]
+            np.testing.assert_allclose([hit.score for hit in hits], cosines[best], atol=1e-6)
+
+
+def test_a_case_finds_itself_with_all_that_is_known_of_it(index: CaseIndex) -> None:
+    hit = index.search_notes(NOTES[5], 1)[0]
+    assert (hit.case_id, hit.label, hit.note, hit.source, hit.split) == ("set/5", "class 2", "note 5", "set", "train")
+    assert hit.score == pytest.approx(1) and hit.score <= 1
+    assert (hit.age, hit.sex, hit.subtype) == (5.0, "female", None)
+    assert hit.metadata.age == 5.0 and hit.metadata.label == "class 2"
+    assert hit.thumbnail is not None and hit.thumbnail.size == (64, 64) and hit.thumbnail.mode == "RGB"
+    other = index.search_images(IMAGES[N - 1], 1)[0]
+    assert other.thumbnail is None and other.sex is None and "group" not in index.table
+
+
+def test_a_query_s_length_changes_nothing(index: CaseIndex) -> None:
+    short, long = index.search_notes(NOTES[3], 4), index.search_notes(NOTES[3] * 7, 4)
+    assert [hit.case_id for hit in short] == [hit.case_id for hit in long]
+    np.testing.assert_allclose([hit.score for hit in short], [hit.score for hit in long], atol=1e-6)
+
+
+def test_more_than_there_is_gives_all(index: CaseIndex) -> None:
+    assert len(index.search_similar(IMAGES[0], 10 * N)) == N
+
+
+@pytest.mark.parametrize("k", [0, -1, 1.5, True, "5"])
+def test_k_must_count(index: CaseIndex, k: object) -> None:
+    with pytest.raises(IndexQueryError, match="whole number"):
+        index.search_notes(NOTES[0], k)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "query", [np.zeros(DIM), np.full(DIM, np.nan), np.full(DIM, np.inf), np.ones(DIM - 1), np.ones((2, DIM))]
+)
+def test_a_query_that_does_not_fit_is_refused(index: CaseIndex, query: np.ndarray) -> None:
+    with pytest.raises(IndexQueryError):
+        index.search_notes(query, 3)
+
+
+def test_saving_and_loading_changes_nothing(index: CaseIndex, tmp_path: Path) -> None:
+    index.save(tmp_path / "a")
+    loaded = CaseIndex.load(tmp_path / "a", "f" * 64)
+    for row in (0, 7, N - 1):
+        assert loaded.search_notes(NOTES[row], 5) == index.search_notes(NOTES[row], 5)
+    loaded.save(tmp_path / "b")
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+
+
+def test_without_notes_only_pictures_are_searched(tmp_path: Path) -> None:
+    CaseIndex.build(table(), IMAGES, None, [None] * N, "f").save(tmp_path)
+    assert not (tmp_path / "notes.faiss").exists()
+    loaded = CaseIndex.load(tmp_path, "f")
+    assert loaded.search_similar(IMAGES[4], 1)[0].case_id == "set/4"
+    for search in (loaded.search_notes, loaded.search_images):
+        with pytest.raises(IndexQueryError, match="pictures alone"):
+            search(IMAGES[0], 1)
+
+
+def test_an_index_of_another_model_is_refused(index: CaseIndex, tmp_path: Path) -> None:
+    index.save(tmp_path)
+    with pytest.raises(BundleError, match="another model"):
+        CaseIndex.load(tmp_path, "0" * 64)
+
+
+@pytest.mark.parametrize("name", ["images.faiss", "notes.faiss", "cases.parquet", "index.json"])
+@pytest.mark.parametrize("how", ["missing", "cut off", "noise"])
+def test_a_damaged_file_is_one_clear_error(index: CaseIndex, tmp_path: Path, name: str, how: str) -> None:
+    index.save(tmp_path)
+    path = tmp_path / name
+    data = path.read_bytes()
+    path.unlink() if how == "missing" else path.write_bytes(
+        data[: len(data) // 2] if how == "cut off" else b"noise" * 9
+    )
+    with pytest.raises(BundleError) as caught:
+        CaseIndex.load(tmp_path, "f" * 64)
+    assert name in str(caught.value) and "\n" not in str(caught.value) and "faiss::" not in str(caught.value)
+
+
+def test_files_that_do_not_belong_together_are_refused(index: CaseIndex, tmp_path: Path) -> None:
+    index.save(tmp_path)
+    few = table(N - 1)
+    CaseIndex.build(few, IMAGES[:-1], NOTES[:-1], [None] * (N - 1), "f" * 64).save(tmp_path / "few")
+    (tmp_path / "few" / "notes.faiss").replace(tmp_path / "notes.faiss")
+    with pytest.raises(BundleError, match=f"{N - 1} notes for {N} cases"):
+        CaseIndex.load(tmp_path, "f" * 64)
+    about = json.loads((tmp_path / "index.json").read_text())
+    (tmp_path / "index.json").write_text(json.dumps({**about, "format": 99}))
+    with pytest.raises(BundleError, match="format 99"):
+        CaseIndex.load(tmp_path, "f" * 64)
+
+
+def test_vectors_that_are_no_unit_rows_one_a_case_are_refused() -> None:
+    broken = IMAGES.copy()
+    broken[3] = np.nan
+    for vectors in (IMAGES * 2, broken, np.zeros_like(IMAGES), IMAGES[:-1], IMAGES[0]):
+        with pytest.raises(IndexQueryError):
+            CaseIndex.build(table(), vectors, None, [None] * N, "f")
+    with pytest.raises(IndexQueryError, match="at least one case"):
+        CaseIndex.build(table(0), np.zeros((0, DIM)), None, [], "f")
