@@ -12,12 +12,15 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from dermnote.notes import diagnosis_words as words
+from dermnote.notes.template import DESCRIPTION
 
 MASK = "[masked]"
 _MARK = re.escape(MASK)
 _JOINT = r"(?:[\s,;:/–-]|\b(?:and|or|of|with|the|an?|variant|subtype|type|class|in|not|only)\b)"
 _RUN = re.compile(rf"{_MARK}(?:{_JOINT}*{_MARK})+", re.IGNORECASE)
 _KIND = re.compile(rf"(?<![^\W_])(?:{words.KIND}[\s,-]+)+(?={words.KIND_BEFORE})", re.IGNORECASE)
+# A template sentence of which nothing is left goes whole: having had one tells the source, and so a bit of the class.
+_EMPTIED = f" {DESCRIPTION.format(description=MASK)}"
 _BRACKETED = re.compile(rf"\(\s*{_MARK}\s*\)")
 _ARTICLE = re.compile(rf"\b([Aa])n(?=\s+{_MARK})")
 
@@ -72,4 +75,4 @@ def _level(text: str) -> str:
     while text != before:
         before = text
         text = _RUN.sub(MASK, _BRACKETED.sub(MASK, text))
-    return _ARTICLE.sub(r"\1", text)
+    return _ARTICLE.sub(r"\1", text.replace(_EMPTIED, ""))
