@@ -17,8 +17,8 @@ Random = np.random.Generator
 def hairs(canvas: Canvas, rng: Random) -> None:
     """Long bent hairs, dark or fair, mostly one way, thinner at the tip."""
     marks, way, curl = Marks(canvas), rng.uniform(0, 2 * np.pi), rng.normal(0, 0.045)
-    for _ in range(int(rng.integers(4, 14))):
-        x, y = rng.uniform(0, canvas.size, 2).tolist()
+    for _ in range(int(rng.integers(5, 14))):
+        x, y = (canvas.size * rng.uniform(0.08, 0.92, 2)).tolist()
         length, width = rng.uniform(0.25, 0.8) * canvas.size, rng.uniform(1.2, 2.6)
         line = curve(rng, (x, y), way + rng.normal(0, 0.6), length, 0.045, curl + rng.normal(0, 0.025))
         for part, share in ((line[:6], 1.0), (line[5:10], 0.8), (line[9:], 0.5)):
@@ -44,9 +44,9 @@ def ruler_marks(canvas: Canvas, rng: Random) -> None:
 def gel_bubbles(canvas: Canvas, rng: Random) -> None:
     """Round bubbles with a bright rim and a gleam."""
     rim, shade, gleam = Marks(canvas), Marks(canvas), Marks(canvas)
-    for _ in range(int(rng.integers(3, 9))):
-        x, y = rng.uniform(0, canvas.size, 2).tolist()
-        radius = rng.uniform(4, 15)
+    for _ in range(int(rng.integers(4, 10))):
+        x, y = (canvas.size * rng.uniform(0.03, 0.97, 2)).tolist()
+        radius = rng.uniform(5, 15)
         shade.ring((x, y), radius * 1.06, radius * 0.25)
         rim.ring((x, y), radius * 0.95, radius * 0.16, 0.7)
         gleam.dot((x - radius * 0.4 * canvas.unit, y - radius * 0.4 * canvas.unit), radius * 0.2)

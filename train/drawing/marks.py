@@ -82,9 +82,3 @@ def curve(
     x = start[0] + np.cumsum(np.cos(turns)) * length / 12
     y = start[1] + np.cumsum(np.sin(turns)) * length / 12
     return [start, *zip(x.tolist(), y.tolist(), strict=True)]
-
-
-def soften(plane: Plane, blur: float) -> Plane:
-    """A plane of 0 to 1, blurred by `blur` canvas pixels."""
-    sheet = Image.fromarray((plane * 255).astype(np.uint8)).filter(ImageFilter.GaussianBlur(blur))
-    return np.asarray(sheet, np.float32) / np.float32(255)

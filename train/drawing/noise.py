@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from scipy.spatial import cKDTree
 
-Plane = npt.NDArray[np.float32]
+Plane = npt.NDArray[np.floating[Any]]
 Jitter = Literal["even", "uneven", "wild"]  # how far cells stray from a honeycomb
 TILE_CELLS, TILE_PITCH = 32, 16  # the tile is periodic: 32 x 32 cells of 16 pixels
 KEPT = 0.72  # what bicubic interpolation leaves of the deviation of white noise
@@ -54,7 +54,8 @@ def _enlarge(grid: Plane, shape: tuple[int, int], box: tuple[float, float, float
 def step(field: Plane, low: float, high: float) -> Plane:
     """0 where `field` is at `low`, 1 at `high`, a smooth ramp between; `low` may lie above `high`."""
     ramp = np.clip((field - np.float32(low)) / np.float32(high - low), 0, 1)
-    return ramp * ramp * (3 - 2 * ramp)
+    smooth: Plane = ramp * ramp * (3 - 2 * ramp)
+    return smooth
 
 
 @dataclass(frozen=True)

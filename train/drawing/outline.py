@@ -20,7 +20,8 @@ def _outline(rng: np.random.Generator, radius: float, symmetric: bool) -> Plane:
     for order, size in ((1, 0.13), (2, 0.1), (3, 0.11), (4, 0.06), (5, 0.05)):
         lobes += size * rng.uniform(0.6, 1.2) * np.cos(order * angle + rng.uniform(0, 2 * np.pi))
     shape = shape * (1 + (0.0 if symmetric else 1.0) * lobes)
-    return (shape * radius / shape.mean()).astype(np.float32)
+    outline: Plane = (shape * radius / shape.mean()).astype(np.float32)
+    return outline
 
 
 def draw_outline(canvas: Canvas, rng: np.random.Generator, attributes: Attributes) -> None:

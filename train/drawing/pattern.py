@@ -40,6 +40,5 @@ class Pattern:
 ANY_BORDER = {"sharp": 1, "indistinct": 1, "mixed": 1}
 SHARP = {"sharp": 8, "mixed": 1, "indistinct": 1}
 BLURRED = {"indistinct": 5, "mixed": 2, "sharp": 1}
-BROWN = {"light brown": 1, "dark brown": 1}
 FACE = {"head/neck": 6}
 LEGS = {"lower extremity": 4, "upper extremity": 2}

@@ -5,40 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from train.drawing.canvas import Canvas
-from train.drawing.marks import Marks, Point, curve
+from train.drawing.marks import Marks, curve
 from train.drawing.noise import Plane, fractal_noise, smooth_noise, step
 from train.drawing.pigments import DARK, DEEP, GRANULE, HAZE, LEAF, MELANIN, NEST, STEEL, UMBER, VEIL, WHITE
+from train.drawing.places import anywhere, evenly, in_clumps
 
 Random = np.random.Generator
-
-
-def _scatter(canvas: Canvas, rng: Random, gap: float, reach: float) -> list[Point]:
-    """Even, slightly shaken places inside the lesion, `gap` reference pixels apart, out to `reach` of the border."""
-    frame, pace = canvas.frame, gap * canvas.unit
-    side = int(2.8 * frame.radius / pace) + 2
-    row, column = np.mgrid[0:side, 0:side].reshape(2, -1)
-    shake = rng.uniform(-0.3, 0.3, (2, row.size))
-    x = frame.centre[0] + (column + 0.5 * (row % 2) + shake[0] - side / 2) * pace
-    y = frame.centre[1] + (row + shake[1] - side / 2) * pace * 0.87
-    column_at, row_at = np.clip(x, 0, canvas.size - 1).astype(int), np.clip(y, 0, canvas.size - 1).astype(int)
-    inside = frame.radial[row_at, column_at] < reach
-    return list(zip(x[inside].tolist(), y[inside].tolist(), strict=True))
-
-
-def _clumps(canvas: Canvas, rng: Random, count: int, spread: float) -> list[Point]:
-    """Uneven places: a few clumps off the centre."""
-    places: list[Point] = []
-    for _ in range(int(rng.integers(2, 4))):
-        x, y = canvas.frame.place(rng.uniform(0.35, 0.75), rng.uniform(0, 2 * np.pi))
-        dx, dy = rng.normal(0, spread * canvas.frame.radius, (2, count))
-        places += zip((x + dx).tolist(), (y + dy).tolist(), strict=True)
-    return places
 
 
 def regular_dots(canvas: Canvas, rng: Random) -> None:
     """Small dark dots of one size, evenly spread around the centre."""
     marks = Marks(canvas)
-    for place in _scatter(canvas, rng, 14, 0.6):
+    for place in evenly(canvas, rng, 14, 0.6):
         marks.dot(place, rng.uniform(1.8, 2.4))
     canvas.absorb(marks.plane(0.5) * 1.8, UMBER)
 
@@ -46,7 +24,7 @@ def regular_dots(canvas: Canvas, rng: Random) -> None:
 def irregular_dots(canvas: Canvas, rng: Random) -> None:
     """Small black dots of several sizes in clumps off the centre."""
     marks = Marks(canvas)
-    for place in _clumps(canvas, rng, 16, 0.2):
+    for place in in_clumps(canvas, rng, 16, 0.2):
         marks.dot(place, rng.uniform(1.3, 3.0), rng.uniform(0.6, 1))
     canvas.absorb(marks.plane(0.5) * 1.7, DARK)
 
@@ -55,7 +33,7 @@ def regular_globules(canvas: Canvas, rng: Random) -> None:
     """Round brown globules of like size set as cobblestones."""
     gap = rng.uniform(14, 18)
     marks = Marks(canvas)
-    for place in _scatter(canvas, rng, gap, 0.9):
+    for place in evenly(canvas, rng, gap, 0.9):
         long = gap * rng.uniform(0.31, 0.4)
         marks.oval(place, long, long * rng.uniform(0.8, 1), rng.uniform(0, np.pi), rng.uniform(0.65, 1))
     canvas.absorb(marks.plane(1.5) * 1.45 - 0.35 * canvas.frame.mask * step(canvas.frame.radial, 1, 0.8), MELANIN)
@@ -64,7 +42,7 @@ def regular_globules(canvas: Canvas, rng: Random) -> None:
 def irregular_globules(canvas: Canvas, rng: Random) -> None:
     """Round to oval globules of very different size, in clumps off the centre."""
     marks = Marks(canvas)
-    for place in _clumps(canvas, rng, 9, 0.24):
+    for place in in_clumps(canvas, rng, 9, 0.24):
         long = rng.uniform(3, 9)
         marks.oval(place, long, long * rng.uniform(0.6, 1), rng.uniform(0, np.pi), rng.uniform(0.5, 1))
     canvas.absorb(marks.plane(1.0) * (0.35 + 0.65 * canvas.frame.mask) * 1.4, UMBER)
@@ -142,11 +120,9 @@ def leaf_like_areas(canvas: Canvas, rng: Random) -> None:
 def ovoid_nests(canvas: Canvas, rng: Random) -> None:
     """Large blue-gray ovals, well defined, with small globules around."""
     marks = Marks(canvas)
-    for _ in range(int(rng.integers(4, 12))):
-        place = canvas.frame.place(0.85 * rng.uniform() ** 0.5, rng.uniform(0, 2 * np.pi))
+    for place in anywhere(canvas, rng, int(rng.integers(4, 12))):
         marks.dot(place, rng.uniform(2, 4), 0.9)
-    for _ in range(int(rng.integers(4, 8))):
-        place = canvas.frame.place(0.7 * rng.uniform() ** 0.5, rng.uniform(0, 2 * np.pi))
+    for place in anywhere(canvas, rng, int(rng.integers(4, 8)), 0.7):
         long = rng.uniform(11, 21)
         marks.oval(place, long, long * rng.uniform(0.55, 0.85), rng.uniform(0, np.pi), rng.uniform(0.8, 1))
     cloud = np.clip(0.88 + np.float32(0.12) * fractal_noise(rng, canvas.size, 14, 2), 0, 1)

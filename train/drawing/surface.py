@@ -23,20 +23,21 @@ from train.drawing.pigments import (
     UMBER,
     WHITE,
 )
+from train.drawing.places import anywhere
 
 Random = np.random.Generator
 
 
 def _relief(field: Plane, shift: int) -> Plane:
     """Light from the upper left on a rough surface: above 0 in shade, below 0 in light."""
-    return np.clip(np.roll(field, (shift, shift), (0, 1)) - field, -1.5, 1.5)
+    relief: Plane = np.clip(np.roll(field, (shift, shift), (0, 1)) - field, -1.5, 1.5)
+    return relief
 
 
 def milia_like_cysts(canvas: Canvas, rng: Random) -> None:
     """Round white to yellowish spots that seem to shine."""
     marks, glow = Marks(canvas), Marks(canvas)
-    for _ in range(int(rng.integers(14, 28))):
-        place = canvas.frame.place(0.85 * rng.uniform() ** 0.5, rng.uniform(0, 2 * np.pi))
+    for place in anywhere(canvas, rng, int(rng.integers(14, 28))):
         radius = rng.uniform(2.0, 5.0)
         marks.dot(place, radius, rng.uniform(0.65, 1))
         glow.dot(place, radius * 1.7, 0.5)
@@ -47,8 +48,7 @@ def milia_like_cysts(canvas: Canvas, rng: Random) -> None:
 def comedo_like_openings(canvas: Canvas, rng: Random) -> None:
     """Dark round to oval plugs with a brown rim."""
     marks, rim = Marks(canvas), Marks(canvas)
-    for _ in range(int(rng.integers(8, 16))):
-        place = canvas.frame.place(0.82 * rng.uniform() ** 0.5, rng.uniform(0, 2 * np.pi))
+    for place in anywhere(canvas, rng, int(rng.integers(8, 16)), 0.82):
         long, turn = rng.uniform(3.2, 8), rng.uniform(0, np.pi)
         short = long * rng.uniform(0.55, 0.95)
         rim.oval(place, long * 1.4, short * 1.4, turn)
@@ -69,8 +69,7 @@ def central_scar(canvas: Canvas, rng: Random) -> None:
 def shiny_white_lines(canvas: Canvas, rng: Random) -> None:
     """Short bright white lines at right angles to each other."""
     marks, turn = Marks(canvas), rng.uniform(0, np.pi)
-    for _ in range(int(rng.integers(16, 28))):
-        place = canvas.frame.place(0.75 * rng.uniform() ** 0.5, rng.uniform(0, 2 * np.pi))
+    for place in anywhere(canvas, rng, int(rng.integers(16, 28)), 0.75):
         heading = turn + rng.choice((0, np.pi / 2)) + rng.normal(0, 0.15)
         length = rng.uniform(12, 28) * canvas.unit
         marks.line(curve(rng, place, heading, length, 0.05), rng.uniform(1.3, 2.3), rng.uniform(0.55, 1))
@@ -104,8 +103,7 @@ def keratin_mass(canvas: Canvas, rng: Random) -> None:
 def white_circles(canvas: Canvas, rng: Random) -> None:
     """White rings around the yellow-brown plugs of hair follicles."""
     halo, rings, plugs = Marks(canvas), Marks(canvas), Marks(canvas)
-    for _ in range(int(rng.integers(14, 24))):
-        place = canvas.frame.place(0.92 * rng.uniform() ** 0.4, rng.uniform(0, 2 * np.pi))
+    for place in anywhere(canvas, rng, int(rng.integers(14, 24)), 0.92):
         radius, strength = rng.uniform(5.5, 10), rng.uniform(0.6, 1)
         halo.dot(place, radius * 1.2, strength)
         rings.ring(place, radius, radius * 0.42, strength)
@@ -132,8 +130,7 @@ def structureless_areas(canvas: Canvas, rng: Random) -> None:
 def rosettes(canvas: Canvas, rng: Random) -> None:
     """Four bright points set as a clover leaf, inside follicles."""
     marks = Marks(canvas)
-    for _ in range(int(rng.integers(6, 11))):
-        x, y = canvas.frame.place(0.85 * rng.uniform() ** 0.5, rng.uniform(0, 2 * np.pi))
+    for x, y in anywhere(canvas, rng, int(rng.integers(6, 11))):
         turn, away = rng.uniform(0, np.pi), 3.4 * canvas.unit
         for quarter in turn + np.arange(4) * np.pi / 2:
             marks.dot((x + away * float(np.cos(quarter)), y + away * float(np.sin(quarter))), 2.0)
@@ -154,9 +151,9 @@ def ulceration(canvas: Canvas, rng: Random) -> None:
 
 def hemorrhagic_crust(canvas: Canvas, rng: Random) -> None:
     """Dried blood, nearly black."""
-    area = canvas.patch(rng, rng.uniform(0.25, 0.36), 0.3, 0.3, soft=0.5)
+    area = canvas.patch(rng, rng.uniform(0.3, 0.4), 0.3, 0.25, soft=0.5)
     field = fractal_noise(rng, canvas.size, 16, 4, 0.7)
-    area = step(area + np.float32(0.2) * field * (area > 0.01), 0.25, 0.75)
+    area = step(area + np.float32(0.2) * field * (area > 0.01), 0.15, 0.6)
     canvas.cover(area * 0.92, SCAB)
     canvas.cover(area * step(field, 0.4, 1.6) * 0.5, RAW)
     canvas.absorb(_relief(field, 2) * area * 0.2, DARK)

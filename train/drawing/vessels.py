@@ -5,37 +5,40 @@ from __future__ import annotations
 import numpy as np
 
 from train.drawing.canvas import Canvas
-from train.drawing.marks import Marks, Point, curve, soften
-from train.drawing.noise import Cells, Plane, step
+from train.drawing.marks import Marks, Point, curve
+from train.drawing.noise import Plane, fractal_noise, step
 from train.drawing.pigments import BLOOD, CLOT, VESSEL
+from train.drawing.places import anywhere, evenly
 
 Random = np.random.Generator
 PALE = (238, 196, 190)
 
 
-def _lagoons(canvas: Canvas, rng: Random, pitch: float) -> tuple[Plane, Cells]:
-    """Rounded lagoons (S, S), and the cells they fill: blurring and cutting again takes the corners off."""
-    cells = canvas.cells(rng, pitch, "wild", 0.5)
-    return step(soften(step(cells.edge, 0.03, 0.1), 0.125 * pitch * canvas.unit), 0.58, 0.8), cells
+def _lagoons(canvas: Canvas, rng: Random, gap: float, reach: float) -> Plane:
+    """Round lagoons side by side, (S, S); each has a depth of its own, and none runs into the next."""
+    marks = Marks(canvas)
+    for place in evenly(canvas, rng, gap, reach):
+        long, turn = gap * rng.uniform(0.38, 0.56), rng.uniform(0, np.pi)
+        short = long * rng.uniform(0.7, 1)
+        marks.oval(place, long + 2.8, short + 2.8, turn, 0)  # the wall, cut out of the neighbours
+        marks.oval(place, long, short, turn, rng.uniform(0.6, 1))
+    return marks.plane(1.0)
 
 
 def red_lacunae(canvas: Canvas, rng: Random) -> None:
     """Round red to maroon lagoons with pale walls between them."""
-    lagoon, cells = _lagoons(canvas, rng, rng.uniform(27, 38))
-    inside = step(canvas.frame.radial, 1.02, 0.92)
+    depth = _lagoons(canvas, rng, rng.uniform(20, 30), 1.0) * step(canvas.frame.radial, 1.06, 0.96)
     canvas.absorb(canvas.frame.mask * 0.35, BLOOD)
-    canvas.cover((1 - lagoon) * canvas.frame.mask * 0.28, PALE)
-    canvas.absorb(lagoon * inside * (0.6 + 0.35 * cells.value), (0.3, 1.3, 1.05))
-    canvas.absorb(lagoon * inside * step(cells.value, 0.6, 1.0) * 0.4, CLOT)
-    canvas.absorb(lagoon * inside * step(cells.centre, 0.0, 0.45) * 0.14, CLOT)
+    canvas.cover((1 - np.minimum(depth * 2, 1)) * canvas.frame.mask * 0.28, PALE)
+    canvas.absorb(depth * 1.05 + 0.12 * fractal_noise(rng, canvas.size, 12) * depth, (0.3, 1.3, 1.05))
+    canvas.absorb(step(depth, 0.8, 1.0) * 0.45, CLOT)
 
 
 def dark_lacunae(canvas: Canvas, rng: Random) -> None:
     """Blue-black, clotted lagoons in part of the lesion."""
-    lagoon, cells = _lagoons(canvas, rng, rng.uniform(25, 34))
-    area = step(canvas.patch(rng, 0.8, 0.25, 0.2), 0.2, 0.7)
-    share = lagoon * step(cells.value, 0.15, 0.25) * area
-    canvas.cover(share * (0.8 + 0.15 * cells.value), (44, 26, 50))
+    depth = _lagoons(canvas, rng, rng.uniform(20, 30), 1.0)
+    area = step(canvas.patch(rng, 0.85, 0.25, 0.2), 0.2, 0.7)
+    canvas.cover(np.minimum(depth * 1.5, 0.93) * area, (44, 26, 50))
 
 
 def _tree(marks: Marks, rng: Random, start: Point, heading: float, length: float, width: float) -> None:
@@ -77,8 +80,7 @@ def irregular_vessels(canvas: Canvas, rng: Random) -> None:
 
 def _wander(canvas: Canvas, rng: Random, count: int, width: float, bend: float, length: tuple[float, float]) -> None:
     marks = Marks(canvas)
-    for _ in range(count):
-        place = canvas.frame.place(0.88 * rng.uniform() ** 0.5, rng.uniform(0, 2 * np.pi))
+    for place in anywhere(canvas, rng, count, 0.88):
         line = curve(rng, place, rng.uniform(0, 2 * np.pi), rng.uniform(*length) * canvas.unit, bend)
         strength = rng.uniform(0.55, 1)
         for part in (line[:5], line[4:9], line[8:]):
@@ -127,8 +129,7 @@ def radial_hairpins(canvas: Canvas, rng: Random) -> None:
 def hairpins(canvas: Canvas, rng: Random) -> None:
     """A few hairpin loops with a pale halo."""
     marks, halo = Marks(canvas), Marks(canvas)
-    for _ in range(int(rng.integers(7, 12))):
-        place = canvas.frame.place(0.8 * rng.uniform() ** 0.5, rng.uniform(0, 2 * np.pi))
+    for place in anywhere(canvas, rng, int(rng.integers(7, 12)), 0.8):
         _hairpin(canvas, rng, marks, halo, place, rng.uniform(0, 2 * np.pi))
     _show_hairpins(canvas, marks, halo)
 
@@ -141,7 +142,6 @@ def _show_hairpins(canvas: Canvas, marks: Marks, halo: Marks) -> None:
 def dotted_vessels(canvas: Canvas, rng: Random) -> None:
     """Small red dots."""
     marks = Marks(canvas)
-    for _ in range(int(rng.integers(34, 60))):
-        place = canvas.frame.place(0.85 * rng.uniform() ** 0.5, rng.uniform(0, 2 * np.pi))
+    for place in anywhere(canvas, rng, int(rng.integers(34, 60))):
         marks.dot(place, rng.uniform(1.4, 2.3), rng.uniform(0.6, 1))
     canvas.absorb(marks.plane(0.6) * 1.15, VESSEL)
