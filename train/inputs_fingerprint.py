@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ TRAIN = Path(__file__).resolve().parent
 # Code that decides what ends up in a cases folder: a change in any of it makes the folder anew.
 CODE = (
     *((TRAIN.parent / "dermnote" / name) for name in ("picture.py", "pixels.py", "lesion.py", "taxonomy.py")),
+    *((TRAIN / "datasets" / name) for name in ("raw.py", "tables.py")),
     *((TRAIN / name) for name in ("prepare.py", "classes.py", "splits.py", "unions.py", "gather.py")),
     *((TRAIN / name) for name in ("picture_pool.py", "cases.py", "cases_folder.py", "cases_summary.py")),
 )
@@ -47,7 +47,13 @@ def _state(case: RawCase) -> bytes:
         return f"{picture} {state.st_size} {state.st_mtime_ns}".encode()
     if isinstance(picture, Image.Image):
         return picture.tobytes()
-    return pickle.dumps(picture)  # a callable by name and arguments; only hashed, never loaded
+    return _name(picture).encode()
+
+
+def _name(drawing: Callable[[], Image.Image]) -> str:
+    """A callable by its function and arguments; its own repr would bear an address in memory."""
+    bound = drawing if isinstance(drawing, partial) else partial(drawing)
+    return f"{bound.func.__module__}.{bound.func.__qualname__} {bound.args} {sorted(bound.keywords.items())}"
 
 
 @cache
@@ -55,5 +61,5 @@ def _code(sources: tuple[str, ...]) -> str:
     """sha256 over the code that makes a cases folder out of these sources."""
     modules = [TRAIN / "datasets" / f"{name if name in NAMED else 'imagefolder'}.py" for name in sources]
     drawing = sorted((TRAIN / "drawing").glob("*.py")) if "drawn" in sources else []
-    files = [*CODE, TRAIN / "datasets" / "raw.py", *modules, *drawing]
+    files = [*CODE, *modules, *drawing]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()

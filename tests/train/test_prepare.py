@@ -254,6 +254,15 @@ def drawing(shade: int) -> Image.Image:
     return Image.new("RGB", (64, 64), (shade, shade, shade))
 
 
+def test_drawn_cases_are_made_once(tmp_path, capsys):
+    cases = make(tmp_path / "cases", "drawn=16,seed=3")
+    assert set(cases.table["label"]) == set(cases.classnames)
+    make(tmp_path / "cases", "drawn=16,seed=3")
+    assert "nothing to do" in capsys.readouterr().out
+    make(tmp_path / "cases", "drawn=16,seed=4")
+    assert "nothing to do" not in capsys.readouterr().out
+
+
 def killed() -> Image.Image:
     os._exit(9)
 

@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from train.datasets.raw import (
-    LeftOut,
-    RawCase,
-    Rejected,
+from train.datasets.raw import LeftOut, RawCase, Rejected, Source
+from train.datasets.tables import (
     Row,
-    Source,
     female_or_male,
     in_words,
     index_pictures,

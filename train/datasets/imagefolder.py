@@ -11,11 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dermnote.picture import Box
-from train.datasets.raw import (
-    RawCase,
-    Rejected,
+from train.datasets.raw import RawCase, Rejected, Source
+from train.datasets.tables import (
     Row,
-    Source,
     female_or_male,
     malignancy_of,
     not_found,

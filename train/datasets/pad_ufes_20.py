@@ -12,20 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from train.datasets.raw import (
-    LeftOut,
-    RawCase,
-    Rejected,
-    Row,
-    Source,
-    in_words,
-    index_pictures,
-    not_found,
-    read_table,
-    rest_of,
-    text,
-    whole_years,
-)
+from train.datasets.raw import LeftOut, RawCase, Rejected, Source
+from train.datasets.tables import Row, in_words, index_pictures, not_found, read_table, rest_of, text, whole_years
 
 SOURCE = Source(
     "pad_ufes_20",
