@@ -67,7 +67,7 @@ def strawberry_pattern(canvas: Canvas, rng: Random) -> None:
     uneven = np.clip(0.9 + np.float32(0.25) * smooth_noise(rng, canvas.size, 6), 0.4, 1.4)
     strength = 0.55 + 0.45 * cells.value
     canvas.absorb(zone * uneven * (0.42 + 0.3 * fine) * step(cells.centre, 0.2, 0.42), BLOOD)
-    canvas.cover(zone * step(cells.centre, 0.42, 0.2) * strength * 0.6, BRIGHT)
+    canvas.cover(zone * step(cells.centre, 0.42, 0.2) * strength * 0.5, BRIGHT)
     canvas.cover(zone * step(cells.centre, 0.2, 0.06) * strength * 0.75, FOLLICLE)
 
 
@@ -81,8 +81,8 @@ def fissures_and_ridges(canvas: Canvas, rng: Random) -> None:
 def fingerprint_structures(canvas: Canvas, rng: Random) -> None:
     """Fine light brown parallel lines that bend as on a fingertip."""
     turn = rng.uniform(0, np.pi)
-    across = (np.cos(turn) * canvas.x + np.sin(turn) * canvas.y) / np.float32(6.2 * canvas.unit)
-    phase = across + np.float32(0.9) * smooth_noise(rng, canvas.size, 5) + 0.2 * smooth_noise(rng, canvas.size, 20)
+    across = (np.cos(turn) * canvas.x + np.sin(turn) * canvas.y) / np.float32(5.6 * canvas.unit)
+    phase = across + np.float32(0.9) * smooth_noise(rng, canvas.size, 5) + 0.25 * smooth_noise(rng, canvas.size, 24)
     lines = step(np.sin(phase.astype(np.float32) * np.float32(2 * np.pi)), -0.4, 0.9)
-    breaks = step(fractal_noise(rng, canvas.size, 10, 2), -1.0, 0.8)
-    canvas.absorb((lines * 0.95 - 0.28) * canvas.frame.mask * breaks, MELANIN)
+    breaks = step(fractal_noise(rng, canvas.size, 12, 2), -0.8, 0.9)
+    canvas.absorb((lines * 0.75 - 0.2) * canvas.frame.mask * breaks, MELANIN)

@@ -96,7 +96,7 @@ def _pepper(canvas: Canvas, rng: Random, area: Plane, strength: float) -> None:
 
 def blue_pigmentation(canvas: Canvas, rng: Random) -> None:
     """Even steel-blue colour without any structure."""
-    cloud = np.clip(0.8 + np.float32(0.05) * fractal_noise(rng, canvas.size, 5), 0, 1)
+    cloud = np.clip(0.78 + np.float32(0.06) * fractal_noise(rng, canvas.size, 6, 4, 0.75), 0, 1)
     canvas.cover(canvas.frame.mask * cloud, STEEL)
     deep = step(canvas.frame.radial, 1.0, 0.1) * (0.45 + np.float32(0.08) * fractal_noise(rng, canvas.size, 9))
     canvas.absorb(deep * canvas.frame.mask, DEEP)

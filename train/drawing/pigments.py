@@ -8,7 +8,7 @@ BLOOD = (0.12, 0.9, 0.68)
 VESSEL = (0.2, 1.3, 1.02)  # blood in a vessel, seen sharply
 CLOT = (0.95, 1.25, 1.05)
 DARK = (1.0, 1.12, 1.12)
-DEEP = (0.9, 0.8, 0.66)  # melanin deep in the skin looks blue
+DEEP = (0.9, 0.82, 0.7)  # melanin deep in the skin looks blue
 UMBER = (0.72, 0.92, 1.05)  # dense melanin near the surface, nearly black
 
 # Opaque colours, 0 to 255.
@@ -17,7 +17,7 @@ BRIGHT = (250, 242, 236)
 SCAR = (232, 206, 198)
 HAZE = (204, 208, 220)
 VEIL = (116, 126, 146)
-STEEL = (92, 97, 112)
+STEEL = (96, 99, 108)
 GREY = (112, 104, 108)
 GRANULE = (92, 92, 100)
 NEST = (80, 82, 98)
