@@ -87,7 +87,7 @@ def _about(figures: dict[str, Any], version: str) -> str:
     n = sum(each["n_queries"] for each in counted)
     distinct = sum(each["distinct_notes"][version] for each in counted)
     without = sum(each["without_note"] for each in counted)
-    said = f"Notes of strategy {figures['strategy']}: {n}, of them {distinct} different texts"
+    said = f"Notes of strategy {figures['strategy']}: {n}, in {distinct} different text{'' if distinct == 1 else 's'}"
     said += f"; {without} cases have no such note and are left out." if without else "."
     if version == "as_written":
         return f"{said} These notes may name the class that makes an item relevant, so a high figure is nearly given."
