@@ -1,0 +1,212 @@
+"""From a run to a bundle: what is published is what was embedded, and the card says only what is known."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from dermnote import DermNote
+from dermnote.errors import BundleError, CasesError, ConfigError, NotesError
+from dermnote.manifest import verify_manifest
+from dermnote.notes.schema import notes_by_case
+from train import build_index
+from train.cases import Cases
+from train.gallery import THUMBNAIL_SIDE, choose, thumbnail
+from train.licences import strictest
+
+
+@pytest.fixture(scope="module")
+def model(bundle_folder: Path) -> DermNote:
+    return DermNote.from_pretrained(bundle_folder)
+
+
+def build(out: Path, run: Path, cases: Path, notes: Path | None, *more: str) -> Path:
+    with_notes = ["--notes", str(notes)] if notes else []
+    words = ["--run", str(run), "--cases", str(cases), *with_notes, "--out", str(out), *more]
+    assert build_index.main(words) == 0
+    return out
+
+
+def front_matter(folder: Path) -> dict:
+    return yaml.safe_load((folder / "README.md").read_text().split("---\n")[1])
+
+
+def test_the_bundle_is_whole_and_holds_what_the_issue_names(bundle_folder: Path) -> None:
+    verify_manifest(bundle_folder)
+    names = {path.relative_to(bundle_folder).as_posix() for path in bundle_folder.rglob("*") if path.is_file()}
+    assert {
+        *("README.md", "config.json", "model.safetensors", "metrics.json", "manifest.json"),
+        *("image_encoder/config.json", "image_encoder/model.safetensors"),
+        *("text_encoder/config.json", "text_encoder/model.safetensors", "text_encoder/tokenizer.json"),
+        *("index/images.faiss", "index/notes.faiss", "index/cases.parquet", "index/index.json"),
+    } <= names
+
+
+def test_the_held_out_cases_are_not_in_the_gallery(model: DermNote, cases_folder: Path) -> None:
+    assert set(model.index.table["split"]) == {"train", "validation"}
+    assert len(model.index) == len(Cases.read(cases_folder, splits=["train", "validation"]))
+
+
+def test_a_published_case_finds_itself_by_picture_and_by_note(
+    model: DermNote, cases_folder: Path, notes_file: Path
+) -> None:
+    """The index was made by the published weights, through the geometry that a query goes through."""
+    cases = Cases.read(cases_folder, splits=["train"])
+    notes = notes_by_case(notes_file)
+    ids = list(model.index.table["case_id"])
+    for row in (0, 7, len(cases) - 1):
+        stored = ids.index(cases.table["case_id"].iloc[row])
+        asked = model.encode_image([cases.images[row]], modality=None)[0]
+        np.testing.assert_allclose(asked, model.index._images.reconstruct(stored), atol=2e-3)
+        text = notes[ids[stored]]["m"]
+        assert model.index.table["note"].iloc[stored] == text
+        np.testing.assert_allclose(model.encode_text([text])[0], model.index._notes.reconstruct(stored), atol=1e-4)
+
+
+def test_the_text_encoder_loads_with_transformers_alone(bundle_folder: Path) -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    tokens = AutoTokenizer.from_pretrained(bundle_folder / "text_encoder")("melanoma", return_tensors="pt")
+    width = AutoModel.from_pretrained(bundle_folder / "text_encoder")(**tokens).last_hidden_state.shape[-1]
+    assert width == json.loads((bundle_folder / "text_encoder" / "config.json").read_text())["hidden_size"]
+
+
+def test_thumbnails_are_small_and_carry_no_metadata(model: DermNote) -> None:
+    for data in list(model.index.thumbnails)[:5]:
+        assert data is not None and b"Exif" not in data
+    picture = model.find_images("brown", 1)[0].thumbnail
+    assert picture is not None and max(picture.size) == THUMBNAIL_SIDE
+
+
+def test_a_wide_picture_keeps_its_shape_as_thumbnail() -> None:
+    import io
+
+    from PIL import Image
+
+    from dermnote.picture import encode_jpeg
+
+    small = Image.open(io.BytesIO(thumbnail(encode_jpeg(Image.new("RGB", (512, 256), "red")))))
+    assert small.size == (128, 64)
+
+
+def test_every_figure_of_the_card_is_in_metrics_json(bundle_folder: Path) -> None:
+    metrics = json.loads((bundle_folder / "metrics.json").read_text())
+    block = metrics["splits"]["test"]["all"]
+    card = (bundle_folder / "README.md").read_text()
+    assert f"{block['classification']['kappa']:.3f}" in card
+    for way in ("image_to_text", "text_to_image"):
+        for version in ("masked", "as_written"):
+            assert f"{block['retrieval'][version][way]['map']:.3f}" in card
+    assert card.index("Diagnosis masked") < card.index("As written")
+    assert metrics["command"] in card and "never a diagnosis" in card and "2511.21827" in card
+    results = front_matter(bundle_folder)["model-index"][0]["results"]
+    told = {metric["type"]: metric["value"] for result in results for metric in result["metrics"]}
+    assert told["cohen_kappa"] == pytest.approx(block["classification"]["kappa"], abs=1e-4)
+
+
+def test_the_front_matter_is_what_the_hub_reads(bundle_folder: Path, cases_folder: Path) -> None:
+    matter = front_matter(bundle_folder)
+    summary = json.loads((cases_folder / "summary.json").read_text())
+    assert matter["library_name"] == "dermnote" and "dermnote" in matter["tags"]
+    assert matter["license"] == summary["sources"]["drawn"]["licence"]
+    assert matter["pipeline_tag"] == "zero-shot-image-classification"
+
+
+def test_no_folder_of_this_machine_is_published(bundle_folder: Path, run_folder: Path) -> None:
+    for name in ("README.md", "metrics.json", "config.json", "index/index.json"):
+        assert str(run_folder.parent) not in (bundle_folder / name).read_text(), name
+
+
+def test_the_temperature_of_the_evaluation_is_applied(bundle_folder: Path, model: DermNote) -> None:
+    assert model.config.temperature == json.loads((bundle_folder / "metrics.json").read_text())["temperature"]
+
+
+def test_half_precision_halves_the_weights_and_keeps_the_index_true(
+    run_folder: Path, cases_folder: Path, notes_file: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    more = [
+        "--dtype",
+        "float16",
+        "--sources",
+        "drawn",
+        "--splits",
+        "test",
+        "--gallery",
+        "Drawn only.",
+        "--licence",
+        "mit",
+    ]
+    small = build(tmp_path / "half", run_folder, cases_folder, notes_file, *more)
+    weights = "image_encoder/model.safetensors"
+    assert (small / weights).stat().st_size < 0.55 * (bundle_folder / weights).stat().st_size
+    model = DermNote.from_pretrained(small)
+    assert model.config.gallery == "Drawn only." and set(model.index.table["split"]) == {"test"}
+    assert front_matter(small)["license"] == "mit" and "Drawn only." in model.card
+    note = model.index.table["note"].iloc[0]
+    np.testing.assert_allclose(model.encode_text([note])[0], model.index._notes.reconstruct(0), atol=1e-5)
+
+
+def test_without_figures_the_card_says_not_measured(
+    run_folder: Path, cases_folder: Path, notes_file: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    out = build(tmp_path / "b", run_folder, cases_folder, notes_file, "--without-metrics")
+    assert not (out / "metrics.json").exists() and "model-index" not in front_matter(out)
+    assert "Not measured" in (out / "README.md").read_text()
+    assert DermNote.from_pretrained(out).metrics == {}
+
+
+def test_what_does_not_belong_together_is_refused_and_leaves_nothing(
+    run_folder: Path, cases_folder: Path, notes_file: Path, bundle_folder: Path, tmp_path: Path
+) -> None:
+    out, other = tmp_path / "out", tmp_path / "run"
+    shutil.copytree(run_folder, other)
+    metrics = json.loads((other / "metrics.json").read_text())
+    (other / "metrics.json").write_text(json.dumps({**metrics, "fingerprint": "0" * 64}))
+    with pytest.raises(BundleError, match="other weights"):
+        build(out, other, cases_folder, notes_file)
+    (other / "metrics.json").unlink()
+    with pytest.raises(BundleError, match=r"metrics\.json is missing") as caught:
+        build(out, other, cases_folder, notes_file)
+    assert "train.evaluate" in caught.value.hint
+    (tmp_path / "notes.jsonl").write_text("")
+    with pytest.raises(NotesError, match="None of the"):
+        build(out, run_folder, cases_folder, tmp_path / "notes.jsonl")
+    with pytest.raises(ConfigError, match="not a licence id"):
+        build(out, run_folder, cases_folder, notes_file, "--licence", "CC BY 4.0")
+    strange = tmp_path / "cases"
+    shutil.copytree(cases_folder, strange)
+    summary = json.loads((strange / "summary.json").read_text())
+    (strange / "summary.json").write_text(json.dumps({**summary, "classnames": ["other"]}))
+    with pytest.raises(CasesError, match="other classes"):
+        build(out, run_folder, strange, notes_file)
+    assert not out.exists() and not list(tmp_path.glob(".out*"))
+
+
+def test_cases_without_a_note_are_left_out_and_counted(cases_folder: Path, model: DermNote) -> None:
+    cases = Cases.read(cases_folder, splits=["test"])
+    first = cases.table["case_id"].iloc[0]
+    chosen = choose(cases, {first: {"p3": "other strategy", "m": "the note"}}, model.config)
+    assert chosen.notes == ("the note",) and chosen.without_note == len(cases) - 1
+
+
+@pytest.mark.parametrize(
+    ("given", "licence"),
+    [
+        (["cc-by-4.0"], "cc-by-4.0"),
+        (["cc0-1.0", "cc-by-nc-4.0", "apache-2.0"], "cc-by-nc-4.0"),
+        (["cc0-1.0", "cc-by-4.0"], "cc-by-4.0"),
+        (["apache-2.0", "cc0-1.0"], "apache-2.0"),
+        (["apache-2.0", "cc-by-4.0"], "cc-by-4.0"),
+        (["cc-by-sa-4.0", "cc-by-nc-4.0"], "other"),
+        (["cc-by-nc-sa-4.0", "cc-by-nc-4.0"], "cc-by-nc-sa-4.0"),
+        (["cc-by-4.0", "somebody's own terms"], "other"),
+        ([], "other"),
+    ],
+)
+def test_the_strictest_licence_wins(given: list[str], licence: str) -> None:
+    assert strictest(given) == licence

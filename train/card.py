@@ -1,0 +1,191 @@
+"""The model card: `hub_cards/model_card.md` filled from config, metrics.json and the cases' summary."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, StrictUndefined
+from safetensors import safe_open
+
+from dermnote import __version__
+from dermnote.config import DermNoteConfig
+from train.cases import SPLITS
+from train.datasets import NAMED, get_reader
+from train.front_matter import front_matter
+from train.licences import UNKNOWN, strictest
+from train.report import CLASSIFICATION, DIRECTIONS, blocks, number, table
+
+TEMPLATE = Path(__file__).resolve().parent.parent / "hub_cards" / "model_card.md"
+NO_FIGURES = "Not measured."
+TRAINED_ON = ("train", "validation")
+HELD_OUT = "No patient or lesion among them was trained on."
+
+
+def render_card(
+    folder: Path,
+    config: DermNoteConfig,
+    summary: Mapping[str, Any],
+    gallery: pd.DataFrame,
+    metrics: Mapping[str, Any] | None,
+) -> str:
+    """The card as Markdown with the Hub's front matter.
+
+    Args:
+        folder: The bundle so far: its encoders and weights.
+        config: The bundle's.
+        summary: `summary.json` of the cases folder.
+        gallery: Table of the cases in the index.
+        metrics: metrics.json, or None if nothing was measured.
+    """
+    image = json.loads((folder / "image_encoder" / "config.json").read_text(encoding="utf-8"))
+    title = f"DermNote: {image['backbone']}" + (" with clinical notes" if config.multimodal else ", pictures alone")
+    page = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701
+    return page.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+        front_matter=front_matter(title, config, metrics),
+        title=title,
+        config=config,
+        version=__version__,
+        image=image,
+        text=_text_encoder(folder, config),
+        parameters=_parameters(folder),
+        sources=_sources(config, summary, gallery),
+        left_out=_left_out(summary),
+        skin=_skin(gallery),
+        calibration=_calibration(metrics),
+        metrics=metrics,
+        **(_figures(metrics) if metrics else {}),
+    )
+
+
+def licence_of(sources: Iterable[str], summary: Mapping[str, Any]) -> str:
+    """The licence that asks all that the licences of these sources ask."""
+    return strictest(_about(name, summary)["licence"] for name in sorted(sources))
+
+
+def _about(name: str, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Licence and citation of a source: from the cases folder, else from the reader that knows its publisher."""
+    if name in summary["sources"]:
+        return dict(summary["sources"][name])
+    if name in NAMED:
+        source = get_reader(name).source
+        return {"licence": source.licence, "citation": source.citation, "splits": {}}
+    return {"licence": UNKNOWN, "citation": "not known to these cases", "splits": {}}
+
+
+def _sources(config: DermNoteConfig, summary: Mapping[str, Any], gallery: pd.DataFrame) -> list[dict[str, Any]]:
+    shown = gallery["source"].value_counts().to_dict()
+    rows = []
+    for name in dict.fromkeys([*config.sources, *shown]):
+        about = _about(name, summary)
+        counts = {split: sum(about["splits"][split].values()) for split in SPLITS if split in about["splits"]}
+        listed = ", ".join(f"{split} {count}" for split, count in counts.items())
+        rows.append(
+            {
+                "name": name,
+                "trained": name in config.sources,
+                "licence": about["licence"],
+                "counts": listed or "not in it",
+                "shown": shown.get(name, 0),
+                "citation": " ".join(about["citation"].replace("|", "/").split()) or "not given",
+            }
+        )
+    return rows
+
+
+def _text_encoder(folder: Path, config: DermNoteConfig) -> str:
+    if not config.multimodal:
+        return "none"
+    said = json.loads((folder / "text_encoder" / "config.json").read_text(encoding="utf-8"))
+    layers, width = said.get("num_hidden_layers", "?"), said.get("hidden_size", "?")
+    return f"{said.get('model_type', 'transformers model')}, {layers} layers of {width}"
+
+
+def _parameters(folder: Path) -> str:
+    total = 0
+    for path in folder.rglob("*.safetensors"):
+        with safe_open(path, framework="numpy") as tensors:
+            shapes = [tensors.get_slice(name).get_shape() for name in tensors.keys()]  # noqa: SIM118 (not a mapping)
+        total += sum(int(pd.Series(shape, dtype="int64").prod()) for shape in shapes)
+    return f"{total / 1e6:.1f} million"
+
+
+def _left_out(summary: Mapping[str, Any]) -> str:
+    out, rejected = sum(summary.get("left_out", {}).values()), summary.get("rejected", 0)
+    return f"{out} rows of the sources have none of the classes, {rejected} pictures could not be used."
+
+
+def _skin(gallery: pd.DataFrame) -> str:
+    known = gallery["skin_type"].dropna()
+    if known.empty:
+        return f"recorded for none of the {len(gallery)} gallery cases."
+    counts = ", ".join(f"{name} {count}" for name, count in sorted(known.value_counts().items()))
+    return f"recorded for {len(known)} of the {len(gallery)} gallery cases ({counts})."
+
+
+def _calibration(metrics: Mapping[str, Any] | None) -> str:
+    if not metrics or not metrics.get("temperature_cases"):
+        return "Its probabilities are not calibrated."
+    fitted = f"temperature {metrics['temperature']:.2f}, fitted on {metrics['temperature_cases']} validation cases"
+    return f"Its probabilities are calibrated by one number only ({fitted})."
+
+
+def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The tables of the card: held-out splits whole, and by source."""
+    found = list(blocks(dict(metrics)))
+    total = sum(block["n_cases"] for _, source, block in found if source == "all")
+    splits = " and ".join(metrics["splits"])
+    seen = [split for split in metrics["splits"] if split in TRAINED_ON]
+    warning = f"The model was trained on {' and '.join(seen)}: those figures flatter it." if seen else HELD_OUT
+    return {
+        "measured_on": f"Measured on {total} cases of the splits {splits}. {warning}",
+        "retrieval_masked": _retrieval(found, "masked"),
+        "retrieval_as_written": _retrieval(found, "as_written"),
+        "alignment": _alignment(found),
+        "classification": _classification(found),
+        "template_only": metrics["strategy"] == "m",
+        "versions": ", ".join(f"{name} {version}" for name, version in metrics["versions"].items()),
+    }
+
+
+def _retrieval(found: list[tuple[str, str, dict[str, Any]]], version: str) -> str:
+    rows = [
+        [split, source, block["retrieval"]["n_queries"]]
+        + [
+            cell
+            for way in DIRECTIONS
+            for each in (block["retrieval"][version][way],)
+            for cell in (number(each["map"], each["ci"]), number(each["chance"]))
+        ]
+        for split, source, block in found
+        if block["retrieval"]
+    ]
+    header = ["split", "source", "queries", *(c for title in DIRECTIONS.values() for c in (f"mAP, {title}", "chance"))]
+    return table(header, rows) if rows else ""
+
+
+def _alignment(found: list[tuple[str, str, dict[str, Any]]]) -> str:
+    rows = [
+        [
+            split,
+            source,
+            version.replace("_", " "),
+            number(each["paired_cosine"], each["ci"]),
+            number(each["random_pairs"]),
+        ]
+        for split, source, block in found
+        for version, each in (block["alignment"] or {}).items()
+    ]
+    return table(["split", "source", "notes", "own note", "another case's note"], rows) if rows else NO_FIGURES
+
+
+def _classification(found: list[tuple[str, str, dict[str, Any]]]) -> str:
+    rows = [
+        [split, source, block["n_cases"], block["n_groups"]]
+        + [number(block["classification"][name], block["classification"]["ci"].get(name)) for name in CLASSIFICATION]
+        for split, source, block in found
+    ]
+    return table(["split", "source", "cases", "groups", *CLASSIFICATION.values()], rows)
