@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dermnote.backbones import build_backbone
+from dermnote.encoder_folder import encoder_folder
 from dermnote.errors import BundleError, ConfigError
 from dermnote.weights import load_strict, save_tensors
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 Pooling = Literal["pooler", "mean"]
-# What a text model's repository may hold of use: never its TensorFlow or Flax twins.
-_TEXT_FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "tokenizer*", "vocab*", "special_tokens*")
 
 
 class ImageEncoder(nn.Module):
@@ -91,7 +90,7 @@ class ImageEncoder(nn.Module):
         Raises:
             BundleError: A file, a setting or a tensor is missing, extra or damaged.
         """
-        folder = _fetch(id_or_folder, "image_encoder", revision, local_files_only, ("*.json", "*.safetensors"))
+        folder = encoder_folder(id_or_folder, "image_encoder", revision, local_files_only)
         try:
             settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             names = ("backbone", "image_size", "mean", "std")
@@ -182,7 +181,7 @@ class TextEncoder(nn.Module):
         """
         from dermnote.language_models import load_language_model
 
-        folder = _fetch(id_or_folder, "text_encoder", revision, local_files_only, _TEXT_FILES)
+        folder = encoder_folder(id_or_folder, "text_encoder", revision, local_files_only)
         try:
             settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -226,18 +225,3 @@ class TextEncoder(nn.Module):
             pad_token_id=tokenizer.pad_token_id,
         )
         return cls(BertModel(config), tokenizer, max_length, pooling)
-
-
-def _fetch(
-    id_or_folder: str | Path, part: str, revision: str | None, local_files_only: bool, files: Sequence[str]
-) -> Path:
-    """The folder of one encoder: the folder itself, its part of a bundle, or the same of a Hub repository."""
-    folder = Path(id_or_folder)
-    if not folder.is_dir():
-        from dermnote import hub
-
-        patterns = [*files, *(f"{part}/{name}" for name in files)]
-        folder = hub.pull(
-            str(id_or_folder), revision=revision, local_files_only=local_files_only, allow_patterns=patterns
-        )
-    return folder / part if (folder / part).is_dir() else folder

@@ -2,40 +2,77 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Iterable
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+_PRIVATE = 0xF0000  # a private plane of Unicode; no note holds its characters
+_LAST = 0xFFFF  # the highest character that fits into it
+# Always there, so that a word nobody wrote before is spelt out and not lost as a whole.
+_ALPHABET = string.ascii_lowercase + string.digits + string.punctuation
 
 
 def train_wordpiece(texts: Iterable[str], vocab_size: int, max_length: int) -> PreTrainedTokenizerBase:
-    """Learns a lower-case WordPiece vocabulary; the same texts give the same vocabulary.
+    """Learns a lower-case WordPiece vocabulary; the same texts, in any order, give the same vocabulary.
 
     Args:
-        texts: What to learn from; their order does not matter.
-        vocab_size: Most entries, the five special ones included.
+        texts: What to learn from; a text counts once.
+        vocab_size: Most entries, the five special ones included (all characters are kept, even beyond it).
         max_length: Most tokens in a text, [CLS] and [SEP] included.
     """
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 (a token of text, not a password)
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    split = (splitter.pre_tokenize_str(normalizer.normalize_str(text)) for text in sorted(set(texts)))
+    vocabulary = learn_vocabulary(([word for word, _ in words] for words in split), vocab_size)
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))  # noqa: S106 (of text, not a password)
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = splitter
     tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocab_size, special_tokens=list(SPECIAL), min_frequency=2, show_progress=False
-    )
-    tokenizer.train_from_iterator(sorted(set(texts)), trainer)
     tokenizer.post_processor = processors.BertProcessing(
-        ("[SEP]", SPECIAL.index("[SEP]")),
-        ("[CLS]", SPECIAL.index("[CLS]")),  # special tokens come first in the vocabulary
+        ("[SEP]", SPECIAL.index("[SEP]")), ("[CLS]", SPECIAL.index("[CLS]"))
     )
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        model_max_length=max_length,
-        pad_token="[PAD]",  # noqa: S106
-        unk_token="[UNK]",  # noqa: S106
-        cls_token="[CLS]",  # noqa: S106
-        sep_token="[SEP]",  # noqa: S106
-        mask_token="[MASK]",  # noqa: S106
+    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+    tokens = dict(zip(names, SPECIAL, strict=True))
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_length, **tokens)
+
+
+def learn_vocabulary(texts: Iterable[list[str]], vocab_size: int) -> dict[str, int]:
+    """Pieces and their ids, the special ones first; pieces inside a word start with "##".
+
+    The library's own WordPiece trainer breaks ties by the order of a random hash, so that two runs differ. Its BPE
+    trainer does not: letters inside a word are moved to characters of their own, and the pieces moved back.
+
+    Args:
+        texts: Texts as lists of words.
+        vocab_size: Most entries.
+    """
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    trainer = trainers.BpeTrainer(
+        vocab_size=max(0, vocab_size - len(SPECIAL)),
+        min_frequency=2,
+        show_progress=False,
+        special_tokens=[],
+        initial_alphabet=[*_ALPHABET, *map(_inside, string.ascii_lowercase + string.digits)],
     )
+    bpe.train_from_iterator((" ".join(map(_move, words)) for words in texts), trainer)
+    pieces = [_move_back(piece) for piece, _ in sorted(bpe.get_vocab().items(), key=lambda item: item[1])]
+    return {piece: number for number, piece in enumerate([*SPECIAL, *pieces])}
+
+
+def _move(word: str) -> str:
+    """The word with every letter but the first in the private plane; rarer characters than it holds are left out."""
+    word = "".join(letter for letter in word if ord(letter) <= _LAST)
+    return word[:1] + "".join(map(_inside, word[1:]))
+
+
+def _inside(letter: str) -> str:
+    return chr(ord(letter) + _PRIVATE)
+
+
+def _move_back(piece: str) -> str:
+    inside = ord(piece[0]) >= _PRIVATE
+    letters = "".join(chr(ord(letter) - _PRIVATE) if ord(letter) >= _PRIVATE else letter for letter in piece)
+    return f"##{letters}" if inside else letters
