@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,12 +52,28 @@ def load_model(setting: str) -> DermNote:
     return DermNote.from_pretrained(source, revision=revision)
 
 
-def launch(demo: gr.Blocks) -> None:
-    """Serves the page until it is stopped. A Hugging Face Space listens on all addresses, anything else on its own."""
+def warm_up(dermnote: DermNote) -> None:
+    """Reads a blank picture, so that the first visitor does not wait for what is only imported on first use."""
+    from PIL import Image
+
+    dermnote.classify(Image.new("RGB", (256, 256), "tan"))
+
+
+def launch(demo: gr.Blocks, meanwhile: Callable[[], object]) -> None:
+    """Serves the page until it is stopped. A Hugging Face Space listens on all addresses, anything else on its own.
+
+    Args:
+        demo: The page.
+        meanwhile: Called once the page is up.
+    """
+    from starlette.middleware import Middleware
+
     from face.theme import CSS, make_theme
+    from face.upload import CleanUploads
 
     demo.queue(max_size=QUEUE).launch(
         server_name="0.0.0.0" if os.environ.get("SPACE_ID") else None,  # noqa: S104
+        app_kwargs={"middleware": [Middleware(CleanUploads)]},
         theme=make_theme(),
         css_paths=CSS,
         max_file_size=MAX_UPLOAD,
@@ -68,6 +86,7 @@ def launch(demo: gr.Blocks) -> None:
         prevent_thread_lock=True,
     )
     print(f"DermNote is at {demo.local_url} (research use only, never a diagnosis). Stop it with Ctrl+C.", flush=True)
+    meanwhile()
     demo.block_thread()
 
 
@@ -84,7 +103,7 @@ def main() -> int:
         except DermNoteError as error:
             print(f"error: {error}", file=sys.stderr)
             return WRONG_USE
-    launch(build_demo(model))
+    launch(build_demo(model), partial(warm_up, model))
     return 0
 
 

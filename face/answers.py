@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 MAX_TEXT = 2000
 MAX_FIELD = 300
 MAX_HITS = 24
+MAX_AGE = 120
 CROPPED = "cropped"  # how the page spells modality None: nothing left to crop
 
 
@@ -44,6 +45,22 @@ def need_count(k: float | None) -> int:
     if k is None or k != k or not 1 <= k <= MAX_HITS:
         raise IndexQueryError(f"k must be from 1 to {MAX_HITS}.")
     return int(k)
+
+
+def need_age(age: str | float | None) -> float | None:
+    """The typed age in years; empty is None, anything but 0 to 120 an error."""
+    text = str("" if age is None else age).strip()
+    if not text:
+        return None
+    try:
+        years = float(text)
+    except ValueError:
+        years = -1.0
+    if not 0 <= years <= MAX_AGE:
+        raise NotesError(
+            f"The age '{text}' is not a number of years from 0 to {MAX_AGE}.", "Leave it empty if unknown."
+        )
+    return years
 
 
 class Answers:
@@ -79,7 +96,7 @@ class Answers:
         for name, value in fields.items():
             if isinstance(value, str) and len(value) > MAX_FIELD:
                 raise NotesError(f"{name} has {len(value):,} characters; the limit is {MAX_FIELD}.")
-        known = LesionMetadata.from_mapping(fields)
+        known = LesionMetadata.from_mapping({**fields, "age": need_age(fields.get("age"))})
         metadata = known if known.to_mapping() else None
         return self.model.write_note(
             picture, metadata, strategy=strategy, demographics=demographics, modality=_modality(modality)
@@ -132,7 +149,7 @@ class Answers:
         subtype: str = "",
         malignancy: str | None = None,
         description: str = "",
-        age: float | None = None,
+        age: str = "",
         sex: str | None = None,
         site: str = "",
         strategy: str = "m",

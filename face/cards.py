@@ -41,15 +41,22 @@ def empty(title: str, text: str) -> str:
     return f'<section class="dn-card dn-empty"><h3>{escape(title)}</h3><p>{escape(text)}</p></section>'
 
 
-def classes_card(predictions: Sequence[Prediction]) -> str:
-    """Every class as a bar with its percentage, the likeliest first."""
+READ_AS = {
+    "dermoscopy": "Read as dermoscopy: cropped to the lesion first.",
+    "clinical": "Read as a clinical photo: taken whole.",
+    "cropped": "Read as it is: already cropped.",
+}
+
+
+def classes_card(predictions: Sequence[Prediction], modality: str) -> str:
+    """Every class as a bar with its percentage, the likeliest first; `modality` as the page spells it."""
     rows = "".join(_class_row(each, detailed=place < 3) for place, each in enumerate(predictions))
     return (
         '<section class="dn-card" aria-label="Classes"><div class="dn-card-head">'
         f'<h3>Classes, as the model scores them</h3><span class="dn-caution">{RESEARCH_ONLY}</span></div>'
         f'<ol class="dn-classes">{rows}</ol>'
-        '<p class="dn-fine">Shares of the model\'s own score, over the classes it knows. They do not say how likely '
-        "a disease is in a person, and a lesion of any other kind gets a share too.</p></section>"
+        f'<p class="dn-fine">{escape(READ_AS[modality])} Shares of the score this model gives to the classes it knows. '
+        "They do not say how likely a disease is in a person; a lesion of another kind gets shares too.</p></section>"
     )
 
 

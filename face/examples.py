@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dermnote import CaseIndex
 
 PICTURES, TEXTS = 6, 4
-MAX_EXAMPLE_TEXT = 110
+MAX_EXAMPLE_TEXT = 170
 FALLBACK = ("An asymmetric dark brown lesion with an irregular border", "A small symmetric light brown spot")
 
 

@@ -23,7 +23,7 @@ def header(model: DermNote) -> str:
     """Name, purpose, and which model answers."""
     return (
         f'<header class="dn-header"><div class="dn-brand">{MARK}<div><h1>DermNote</h1>'
-        "<p>Reads a picture of a skin lesion into classes and clinical notes, and finds pictures for a note.</p>"
+        "<p>Classes and clinical notes for a picture of a skin lesion, and pictures for a note.</p>"
         f'</div></div><div class="dn-model"><span>{model_name(model)}</span>'
         f'<span class="dn-soft">{escape(trained_on(model))}</span></div></header>'
         f'<aside class="dn-banner" aria-label="Limits of use"><strong>{RESEARCH_ONLY}</strong> '

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 
 from face import cards, frame
 from face.answers import CROPPED
@@ -16,7 +14,7 @@ from face.reading import NO_PICTURE, Reader, Reading
 from face.upload import take_upload
 from face.wiring import LIGHT, PRIVATE
 
-MODALITIES = [("Dermoscopy", "dermoscopy"), ("Clinical photo", "clinical"), ("Already cropped", CROPPED)]
+MODALITIES = [("Dermoscopy", "dermoscopy"), ("Clinical photo", "clinical"), ("Cropped", CROPPED)]
 SELECT_EXAMPLE = """
 element.addEventListener('click', (event) => {
   const button = event.target.closest('[data-index]');
@@ -56,9 +54,15 @@ class PictureTab:
             placeholder="Drop a picture here, or click to choose one",
         )
         # Not a subclass: Gradio writes a .pyi file beside the module of any component's subclass.
-        self.picture.preprocess = lambda payload: take_upload(payload, Path(get_upload_folder()))
+        self.picture.preprocess = take_upload
         self.alert = gr.HTML("", elem_id="picture-alert")
-        self.modality = gr.Radio(MODALITIES, value="dermoscopy", label="Kind of picture")
+        self.modality = gr.Radio(
+            MODALITIES,
+            value="dermoscopy",
+            label="Kind of picture",
+            info="Cropped: little but the lesion is left in it",
+            elem_id="kind",
+        )
         self.strip = gr.HTML(cards.examples_strip(self.examples), js_on_load=SELECT_EXAMPLE)
 
     def _connect(self) -> None:
@@ -87,4 +91,4 @@ class PictureTab:
 def _values(reading: Reading) -> tuple[Any, ...]:
     ready = gr.Button(interactive=reading.likeliest is not None)
     cards_ = (reading.alert, reading.classes, reading.similar)
-    return (*cards_, reading.note, reading.origin, reading.likeliest, ready, ready)
+    return (*cards_, reading.note, reading.origin, reading.likeliest, ready, ready, ready)

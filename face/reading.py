@@ -69,7 +69,7 @@ class Reader:
         except DermNoteError as error:
             return Reading(alert=cards.alert(str(error)))
         return Reading(
-            classes=cards.classes_card(predictions),
+            classes=cards.classes_card(predictions, modality),
             note=note.text,
             origin=cards.origin(NOTE_ORIGIN_PICTURE),
             similar=self._similar(picture, modality),

@@ -1,12 +1,14 @@
-"""Taking a stranger's file: opened safely, and stripped of its metadata where it lies."""
+"""Taking a stranger's file: stripped of its metadata before its address is known, opened safely when it is read."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from anyio import to_thread
 from PIL import Image
 
 from dermnote.errors import PictureError
@@ -15,44 +17,76 @@ from dermnote.storage import replacing_file
 
 if TYPE_CHECKING:
     from gradio.data_classes import ImageData
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+UPLOAD_ROUTE = "/gradio_api/upload"
 # What a JPEG may say besides its pixels; anything else (EXIF with GPS, XMP, comments, profiles) is dropped.
 HARMLESS = {"jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "adobe", "adobe_transform", "progressive"}
 
 
-def take_upload(payload: ImageData | None, folder: Path) -> Image.Image | PictureError | None:
-    """Opens what the browser or a client sent.
+def take_upload(payload: ImageData | None) -> Image.Image | PictureError | None:
+    """Opens what the browser or a client sent: a path in Gradio's upload folder, or a data URL.
 
     A refused file is returned as its error, not raised: the page shows it beside the input, an endpoint raises it.
-
-    Args:
-        payload: What Gradio hands to a component: a path in its upload folder, or a data URL.
-        folder: That upload folder; only files inside it are ever rewritten.
     """
     if payload is None or not (payload.path or payload.url):
         return None
     try:
-        if payload.path:
-            path = Path(payload.path)
-            picture = open_picture(path, at_least=DECODED_SIDE)
-            if path.resolve().is_relative_to(folder.resolve()):
-                strip_metadata(path, picture)
-            return picture
-        return open_picture(_decode(payload.url or ""))
+        return open_picture(payload.path or _decode(payload.url or ""), at_least=DECODED_SIDE)
     except PictureError as error:
         return error
 
 
-def strip_metadata(path: Path, picture: Image.Image) -> None:
-    """Puts `picture` as a plain JPEG in the place of the file it was read from, unless that is one already.
+def strip_metadata(path: Path) -> None:
+    """Puts the picture itself, upright and as a plain JPEG, in the place of its file, unless it is one already.
 
-    The browser goes on showing the file under its address, and later requests read the clean one.
+    What cannot be opened stays as it is: it is refused when it is read, and says why.
     """
+    try:
+        picture = open_picture(path, at_least=DECODED_SIDE)
+    except PictureError:
+        return
     with Image.open(path) as image:
         plain = image.format == "JPEG" and set(image.info) <= HARMLESS
     if not plain:
         with replacing_file(path) as aside:
             aside.write_bytes(encode_jpeg(picture))
+
+
+class CleanUploads:
+    """ASGI middleware: strips uploads after they are written and before the browser is told where they are.
+
+    Later would be too late: the browser asks for the file at once, and must not meet it while it changes.
+
+    Args:
+        app: What answers the requests.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on; holds back the answer to an upload."""
+        if scope["type"] != "http" or scope["method"] != "POST" or not scope["path"].endswith(UPLOAD_ROUTE):
+            await self.app(scope, receive, send)
+            return
+        held: list[Message] = []
+
+        async def hold(message: Message) -> None:
+            held.append(message)
+
+        await self.app(scope, receive, hold)  # to its very end: Gradio may still be moving the file
+        body = b"".join(message.get("body", b"") for message in held)
+        if held and held[0].get("status") == 200:
+            for path in _paths(body):
+                await to_thread.run_sync(strip_metadata, path)
+        for message in held:
+            await send(message)
+
+
+def _paths(body: bytes) -> list[Path]:
+    listed: Any = json.loads(body)
+    return [Path(each) for each in listed if Path(each).is_file()]
 
 
 def _decode(url: str) -> bytes:

@@ -1,0 +1,260 @@
+"""The app as a visitor and a script meet it: `python app.py`, then Chromium and the Gradio client."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY, find_chromium
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from train.datasets.drawn import draw
+
+pytestmark = pytest.mark.browser
+SCREENSHOTS = REPOSITORY / "screenshots"
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PATIENCE_SECONDS = 90
+expect.set_options(timeout=20_000)
+# Writes down every name the server looks up; Python imports `sitecustomize` by itself when it starts.
+EAVESDROPPER = """
+import os, sys
+def heard(event, arguments):
+    if event == "socket.getaddrinfo":
+        with open(os.environ["LOOKUPS"], "a") as stream:
+            stream.write(f"{arguments[0]}\\n")
+sys.addaudithook(heard)
+"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running app."""
+
+    url: str
+    seconds: float  # from the command to the first answer
+    lookups: Path
+    uploads: Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def served(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    work = tmp_path_factory.mktemp("app")
+    (work / "sitecustomize.py").write_text(EAVESDROPPER)
+    port = free_port()
+    environment = os.environ | {
+        "DERMNOTE_MODEL": str(bundle_folder),
+        "GRADIO_SERVER_PORT": str(port),
+        "GRADIO_TEMP_DIR": str(work / "uploads"),
+        "PYTHONPATH": str(work),
+        "LOOKUPS": str(work / "lookups.txt"),
+    }
+    environment.pop("GRADIO_ANALYTICS_ENABLED")  # the app must see to that by itself
+    log = work / "log.txt"
+    begun = time.monotonic()
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=REPOSITORY, env=environment, stdout=stream, stderr=subprocess.STDOUT
+        )
+    try:
+        while True:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() - begun < PATIENCE_SECONDS, log.read_text()
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        seconds = time.monotonic() - begun
+        yield Served(f"http://127.0.0.1:{port}", seconds, work / "lookups.txt", work / "uploads")
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def lesion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photo as a phone writes it: lying on its side, with maker and place."""
+    path = tmp_path_factory.mktemp("pictures") / "lesion.jpg"
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a phone of somebody"
+    exif.get_ifd(0x8825)[1] = "N"
+    draw(99, 6, 320).save(path, exif=exif)
+    return path
+
+
+def open_page(browser: Browser, served: Served, width: int = 1280, scheme: str = "light") -> tuple[Page, list[str]]:
+    """A fresh page, and the list of requests that went anywhere but to the app."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
+    page, outside = context.new_page(), []
+    page.on("request", lambda sent: sent.url.startswith((served.url, "data:", "blob:")) or outside.append(sent.url))
+    page.set_default_timeout(20_000)
+    page.goto(served.url)
+    expect(page.get_by_role("heading", name="DermNote", level=1)).to_be_visible()
+    return page, outside
+
+
+def drop(page: Page, path: Path) -> None:
+    page.locator("input[type=file]").first.set_input_files(str(path))
+
+
+def keep(page: Page, name: str) -> None:
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.wait_for_timeout(400)  # bars grow in
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+
+
+def test_the_first_page_is_there_in_time(browser: Browser, served: Served) -> None:
+    begun = time.monotonic()
+    page, outside = open_page(browser, served)
+    seconds = served.seconds + time.monotonic() - begun
+    print(f"first page visible {seconds:.1f} s after the command")
+    assert seconds < 30  # 15 s is what two quiet cores need at most; a test run is seldom alone on them
+    expect(page.get_by_text("Research use only, never a diagnosis.").first).to_be_visible()
+    keep(page, "start")
+    assert not outside
+
+
+def test_a_dropped_picture_is_read_into_classes_note_and_similar_cases(
+    browser: Browser, served: Served, lesion: Path
+) -> None:
+    page, outside = open_page(browser, served)
+    drop(page, lesion)
+    expect(page.locator(".dn-classes li")).to_have_count(8)
+    assert page.locator(".dn-share").first.inner_text().endswith("%")
+    note = page.get_by_label("Written note")
+    assert "Class predicted by the model" in note.input_value()
+    expect(page.locator(".dn-rows .dn-hit")).to_have_count(4)
+    expect(page.locator(".dn-strip .dn-hit img")).to_have_count(6)
+    keep(page, "read")
+    # The same picture, read again as another kind, without a second upload.
+    expect(page.get_by_text("Read as dermoscopy")).to_be_visible()
+    page.get_by_label("Clinical photo").check()
+    expect(page.get_by_text("Read as a clinical photo")).to_be_visible()
+    # And its note looked up, without typing it again.
+    page.get_by_role("button", name="Find pictures for this note").click()
+    expect(page.locator(".dn-grid .dn-hit")).to_have_count(6)
+    assert page.get_by_label("Clinical note, or a few words").input_value() == note.input_value()
+    assert not outside
+
+
+def test_the_upload_keeps_neither_maker_nor_place(browser: Browser, served: Served, lesion: Path) -> None:
+    page, _ = open_page(browser, served)
+    drop(page, lesion)
+    expect(page.locator(".dn-classes li")).to_have_count(8)
+    kept = [path for path in served.uploads.rglob("*") if path.is_file()]
+    assert any(path.name == "lesion.jpg" for path in kept)
+    for path in kept:
+        assert b"a phone of somebody" not in path.read_bytes(), path
+
+
+def test_a_typed_note_gives_pictures(browser: Browser, served: Served) -> None:
+    page, outside = open_page(browser, served)
+    page.get_by_role("tab", name="From a note").click()
+    page.get_by_label("Clinical note, or a few words").fill("asymmetric lesion with a pigment network")
+    page.get_by_role("button", name="Find pictures", exact=True).click()
+    expect(page.locator(".dn-grid .dn-hit img")).to_have_count(6)
+    keep(page, "found")
+    page.locator(".dn-queries button").first.click()
+    expect(page.get_by_label("Clinical note, or a few words")).not_to_have_value(
+        "asymmetric lesion with a pigment network"
+    )
+    expect(page.locator(".dn-grid .dn-hit img")).to_have_count(6)
+    assert not outside
+
+
+def test_a_text_file_named_jpg_gets_one_clear_line_beside_the_input(
+    browser: Browser, served: Served, tmp_path: Path, lesion: Path
+) -> None:
+    wrong = tmp_path / "letter.jpg"
+    wrong.write_text("Dear colleague,\n")
+    page, outside = open_page(browser, served)
+    drop(page, wrong)
+    alert = page.locator("#picture-alert [role=alert]")
+    expect(alert).to_contain_text("letter.jpg is not a picture")
+    said = alert.inner_text()
+    assert "\n" not in said and "/" not in said and "Traceback" not in said
+    keep(page, "refused")
+    drop(page, lesion)  # and the next file is taken as if nothing had happened
+    expect(page.locator(".dn-classes li")).to_have_count(8)
+    expect(alert).to_have_count(0)
+    assert not outside
+
+
+def test_a_note_is_written_from_what_is_known(browser: Browser, served: Served) -> None:
+    page, _ = open_page(browser, served)
+    page.get_by_text("Write it from what you know").click()
+    page.get_by_label("Description of the findings").fill("a blue-gray veil")
+    page.get_by_label("Tell age, sex and place").check()
+    page.get_by_role("button", name="Write the note").click()
+    note = page.get_by_label("Written note")
+    expect(note).to_have_value("This record is of a skin lesion. Noted beside it: a blue-gray veil.")  # no age of 0
+    page.get_by_label("Age in years").fill("old")
+    page.get_by_role("button", name="Write the note").click()
+    expect(page.locator("#form-alert [role=alert]")).to_contain_text("age")
+
+
+@pytest.mark.parametrize(("name", "width", "scheme"), [("dark", 1280, "dark"), ("narrow", 390, "light")])
+def test_it_holds_in_the_dark_and_on_a_phone(
+    browser: Browser, served: Served, lesion: Path, name: str, width: int, scheme: str
+) -> None:
+    page, outside = open_page(browser, served, width, scheme)
+    page.locator(".dn-example").first.click()
+    expect(page.locator(".dn-classes li")).to_have_count(8)
+    keep(page, name)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    ground = page.evaluate("getComputedStyle(document.querySelector('.dn-card')).backgroundColor")
+    assert (ground == "rgb(28, 34, 36)") == (scheme == "dark")
+    assert not outside
+
+
+def test_a_script_calls_the_four_endpoints_and_no_others(served: Served, lesion: Path) -> None:
+    from gradio_client import Client, handle_file
+
+    client = Client(served.url, verbose=False, analytics_enabled=False)
+    classes = client.predict(picture=handle_file(lesion), api_name="/classify")
+    assert len(classes) == 8 and abs(sum(each["probability"] for each in classes) - 1) < 1e-3
+    notes = client.predict(picture=handle_file(lesion), modality="cropped", k=3, api_name="/find_notes")
+    assert len(notes) == 3 and notes[0]["score"] >= notes[1]["score"]
+    pictures = client.predict(text="a dark spot", k=2, api_name="/find_images")
+    assert pictures[0]["thumbnail"].startswith("data:image/jpeg;base64,")
+    written = client.predict(label="melanoma", age="61", demographics=True, api_name="/write_note")
+    assert "melanoma" in written["text"] and "61-year-old" in written["text"]
+    with pytest.raises(Exception, match="characters"):
+        client.predict(text="a" * 3000, api_name="/find_images")
+    for private in ("/_read", "/_compose", "/search"):
+        with pytest.raises(ValueError, match="api_name"):
+            client.predict(api_name=private)
+
+
+def test_the_server_looked_up_nobody(served: Served) -> None:
+    """Runs last: what all of the above made the server ask the network for."""
+    asked = set(served.lookups.read_text().split()) if served.lookups.exists() else set()
+    assert asked <= {"127.0.0.1", "localhost", "None", "0.0.0.0"}, asked
