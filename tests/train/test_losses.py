@@ -1,0 +1,136 @@
+"""The losses against plain loops in float64, at their edges, and their sum over cases with and without notes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from dermnote.model import ModelOutput
+from train.config import Losses, TextConfig, TrainConfig
+from train.losses import class_aware_nt_xent, cosine, l1, loss_parts, nt_xent, total
+
+CONFIG = TrainConfig(text_config=TextConfig(), text_layers="all")
+
+
+def pairs(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(count, 6, generator=generator), torch.randn(count, 6, generator=generator)
+
+
+def cosines(image: torch.Tensor, text: torch.Tensor) -> np.ndarray:
+    both = np.concatenate([image.numpy(), text.numpy()]).astype(np.float64)
+    both /= np.linalg.norm(both, axis=1, keepdims=True)
+    return both @ both.T
+
+
+def naive_nt_xent(image: torch.Tensor, text: torch.Tensor, temperature: float) -> float:
+    similarity, n = cosines(image, text) / temperature, len(image)
+    rows = []
+    for i in range(2 * n):
+        others = [math.exp(similarity[i, j]) for j in range(2 * n) if j != i]
+        rows.append(-math.log(math.exp(similarity[i, (i + n) % (2 * n)]) / sum(others)))
+    return float(np.mean(rows))
+
+
+def naive_class_aware(image: torch.Tensor, text: torch.Tensor, labels: list[int], temperature: float) -> float:
+    similarity, n = cosines(image, text) / temperature, len(image)
+    doubled, rows = labels + labels, []
+    for i in range(2 * n):
+        positive = [math.inf, similarity[i, (i + n) % (2 * n)]]  # itself at infinity, and its pair
+        negative = [similarity[i, j] for j in range(2 * n) if doubled[j] != doubled[i]]
+        pulled = [-math.log(1 / (1 + math.exp(-s))) for s in positive]
+        pushed = [-math.log(1 - 1 / (1 + math.exp(-s))) for s in negative]
+        rows.append(sum(pulled) / len(pulled) + (sum(pushed) / len(pushed) if pushed else 0.0))
+    return float(np.mean(rows))
+
+
+@pytest.mark.parametrize("temperature", [0.07, 0.5, 1.0])
+def test_plain_nt_xent_is_the_softmax_formula(temperature: float) -> None:
+    image, text = pairs(7)
+    assert nt_xent(image, text, temperature).item() == pytest.approx(naive_nt_xent(image, text, temperature), rel=1e-5)
+
+
+@pytest.mark.parametrize("labels", [[0, 0, 1, 2, 2, 2, 1], [0, 1, 2, 3, 4, 5, 6], [3] * 7])
+@pytest.mark.parametrize("temperature", [0.07, 0.5])
+def test_class_aware_nt_xent_is_its_formula(labels: list[int], temperature: float) -> None:
+    image, text = pairs(7)
+    loss = class_aware_nt_xent(image, text, torch.tensor(labels), temperature)
+    assert loss.item() == pytest.approx(naive_class_aware(image, text, labels, temperature), rel=1e-5)
+
+
+def test_distances_are_their_formulas() -> None:
+    image, text = pairs(5)
+    assert l1(image, text).item() == pytest.approx(np.abs(image.numpy() - text.numpy()).mean(), rel=1e-6)
+    diagonal = np.diagonal(cosines(image, text), offset=5)
+    assert cosine(image, text).item() == pytest.approx(float((1 - diagonal).mean()), rel=1e-5)
+
+
+@pytest.mark.parametrize("case", ["one class", "one pair", "identical", "zeros", "large"])
+def test_the_edges_are_finite_in_value_and_gradient(case: str) -> None:
+    image, text = pairs(1 if case == "one pair" else 4)
+    labels = torch.zeros(len(image), dtype=torch.long) if case == "one class" else torch.arange(len(image))
+    if case == "identical":
+        image, text = torch.ones(4, 6), torch.ones(4, 6)
+    if case == "zeros":
+        image, text = torch.zeros(4, 6), torch.zeros(4, 6)
+    if case == "large":
+        image, text = image * 1e6, -image * 1e6
+    image.requires_grad_(True)
+    loss = nt_xent(image, text, 0.05) + class_aware_nt_xent(image, text, labels, 0.05) + l1(image, text)
+    (loss + cosine(image, text)).backward()
+    assert loss.isfinite()
+    assert image.grad is not None
+    assert image.grad.isfinite().all()
+
+
+def test_the_order_of_the_batch_does_not_matter() -> None:
+    image, text = pairs(6)
+    labels, order = torch.tensor([0, 1, 0, 2, 1, 1]), torch.tensor([4, 2, 0, 5, 1, 3])
+    for loss in (nt_xent, lambda a, b: class_aware_nt_xent(a, b, labels[: len(a)])):
+        if loss is nt_xent:
+            torch.testing.assert_close(loss(image, text), loss(image[order], text[order]))
+    shuffled = class_aware_nt_xent(image[order], text[order], labels[order])
+    torch.testing.assert_close(class_aware_nt_xent(image, text, labels), shuffled)
+
+
+def test_own_class_is_left_alone_and_other_classes_pushed() -> None:
+    image, text = pairs(4)
+    image.requires_grad_(True)
+    together = class_aware_nt_xent(image, text, torch.tensor([0, 0, 0, 0]))
+    apart = class_aware_nt_xent(image, text, torch.tensor([0, 1, 2, 3]))
+    assert together < apart
+
+
+def output(count: int) -> tuple[ModelOutput, torch.Tensor]:
+    image, text = pairs(count)
+    head = torch.randn(6, 3, generator=torch.Generator().manual_seed(9))
+    return ModelOutput(image, text, image @ head, text @ head), torch.arange(count) % 3
+
+
+def test_the_sum_weighs_its_parts() -> None:
+    out, labels = output(5)
+    parts = loss_parts(out, labels, torch.ones(5, dtype=torch.bool), CONFIG)
+    assert set(parts) == {"ce_image", "ce_text", "l1", "cosine", "nt_xent"}
+    wanted = parts["ce_image"] + parts["ce_text"] + parts["l1"] + parts["cosine"] + 0.5 * parts["nt_xent"]
+    torch.testing.assert_close(total(parts, CONFIG), wanted)
+
+
+def test_a_part_without_weight_is_left_out() -> None:
+    out, labels = output(5)
+    config = CONFIG.with_values(losses=Losses(nt_xent=0, l1=0))
+    assert set(loss_parts(out, labels, torch.ones(5, dtype=torch.bool), config)) == {"ce_image", "ce_text", "cosine"}
+
+
+def test_cases_without_a_note_count_for_the_picture_alone() -> None:
+    out, labels = output(6)
+    has_note = torch.tensor([True, False, True, True, False, True])
+    parts = loss_parts(out, labels, has_note, CONFIG)
+    assert out.image_embedding is not None
+    assert out.text_embedding is not None
+    torch.testing.assert_close(parts["l1"], l1(out.image_embedding[has_note], out.text_embedding[has_note]))
+    torch.testing.assert_close(parts["ce_image"], torch.nn.functional.cross_entropy(out.image_logits, labels))
+    none = loss_parts(out, labels, torch.zeros(6, dtype=torch.bool), CONFIG)
+    torch.testing.assert_close(total(none, CONFIG), none["ce_image"])
