@@ -43,7 +43,7 @@ def render_card(
     """
     image = json.loads((folder / "image_encoder" / "config.json").read_text(encoding="utf-8"))
     title = f"DermNote: {image['backbone']}" + (" with clinical notes" if config.multimodal else ", pictures alone")
-    page = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701
+    page = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)  # noqa: S701
     return page.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         front_matter=front_matter(title, config, metrics),
         title=title,
@@ -101,7 +101,7 @@ def _text_encoder(folder: Path, config: DermNoteConfig) -> str:
         return "none"
     said = json.loads((folder / "text_encoder" / "config.json").read_text(encoding="utf-8"))
     layers, width = said.get("num_hidden_layers", "?"), said.get("hidden_size", "?")
-    return f"{said.get('model_type', 'transformers model')}, {layers} layers of {width}"
+    return f"{said.get('model_type', 'transformers model')}, hidden layers {layers}, width {width}"
 
 
 def _parameters(folder: Path) -> str:
@@ -115,7 +115,7 @@ def _parameters(folder: Path) -> str:
 
 def _left_out(summary: Mapping[str, Any]) -> str:
     out, rejected = sum(summary.get("left_out", {}).values()), summary.get("rejected", 0)
-    return f"{out} rows of the sources have none of the classes, {rejected} pictures could not be used."
+    return f"Left out of the cases: {out} rows without one of these classes, {rejected} pictures that cannot be read."
 
 
 def _skin(gallery: pd.DataFrame) -> str:

@@ -47,8 +47,8 @@ def front_matter(title: str, config: DermNoteConfig, metrics: Mapping[str, Any] 
     }
     if not config.multimodal:
         data["tags"].remove("image-text-retrieval")
-    if config.sources:
-        data["datasets"] = list(config.sources)
+    if datasets := [name for name in config.sources if name != "drawn"]:  # the drawn one is made, not downloaded
+        data["datasets"] = datasets
     if results := _results(metrics or {}, config):
         data["model-index"] = [{"name": title, "results": results}]
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
