@@ -89,7 +89,7 @@ class Training:
         log = RunLog(self.folder, self.progress.epoch) if self.accelerator.is_main_process else None
         while not self.over:
             started = time.monotonic()
-            sampler.set_epoch(self.progress.epoch)
+            loader.set_epoch(self.progress.epoch)  # through accelerate, which counts epochs by itself otherwise
             result = train_one_epoch(model, loader, optimizer, notes, self.accelerator, config, self.progress.epoch)
             if log is not None:
                 self._finish_epoch(result, held_out, log, started)

@@ -1,0 +1,99 @@
+"""The state of a run between epochs: what goes in comes out, and a fault is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from dermnote.config import DermNoteConfig
+from dermnote.encoders import ImageEncoder
+from dermnote.errors import BundleError
+from dermnote.model import DermNoteModel
+from train.checkpoint import MODEL, OPTIMIZER, STATE, Progress, load_optimizer, load_progress, save_checkpoint
+from train.config import TrainConfig
+from train.optim import build_optimizer
+
+CONFIG = DermNoteConfig(classnames=("a", "b"), embed_dim=4)
+SETTINGS = TrainConfig(multimodal=False, optimizer="adamw", lr=1e-2)
+
+
+def start() -> tuple[DermNoteModel, torch.optim.Optimizer]:
+    torch.manual_seed(0)
+    model = DermNoteModel(ImageEncoder("mobilenet_v3_small", None, 32), None, 2, 4)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model, build_optimizer(model, SETTINGS, torch.device("cpu"))
+
+
+def steps(model: DermNoteModel, optimizer: torch.optim.Optimizer, count: int, seed: int) -> None:
+    model.eval()  # no dropout, no batch statistics: the optimizer alone is looked at
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(count):
+        optimizer.zero_grad()
+        out = model(pixel_values=torch.randn(4, 3, 32, 32, generator=generator))
+        torch.nn.functional.cross_entropy(out.image_logits, torch.tensor([0, 1, 0, 1])).backward()
+        optimizer.step()
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    model, optimizer = start()
+    steps(model, optimizer, 2, seed=1)
+    save_checkpoint(tmp_path / "last", model, CONFIG, optimizer, Progress(epoch=2, best_score=0.5, data="d"))
+    return tmp_path / "last"
+
+
+def test_a_model_and_its_optimizer_go_on_as_if_never_stopped(saved: Path) -> None:
+    through, optimizer = start()
+    steps(through, optimizer, 2, seed=1)
+    steps(through, optimizer, 2, seed=2)
+
+    stopped, _ = DermNoteModel.from_pretrained(saved / MODEL)
+    stopped = stopped.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = build_optimizer(stopped, SETTINGS, torch.device("cpu"))
+    load_optimizer(saved, optimizer, load_progress(saved))
+    steps(stopped, optimizer, 2, seed=2)
+    for (name, one), other in zip(through.state_dict().items(), stopped.state_dict().values(), strict=True):
+        assert torch.equal(one, other), name
+
+
+def test_progress_comes_back(saved: Path) -> None:
+    progress = load_progress(saved)
+    assert (progress.epoch, progress.best_score, progress.data) == (2, 0.5, "d")
+
+
+def test_no_file_holds_code(saved: Path) -> None:
+    kinds = {path.suffix for path in saved.rglob("*") if path.is_file()}
+    assert kinds == {".json", ".safetensors"}
+
+
+@pytest.mark.parametrize("fault", ["torn state", "other keys", "no optimizer", "other groups"])
+def test_a_damaged_checkpoint_is_refused(saved: Path, fault: str) -> None:
+    path = saved / STATE
+    if fault == "torn state":
+        path.write_text(path.read_text()[:-9])
+    if fault == "other keys":
+        path.write_text('{"epoch": 2}')
+    if fault == "no optimizer":
+        (saved / OPTIMIZER).unlink()
+    _, optimizer = start()
+    with pytest.raises(BundleError) as caught:
+        progress = load_progress(saved)
+        if fault == "other groups":
+            progress.groups.pop()
+        load_optimizer(saved, optimizer, progress)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_failed_write_leaves_the_one_before(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, optimizer = start()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("train.checkpoint.save_tensors", full)
+    with pytest.raises(OSError, match="no space"):
+        save_checkpoint(saved, model, CONFIG, optimizer, Progress(epoch=3))
+    assert load_progress(saved).epoch == 2
+    assert [path.name for path in saved.parent.iterdir()] == ["last"]
