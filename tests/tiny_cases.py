@@ -20,7 +20,7 @@ COLOURS = ((40, 30, 30), (200, 150, 90), (220, 40, 60))
 WORDS = ("dark and ragged", "tan and even", "red and clotted")
 SETTINGS = """
 seed: 3
-backbone: resnet18
+backbone: shufflenet_v2_x0_5
 backbone_weights: null
 image_size: 32
 text_config: {hidden_size: 16, layers: 1, heads: 2, vocab_size: 120, dropout: 0.1}

@@ -122,7 +122,15 @@ def test_a_finished_run_has_nothing_left_to_do(place: Path, finished: Path, caps
 
 def test_a_few_squares_are_learnt_by_heart(place: Path, tmp_path: Path) -> None:
     out = tmp_path / "overfit"
-    settings = ("epochs=16", "lr=0.004", "augment=false", "mask_diagnosis=0", "losses.l1=0", "losses.cosine=0")
+    settings = (
+        "epochs=30",
+        "patience=30",
+        "lr=0.003",
+        "augment=false",
+        "mask_diagnosis=0",
+        "losses.l1=0",
+        "losses.cosine=0",
+    )
     assert train(place, out, *(word for setting in settings for word in ("--set", setting))) == 0
     rows = read_log(out / "log.jsonl")
     assert rows[-1]["losses"]["ce_image"] < 0.5 * rows[0]["losses"]["ce_image"]
@@ -171,8 +179,8 @@ def test_fine_tuning_follows_the_bundle_and_makes_a_new_head(
     assert train(place, out, *more, "--init-from", str(finished / "best"), cases=cases) == 0
     said = capsys.readouterr().out
     assert "the head starts anew for ash, birch, oak" in said
-    assert "backbone resnet18 (config: densenet121)" in said
-    assert (load_run(out).train_config.backbone, load_run(out).train_config.image_size) == ("resnet18", 32)
+    assert "backbone shufflenet_v2_x0_5 (config: densenet121)" in said
+    assert (load_run(out).train_config.backbone, load_run(out).train_config.image_size) == ("shufflenet_v2_x0_5", 32)
     before, _ = DermNoteModel.from_pretrained(finished / "best")
     after = load_run(out).model
     torch.testing.assert_close(before.image_projection.weight, after.image_projection.weight, atol=1e-6, rtol=0)
