@@ -1,4 +1,4 @@
-"""The imports run one way: app -> dermnote, train -> dermnote, pipeline -> rest -> config, errors."""
+"""The imports run one way: app -> face -> dermnote, train -> dermnote, pipeline -> rest -> config, errors."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 DERMNOTE = sorted((REPOSITORY / "dermnote").rglob("*.py"))
 TRAIN = sorted((REPOSITORY / "train").rglob("*.py"))
+FACE = [REPOSITORY / "app.py", *sorted((REPOSITORY / "face").rglob("*.py"))]
 # Leaves of the package: what everything may import imports nothing of ours but these.
 FOUNDATION = {"dermnote.errors", "dermnote.storage", "dermnote.config", "dermnote.taxonomy", "dermnote.case"}
 
@@ -56,14 +57,20 @@ def imports_package(path: Path, package: str, **options: bool) -> bool:
 
 @pytest.mark.parametrize("path", DERMNOTE, ids=module_name)
 def test_dermnote_never_imports_the_faces_above_it(path: Path) -> None:
-    for above in ("gradio", "train", "app", "tests", "accelerate"):
+    for above in ("gradio", "train", "face", "app", "tests", "accelerate"):
         assert not imports_package(path, above), f"{path} imports {above}"
 
 
 @pytest.mark.parametrize("path", TRAIN, ids=module_name)
 def test_train_never_imports_the_app(path: Path) -> None:
-    for above in ("gradio", "app", "tests"):
+    for above in ("gradio", "face", "app", "tests"):
         assert not imports_package(path, above), f"{path} imports {above}"
+
+
+@pytest.mark.parametrize("path", FACE, ids=module_name)
+def test_the_face_knows_models_and_not_how_they_are_trained(path: Path) -> None:
+    for other in ("train", "tests", "faiss", "huggingface_hub"):
+        assert not imports_package(path, other), f"{path} imports {other}"
 
 
 @pytest.mark.parametrize(
@@ -101,13 +108,17 @@ def test_training_loads_on_a_machine_without_the_face_and_the_index(step: str) -
 
 
 def test_importing_the_package_is_cheap() -> None:
-    code = "import sys, dermnote; heavy = {'torch', 'transformers', 'faiss'} & set(sys.modules); sys.exit(str(heavy) if heavy else 0)"
+    code = (
+        "import sys, dermnote\n"
+        "heavy = {'torch', 'transformers', 'faiss'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)\n"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 def test_nothing_unpickles_or_runs_remote_code() -> None:
-    for path in [*DERMNOTE, *TRAIN, REPOSITORY / "app.py"]:
+    for path in [*DERMNOTE, *TRAIN, *FACE]:
         assert not {"pickle", "cloudpickle", "dill", "joblib"} & imports_of(path), f"{path} imports a pickler"
         text = path.read_text(encoding="utf-8")
         for forbidden in ("torch.load(", "trust_remote_code=True", "allow_pickle=True"):
