@@ -6,7 +6,9 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from dermnote import __version__
+from dermnote.notes.strategies import STRATEGIES
 from face.cards import RESEARCH_ONLY
+from face.figures import figures_table
 
 if TYPE_CHECKING:
     from dermnote import DermNote
@@ -57,11 +59,11 @@ def about(model: DermNote) -> str:
     config = model.config
     facts = {
         "Model": shown_source(model.source),
-        "Revision": str(model.revision or "not published"),
+        "Revision": str(model.revision or "none: it does not come from the Hub"),
         "Trained on": ", ".join(config.sources) or "not stated",
         "Licence of the weights": config.licence,
         "Classes": ", ".join(config.classnames),
-        "Note strategies": ", ".join(config.strategies) or "none: this model reads pictures only",
+        "Note strategies": ", ".join(map(_strategy, config.strategies)) or "none: this model reads pictures only",
         "Gallery": config.gallery or "not stated",
         "Fingerprint": config.fingerprint[:16],
         "DermNote": __version__,
@@ -69,8 +71,14 @@ def about(model: DermNote) -> str:
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items() if value)
     return (
         f'<section class="dn-card"><h2>About this model</h2><dl class="dn-facts">{rows}</dl></section>'
+        f'<section class="dn-card"><h2>How well it does</h2>{figures_table(model.metrics)}</section>'
         f"{_limits()}{_python(model)}"
     )
+
+
+def _strategy(name: str) -> str:
+    known = STRATEGIES.get(name)
+    return f"{name} ({known.title})" if known else name
 
 
 def _limits() -> str:

@@ -23,6 +23,17 @@ element.addEventListener('click', (event) => {
 """
 
 
+# On a phone the results begin below the fold: bring them up, unless they can be seen already.
+SHOW_RESULTS = """
+() => {
+  const results = document.querySelector('.dn-classes');
+  if (!results || results.getBoundingClientRect().top < window.innerHeight * 0.8) return;
+  const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+  results.closest('.dn-card').scrollIntoView({behavior: still ? 'auto' : 'smooth', block: 'start'});
+}
+"""
+
+
 class PictureTab:
     """Lays out the tab inside the current Gradio context, and connects it.
 
@@ -68,7 +79,7 @@ class PictureTab:
     def _connect(self) -> None:
         shown = [self.alert, self.classes, self.similar, *self.form.filled_by_picture]
         progress: dict[str, Any] = {"show_progress_on": [self.classes], **PRIVATE}
-        gr.on(
+        read = gr.on(
             [self.picture.upload, self.modality.input],
             self._read,
             [self.picture, self.modality],
@@ -76,7 +87,10 @@ class PictureTab:
             trigger_mode="always_last",
             **progress,
         )
-        self.strip.select(self._read_example, None, [*shown, self.picture, self.modality], **progress)
+        outputs = [*shown, self.picture, self.modality]
+        read_example = self.strip.select(self._read_example, None, outputs, **progress)
+        for done in (read, read_example):
+            done.then(None, js=SHOW_RESULTS, **LIGHT)
         self.picture.clear(lambda: _values(Reading()), None, shown, **LIGHT)
 
     def _read(self, upload: Any, modality: str) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ from dermnote.hit import Hit
 from face import cards, frame
 from face.answers import MAX_FIELD, MAX_HITS, MAX_TEXT, Answers, need_age
 from face.examples import example_notes, example_pictures
+from face.figures import figures_table
 from face.reading import Reader
 from face.upload import strip_metadata, take_upload
 
@@ -251,3 +252,20 @@ def test_colours_can_be_read() -> None:
         colours = dict(re.findall(r"--dn-([a-z-]+): (#[0-9a-f]{6})", block))
         for kind in ("caution", "alert"):
             assert contrast(colours[f"{kind}-ink"], colours[f"{kind}-ground"]) >= 4.5, (kind, colours)
+
+
+def test_figures_are_shown_by_held_out_split_and_source() -> None:
+    block = {
+        "n_cases": 40,
+        "classification": {"kappa": 0.5, "balanced_accuracy": 0.61, "ci": {"kappa": [0.4, 0.6]}},
+        "retrieval": {"masked": {"image_to_text": {"map": 0.31}, "text_to_image": {"map": None}}},
+    }
+    table = figures_table({"splits": {"test": {"all": block, "drawn": block}, "external": {}}})
+    assert table.count("<tr>") == 2  # heads, and one source: "all" would only say it again
+    for shown in ("test, drawn", "40", "0.50 [0.40, 0.60]", "0.61", "0.31", "–"):
+        assert f">{shown}<" in table
+
+
+@pytest.mark.parametrize("metrics", [{}, {"splits": None}, {"splits": {"test": ["?"]}}, {"splits": 3}])
+def test_a_bundle_without_figures_says_so(metrics: dict[str, object]) -> None:
+    assert "Nothing was measured" in figures_table(metrics)
