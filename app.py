@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dermnote.errors import DermNoteError
+from dermnote.errors import ConfigError, DermNoteError
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -42,6 +42,12 @@ def wanted_model(setting: str) -> tuple[str | None, str | None]:
         return setting or None, None
     source, _, revision = setting.partition("@")
     return source, revision or None
+
+
+def check_port(setting: str) -> None:
+    """Refuses a GRADIO_SERVER_PORT that is no port; Gradio reads it while it is imported, and answers with a trace."""
+    if setting and not (setting.isdecimal() and 0 < int(setting) < 65536):
+        raise ConfigError(f"GRADIO_SERVER_PORT is '{setting}'.", "It is a number from 1 to 65535.")
 
 
 def load_model(setting: str) -> DermNote:
@@ -94,16 +100,17 @@ def main() -> int:
     """Loads the model and Gradio side by side, then serves; a model that cannot be loaded is one line, and status 2."""
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        loading: Future[DermNote] = pool.submit(load_model, os.environ.get("DERMNOTE_MODEL", ""))
-        import gradio  # noqa: F401
+    try:
+        check_port(os.environ.get("GRADIO_SERVER_PORT", ""))
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            loading: Future[DermNote] = pool.submit(load_model, os.environ.get("DERMNOTE_MODEL", ""))
+            import gradio  # noqa: F401
 
-        try:
             model = loading.result()
-        except DermNoteError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return WRONG_USE
-    launch(build_demo(model), partial(warm_up, model))
+        launch(build_demo(model), partial(warm_up, model))
+    except DermNoteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return WRONG_USE
     return 0
 
 

@@ -62,7 +62,7 @@ class PictureTab:
             sources=["upload", "clipboard"],
             height=300,
             buttons=["fullscreen"],
-            placeholder="Drop a picture here, or click to choose one",
+            placeholder="Drop an image file here to upload",  # as Gradio names the button to a screen reader
         )
         # Not a subclass: Gradio writes a .pyi file beside the module of any component's subclass.
         self.picture.preprocess = take_upload

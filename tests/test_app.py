@@ -65,6 +65,15 @@ def test_a_model_that_cannot_be_loaded_is_one_line_and_status_2(
     assert said.startswith("error: ") and said.count("\n") == 1 and "Traceback" not in said
 
 
+@pytest.mark.parametrize("port", ["abc", "0", "70000", "80.5"])
+def test_a_port_that_is_none_is_one_line_and_status_2(
+    port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GRADIO_SERVER_PORT", port)
+    assert app.main() == 2
+    assert "GRADIO_SERVER_PORT" in capsys.readouterr().err
+
+
 def test_a_text_file_named_jpg_is_refused_in_one_line_without_its_folder(tmp_path: Path) -> None:
     path = tmp_path / "notes.jpg"
     path.write_text("patient seen on Monday\n")
