@@ -58,6 +58,10 @@ def load_language_model(folder: Path, *, pooler: bool, exact: bool) -> tuple[Pre
 
 def _check(folder: Path, info: dict[str, Any], *, pooler: bool, exact: bool) -> None:
     missing = [name for name in info["missing_keys"] if pooler or not name.startswith("pooler.")]
+    if missing and all(name.startswith("pooler.") for name in missing):
+        raise BundleError(
+            f"{folder} holds a text model without a pooler.", "Take the mean of its tokens: text_pooling=mean."
+        )
     shapes = [str(each[0] if isinstance(each, tuple) else each) for each in info["mismatched_keys"]]
     check_names(folder, missing, info["unexpected_keys"] if exact else (), shapes)
 

@@ -217,6 +217,16 @@ def test_a_text_setting_that_cannot_be_is_refused() -> None:
         TextEncoder(encoder.model, encoder.tokenizer, 24, "max")  # type: ignore[arg-type]
 
 
+def test_a_foreign_model_may_lack_a_pooler_only_if_none_is_asked_for(tmp_path: Path) -> None:
+    small_text_encoder(pooling="mean").save_pretrained(tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    kept = {name: tensor for name, tensor in tensors.items() if not name.startswith("pooler.")}
+    save_file(kept, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(BundleError, match="text_pooling=mean"):
+        TextEncoder.from_pretrained(tmp_path, pooling="pooler")
+    assert TextEncoder.from_pretrained(tmp_path, pooling="mean").pooling == "mean"
+
+
 def test_loading_leaves_transformers_as_loud_as_it_was(tmp_path: Path) -> None:
     from transformers.utils import logging
 

@@ -160,7 +160,7 @@ class TrainConfig:
         values: dict[str, Any] = {
             key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
         }
-        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+        return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
     def with_values(self, **changes: Any) -> TrainConfig:
         """A copy with some settings changed."""

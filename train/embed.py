@@ -42,7 +42,7 @@ def embed_cases(
     """Embeds the pictures of cases, and their notes if given; classifies by the picture alone.
 
     Args:
-        model: Left in eval mode on `device`.
+        model: Left in eval mode on `device`, its weights laid out channels last.
         cases: n cases.
         texts: n notes in the same order, or None.
         batch_size: Pictures in one pass; does not change the result beyond rounding.
@@ -50,7 +50,8 @@ def embed_cases(
         progress: Whether to show a bar.
     """
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    model = model.to(device).eval()
+    model.to(device).eval()
+    model.to(memory_format=torch.channels_last)
     squares = Squares(cases.images, model.image_encoder.image_size, cache_bytes=0)
     image, logits = embed_squares(model, squares, batch_size, device, progress=progress)
     text = embed_texts(model, texts, batch_size, device) if texts is not None else None

@@ -47,11 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if progress is None:
         model, config = _start(asked, data, arguments.init_from, accelerator.print)
         progress = Progress(asked=_plain(asked), data=data.fingerprint)
-        _write_config(out, config, accelerator)
     else:
         model, config = _go_on(out, asked, data, progress)
         accelerator.print(f"Going on after epoch {progress.epoch}.")
-        _write_config(out, config, accelerator)
+    _write_config(out, config, accelerator)
+    if arguments.resume and not progress.epoch:
+        accelerator.print(f"{out} holds no finished epoch: starting from the beginning.")
     training = Training.begin(model, data, config, progress, accelerator, out)
     training.run()
     if accelerator.is_main_process:

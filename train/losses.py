@@ -5,6 +5,8 @@ The sum follows the authors' related code for arXiv 2511.21827: CE(picture) + CE
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -92,7 +94,7 @@ def loss_parts(output: ModelOutput, labels: Tensor, has_note: Tensor, config: Tr
             each.float()[has_note] for each in (output.image_embedding, output.text_embedding, output.text_logits)
         )
         paired = labels[has_note]
-        text_parts = {
+        text_parts: dict[str, Callable[[], Tensor]] = {
             "ce_text": lambda: F.cross_entropy(logits, paired, label_smoothing=smoothing),
             "l1": lambda: l1(image, text),
             "cosine": lambda: cosine(image, text),

@@ -58,7 +58,7 @@ def _try(value: Any, hint: Any, key: str, where: str) -> tuple[bool, Any]:
         items = [value] if isinstance(value, str) else value
         fits = isinstance(items, list | tuple) and all(isinstance(item, str) for item in items)
         return fits, tuple(items) if fits else None
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         return (True, build(hint, value, where, f"{key}.")) if isinstance(value, Mapping) else (False, None)
     return _try_scalar(value, hint)
 

@@ -50,7 +50,7 @@ def text_encoder_of(config: TrainConfig, texts: Sequence[str]) -> TextEncoder:
     except (HubError, BundleError) as error:
         raise ConfigError(
             f"The text model {config.text_model} could not be loaded: {error.message}",
-            "Name a folder that holds one: --set text_model=FOLDER",
+            f"{error.hint} Or name a folder that holds one: --set text_model=FOLDER",
         ) from error
 
 

@@ -63,7 +63,8 @@ class Training:
     ) -> Training:
         """Moves the model to its device and builds the optimizer; after a stop its state is read back."""
         set_trainable(model, config)
-        model = model.to(accelerator.device, memory_format=torch.channels_last)
+        model.to(accelerator.device)
+        model.to(memory_format=torch.channels_last)
         optimizer = build_optimizer(model, config, accelerator.device)
         if progress.epoch:
             load_optimizer(folder / LAST, optimizer, progress)
@@ -78,6 +79,8 @@ class Training:
 
     def run(self) -> None:
         """Trains until the run is over."""
+        if self.over:
+            return
         config, data = self.config, self.data
         memory = config.cache_gb * 1e9 / 2
         seen = Squares(data.train.images, training_side(config), memory, "training pictures")
