@@ -100,17 +100,14 @@ class NoteTable:
     @classmethod
     def build(cls, cases: Cases, notes: Mapping[str, Mapping[str, str]], mask_chance: float) -> NoteTable:
         """Gathers the notes of cases; masking takes out the case's own class and subtype names too."""
+        texts = [list(notes.get(case_id, {}).values()) for case_id in cases.table["case_id"]]
+        hidden = _masked(cases, texts) if mask_chance else texts
         numbers: dict[str, int] = {}
-        written, masked = [], []
-        for row, case_id in enumerate(cases.table["case_id"]):
-            texts = list(notes.get(case_id, {}).values())
-            written.append(tuple(numbers.setdefault(text, len(numbers)) for text in texts))
-            if mask_chance:
-                names = cases.metadata(row)
-                extra = tuple(name for name in (names.label, names.subtype) if name)
-                texts = [mask_diagnosis(text, extra=extra) for text in texts]
-            masked.append(tuple(numbers.setdefault(text, len(numbers)) for text in texts))
-        return cls(tuple(numbers), tuple(written), tuple(masked), mask_chance)
+        written, masked = (
+            tuple(tuple(numbers.setdefault(text, len(numbers)) for text in some) for some in version)
+            for version in (texts, hidden)
+        )
+        return cls(tuple(numbers), written, masked, mask_chance)
 
     @property
     def without_note(self) -> int:
@@ -125,3 +122,27 @@ class NoteTable:
             numbers = self.masked[row] if mask < self.mask_chance else self.written[row]
             drawn.append(numbers[int(which * len(numbers))] if numbers else -1)
         return torch.tensor(drawn)
+
+
+def _masked(cases: Cases, texts: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Row by row, the texts with the diagnosis masked.
+
+    A masked text that every class shares has nothing left to say (a template note without findings). Pictures would
+    only be drawn together by it, so such a note stays as written.
+    """
+    hidden = []
+    for row, some in enumerate(texts):
+        names = cases.metadata(row)
+        extra = tuple(name for name in (names.label, names.subtype) if name)
+        hidden.append([mask_diagnosis(text, extra=extra) for text in some])
+    labels = cases.table["label"].tolist()
+    classes_of: dict[str, set[str]] = {}
+    for label, some in zip(labels, hidden, strict=True):
+        for text in some:
+            classes_of.setdefault(text, set()).add(label)
+    noted = {label for label, some in zip(labels, texts, strict=True) if some}
+    empty = {text for text, classes in classes_of.items() if len(noted) > 1 and classes == noted}
+    return [
+        [as_written if text in empty else text for as_written, text in zip(some, masked, strict=True)]
+        for some, masked in zip(texts, hidden, strict=True)
+    ]

@@ -136,6 +136,18 @@ def test_masking_takes_a_folders_own_class_names_too(tmp_path: Path) -> None:
     assert "spotted" not in table.texts[table.masked[0][0]]
 
 
+def test_a_note_that_says_nothing_once_masked_stays_as_written(cases: Cases) -> None:
+    rows = {"a": 0, "b": 12, "c": 15}  # one case of each class
+    bare = {f"squares/train-{rows[k]}": {"m": f"Diagnosed as {NAMES[n]}."} for n, k in enumerate("abc")}
+    assert len({cases.table["label"][row] for row in rows.values()}) == 3
+    table = NoteTable.build(cases, bare, mask_chance=1)
+    assert table.masked == table.written
+    telling = {**bare, "squares/train-0": {"m": f"Diagnosed as {NAMES[0]}. Round."}}
+    table = NoteTable.build(cases, telling, mask_chance=1)
+    assert "Round" in table.texts[table.masked[0][0]]
+    assert NAMES[0] not in table.texts[table.masked[0][0]]
+
+
 def test_vectors_of_notes_come_back_in_their_order() -> None:
     from dermnote.encoders import ImageEncoder, TextEncoder
     from dermnote.model import DermNoteModel
