@@ -14,7 +14,18 @@ from train import starter
 
 def test_the_whole_way_makes_a_bundle_that_loads(tmp_path: Path) -> None:
     smoke = str(REPOSITORY / "train" / "configs" / "smoke.yaml")
-    small = ["--drawn", "96", "--fresh", "40", "--config", smoke, "--set", "epochs=1"]
+    small = [
+        "--drawn",
+        "96",
+        "--fresh",
+        "40",
+        "--config",
+        smoke,
+        "--set",
+        "epochs=1",
+        "--set",
+        "backbone=mobilenet_v3_small",
+    ]
     out = tmp_path / "starter"
     assert starter.main([*small, "--work", str(tmp_path / "work"), "--out", str(out)]) == 0
     metrics = json.loads((out / "metrics.json").read_text())
