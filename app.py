@@ -88,6 +88,7 @@ def launch(demo: gr.Blocks, meanwhile: Callable[[], object]) -> None:
         share=False,
         ssr_mode=False,
         enable_monitoring=False,
+        mcp_server=True,  # the four endpoints as tools, at /gradio_api/mcp/
         quiet=True,
         prevent_thread_lock=True,
     )

@@ -74,6 +74,33 @@ def test_a_port_that_is_none_is_one_line_and_status_2(
     assert "GRADIO_SERVER_PORT" in capsys.readouterr().err
 
 
+class Launched:
+    """A page that notes how it was launched."""
+
+    local_url = "http://127.0.0.1:7860"
+
+    def queue(self, **_: object) -> Launched:
+        return self
+
+    def launch(self, **options: object) -> None:
+        self.options = options
+
+    def block_thread(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("space", "address"), [("", None), ("org/space", "0.0.0.0")])
+def test_only_a_space_listens_beyond_its_own_machine(
+    space: str, address: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPACE_ID", space)
+    demo, called = Launched(), []
+    app.launch(demo, lambda: called.append(True))  # type: ignore[arg-type]
+    assert demo.options["server_name"] == address and called == [True]
+    for risky in ("share", "show_error", "enable_monitoring", "ssr_mode"):
+        assert demo.options[risky] is False
+
+
 def test_a_text_file_named_jpg_is_refused_in_one_line_without_its_folder(tmp_path: Path) -> None:
     path = tmp_path / "notes.jpg"
     path.write_text("patient seen on Monday\n")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -263,6 +265,23 @@ def test_a_script_calls_the_four_endpoints_and_no_others(served: Served, lesion:
     for private in ("/_read", "/_compose", "/search"):
         with pytest.raises(ValueError, match="api_name"):
             client.predict(api_name=private)
+
+
+def test_an_mcp_client_finds_the_four_endpoints_as_tools(served: Served) -> None:
+    from mcp import ClientSession
+    from mcp.client.streamable_http import streamablehttp_client
+
+    async def ask() -> tuple[set[str], bool]:
+        address = f"{served.url}/gradio_api/mcp/"
+        async with streamablehttp_client(address) as (reading, writing, _), ClientSession(reading, writing) as session:
+            await session.initialize()
+            tools = await session.list_tools()
+            answer = await session.call_tool("find_images", {"text": "a dark spot", "k": 1})
+            return {tool.name for tool in tools.tools}, answer.isError
+
+    with ThreadPoolExecutor() as pool:  # this thread has a loop running: Playwright's
+        names, failed = pool.submit(lambda: asyncio.run(ask())).result()
+    assert names == {"classify", "find_notes", "find_images", "write_note"} and not failed
 
 
 def test_the_server_looked_up_nobody(served: Served) -> None:
