@@ -23,11 +23,11 @@ from dermnote.hub import verify_manifest, write_manifest
 from dermnote.model import DermNoteModel
 from dermnote.notes.schema import notes_by_case
 from dermnote.storage import replacing_folder
-from train import gallery
-from train.card import licence_of, render_card
 from train.cases import SPLITS, Cases
 from train.console import print_summary, run
-from train.gallery import Gallery
+from train.publishing import gallery
+from train.publishing.card import licence_of, render_card
+from train.publishing.gallery import Gallery
 from train.run import Run, load_run
 
 DEFAULT_SPLITS = ("train", "validation")

@@ -45,7 +45,7 @@ class TextConfig:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far training pictures are moved and tinted; see `train.augment`.
+    """How far training pictures are moved and tinted; see `train.fitting.augment`.
 
     Attributes:
         flip: Chance of each mirror (left-right, top-bottom).

@@ -14,13 +14,13 @@ from tqdm.auto import tqdm
 
 from dermnote.errors import DermNoteError
 from dermnote.model import DermNoteModel
-from train.augment import augment
 from train.batches import seeded
 from train.config import TrainConfig
 from train.embed import Embeddings as Embeddings
 from train.embed import embed_cases as embed_cases
+from train.fitting.augment import augment
+from train.fitting.note_inputs import NoteInputs
 from train.losses import loss_parts, total
-from train.note_inputs import NoteInputs
 from train.optim import learning_rate, set_learning_rate, train_mode
 
 NOTES, VIEWS = 1, 2  # streams of random numbers; 0 is the order of the cases

@@ -11,7 +11,7 @@ metrics.json, which model cards and the app read:
 
     {"run", "cases", "notes", "strategy", "pool", "classnames", "fingerprint",  what was measured
      "seed", "bootstrap", "device", "command", "versions",                      how
-     "temperature",                    fitted on the validation cases; 1.0 and "temperature_cases": 0 if there are none
+     "temperature",                    of the run: fitted by train.fit on its validation cases
      "left_out": cases whose class the run does not know,
      "splits": {"test": {"all": BLOCK, "milk10k": BLOCK, ...}, "external": {...}}}
 
@@ -47,12 +47,11 @@ from dermnote.notes.strategies import STRATEGIES, get_strategy
 from dermnote.storage import replacing_file
 from train.cases import SPLITS, Cases
 from train.console import print_summary, run
-from train.embedded import Embedded, embed, known_to
-from train.figures import draw_confusion
-from train.measure import Bootstrap, block, search
-from train.metrics.calibration import fit_temperature
-from train.provenance import command, device_name, plain, versions
-from train.report import console_table, write_report
+from train.evaluating.embedded import Embedded, embed, known_to
+from train.evaluating.figures import draw_confusion
+from train.evaluating.measure import Bootstrap, block, search
+from train.evaluating.provenance import command, device_name, plain, versions
+from train.evaluating.report import console_table, write_report
 from train.run import Run, load_run
 
 HELD_OUT = ("test", "external")
@@ -76,8 +75,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 def evaluate(asked: argparse.Namespace, trained: Run, device: torch.device) -> dict[str, Any]:
     """Measures everything asked for; the figures of metrics.json."""
-    splits = SPLITS if asked.pool == "all" else tuple(dict.fromkeys((*asked.splits, "validation")))
-    everything = Cases.read(asked.cases, splits=splits)
+    everything = Cases.read(asked.cases, splits=SPLITS if asked.pool == "all" else asked.splits)
     if not everything.table["split"].isin(asked.splits).any():
         raise CasesError(f"{asked.cases} has no cases in {', '.join(asked.splits)}.", "Choose others with --splits.")
     cases = known_to(trained, everything)
@@ -85,7 +83,7 @@ def evaluate(asked: argparse.Namespace, trained: Run, device: torch.device) -> d
     whole = embed(trained, cases, notes, asked.batch_size, device)
     if notes is not None and not whole.noted.any():
         raise NotesError(f"{asked.notes} has no '{strategy}' note for any of the {len(whole)} cases.")
-    temperature, judged = validation_temperature(whole)
+    temperature = trained.config.temperature
     bootstrap = Bootstrap(asked.bootstrap, asked.seed)
     measured = {
         split: measure_split(whole, split, asked.pool, temperature, trained.config.classnames, bootstrap)
@@ -103,7 +101,6 @@ def evaluate(asked: argparse.Namespace, trained: Run, device: torch.device) -> d
         "seed": trained.train_config.seed,
         "bootstrap": {"n_boot": asked.bootstrap, "seed": asked.seed},
         "temperature": temperature,
-        "temperature_cases": judged,
         "left_out": len(everything) - len(cases),
         "splits": measured,
     }
@@ -118,12 +115,6 @@ def read_notes(asked: argparse.Namespace, trained: Run) -> tuple[str | None, dic
     strategy = get_strategy(asked.strategy or trained.train_config.strategies[0]).name
     notes = notes_by_case(asked.notes, [strategy])
     return strategy, {case_id: texts[strategy] for case_id, texts in notes.items()}
-
-
-def validation_temperature(whole: Embedded) -> tuple[float, int]:
-    """The temperature fitted on the validation cases, and how many there were."""
-    part = (whole.table["split"] == "validation").to_numpy()
-    return (fit_temperature(whole.logits[part], whole.labels[part]) if part.any() else 1.0), int(part.sum())
 
 
 def measure_split(

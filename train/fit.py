@@ -26,11 +26,11 @@ from dermnote.storage import replacing_file
 from train.checkpoint import MODEL, Progress, load_progress
 from train.config import TrainConfig, load_config
 from train.console import print_summary, run
-from train.devices import make_accelerator
+from train.fitting.devices import make_accelerator
+from train.fitting.start import model_from_bundle, new_model
+from train.fitting.training import Training
+from train.fitting.training_data import TrainingData, read_training_data
 from train.run import BEST, CONFIG, LAST
-from train.start import model_from_bundle, new_model
-from train.training import Training
-from train.training_data import TrainingData, read_training_data
 
 # Settings that may change when a run goes on: they do not alter the epochs that are done.
 FREE = ("epochs", "patience", "num_workers", "cache_gb")

@@ -23,15 +23,15 @@ from dermnote.errors import CasesError
 from dermnote.picture import MAX_PIXELS
 from dermnote.storage import replacing_folder
 from train.cases import read_summary
-from train.cases_folder import Entry, Spool, write_card, write_parquet, write_rejected, write_summary
-from train.cases_summary import print_report, summarise
-from train.classes import SCHEMES, classnames
 from train.console import run
 from train.datasets import NAMED
 from train.datasets.raw import LeftOut, RawCase, Rejected
-from train.gather import Gathered, gather
-from train.inputs_fingerprint import fingerprint
-from train.picture_pool import Prepared, prepare_all
+from train.preparing.cases_folder import Entry, Spool, write_card, write_parquet, write_rejected, write_summary
+from train.preparing.cases_summary import print_report, summarise
+from train.preparing.classes import SCHEMES, classnames
+from train.preparing.gather import Gathered, gather
+from train.preparing.inputs_fingerprint import fingerprint
+from train.preparing.picture_pool import Prepared, prepare_all
 from train.splits import Assignment, Member, assign_splits
 
 Ready = tuple[RawCase, Prepared, tuple[int, int]]  # a case, its picture without the bytes, and where those lie

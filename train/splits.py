@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from train.unions import Unions
+from train.preparing.unions import Unions
 
 SHARES = {"train": 0.70, "validation": 0.15, "test": 0.15}
 LATER = ("train", "validation", "test", "external")  # of two sides that claim a picture, the later one keeps it

@@ -22,7 +22,7 @@ from PIL import Image
 from dermnote.picture import MAX_PIXELS
 from train.datasets import get_reader
 from train.datasets.raw import RawCase
-from train.picture_pool import prepare_all
+from train.preparing.picture_pool import prepare_all
 
 
 def made_up(folder: Path, count: int) -> list[RawCase]:

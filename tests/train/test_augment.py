@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 import torch
 
-from train.augment import augment
 from train.config import Augmentation
+from train.fitting.augment import augment
 
 STILL = Augmentation(flip=0, quarter_turn=0, rotation=0, crop_chance=0, colour_chance=0)
 

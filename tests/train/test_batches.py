@@ -13,8 +13,8 @@ from tiny_cases import NAMES, write_cases
 from train.batches import EpochSampler, NoteTable, seeded, training_loader
 from train.cases import Cases
 from train.embed import text_features
+from train.fitting.training_data import training_side
 from train.squares import Squares, decode_square, square_batches
-from train.training_data import training_side
 
 KINDS = [0] * 12 + [1] * 3 + [2] * 1
 

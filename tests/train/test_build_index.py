@@ -16,8 +16,8 @@ from dermnote.manifest import verify_manifest
 from dermnote.notes.schema import notes_by_case
 from train import build_index
 from train.cases import Cases
-from train.gallery import THUMBNAIL_SIDE, choose, thumbnail
-from train.licences import strictest
+from train.publishing.gallery import THUMBNAIL_SIDE, choose, thumbnail
+from train.publishing.licences import strictest
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,8 @@ def test_a_published_case_finds_itself_by_picture_and_by_note(
     for row in (0, 7, len(cases) - 1):
         stored = ids.index(cases.table["case_id"].iloc[row])
         asked = model.encode_image([cases.images[row]], modality=None)[0]
-        np.testing.assert_allclose(asked, model.index._images.reconstruct(stored), atol=2e-3)
+        # At 64 px the index read the JPEG at half size (draft), the query did not: alike to the fourth digit.
+        assert asked @ model.index._images.reconstruct(stored) > 0.9999
         text = notes[ids[stored]]["m"]
         assert model.index.table["note"].iloc[stored] == text
         np.testing.assert_allclose(model.encode_text([text])[0], model.index._notes.reconstruct(stored), atol=1e-4)

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from dermnote.errors import CasesError
-from train.classes import classify, classnames
 from train.datasets import NAMED, LeftOut, RawCase, Rejected, get_reader
+from train.preparing.classes import classify, classnames
 
 REAL_DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 

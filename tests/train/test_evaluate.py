@@ -19,8 +19,8 @@ from dermnote.taxonomy import EIGHT
 from train import evaluate
 from train.cases import Cases
 from train.config import TextConfig, TrainConfig
-from train.embedded import AS_WRITTEN, MASKED, Embedded, known_to, note_versions
-from train.measure import Bootstrap, block, search
+from train.evaluating.embedded import AS_WRITTEN, MASKED, Embedded, known_to, note_versions
+from train.evaluating.measure import Bootstrap, block, search
 from train.run import Run
 
 NAMES = tuple(each.name for each in EIGHT)
@@ -93,7 +93,7 @@ def test_a_whole_evaluation_writes_figures_report_and_picture(folders, tmp_path,
     pytest.importorskip("matplotlib")
     assert evaluate.main([*folders, "--bootstrap", "50"]) == 0
     got = strict(tmp_path / "run" / "metrics.json")
-    assert (got["strategy"], got["seed"], got["temperature_cases"], got["left_out"]) == ("m", 7, 8, 0)
+    assert (got["strategy"], got["seed"], got["left_out"]) == ("m", 7, 0)
     assert got["command"].startswith("python -m train.evaluate --run") and got["versions"]["torch"]
     assert list(got["splits"]) == ["test"] and list(got["splits"]["test"]) == ["all", "one", "two"]
     whole = got["splits"]["test"]["all"]
@@ -148,7 +148,7 @@ def test_the_authors_pool_takes_every_case_as_gallery(folders, tmp_path):
     ("more", "error", "words"),
     [
         (["--splits", "external"], CasesError, "has no cases in external"),
-        (["--strategy", "p3"], NotesError, "has no 'p3' note for any of the 40 cases"),
+        (["--strategy", "p3"], NotesError, "has no 'p3' note for any of the 32 cases"),
         (["--strategy", "p9"], NotesError, "Unknown note strategy"),
         (["--run", "nowhere"], BundleError, "holds no training run"),
         (["--notes", "none.jsonl"], NotesError, "There is no notes file"),
@@ -163,7 +163,7 @@ def test_classes_are_matched_by_name_and_unknown_ones_left_out(folders, tmp_path
     make_run(tmp_path / "run", ["A dot."], classnames=("melanoma", "melanocytic nevus"))
     evaluate.main([*folders, "--bootstrap", "20"])
     got = strict(tmp_path / "run" / "metrics.json")
-    assert got["left_out"] == 30 and got["splits"]["test"]["all"]["n_cases"] == 8
+    assert got["left_out"] == 24 and got["splits"]["test"]["all"]["n_cases"] == 8
     assert got["splits"]["test"]["all"]["classification"]["support"] == {"melanoma": 4, "melanocytic nevus": 4}
     alien = Run(None, DermNoteConfig(("wart",)), TrainConfig(multimodal=False), tmp_path)
     with pytest.raises(CasesError, match="No case has a class this run knows"):

@@ -13,7 +13,7 @@ from tiny_cases import NAMES, write_cases, write_settings, write_square_notes
 from dermnote.errors import CasesError, ConfigError, DermNoteError, NotesError
 from dermnote.model import DermNoteModel
 from train import fit
-from train.log import read_log
+from train.fitting.log import read_log
 from train.run import load_run
 
 TRAIN, VALIDATION = [0, 1, 2] * 6, [0, 1, 2] * 2

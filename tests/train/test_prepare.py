@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from dermnote.errors import CasesError
-from train import picture_pool, prepare
+from train import prepare
 from train.cases import Cases
 from train.datasets.raw import RawCase
+from train.preparing import picture_pool
 
 LABELS = ("nevus", "melanoma", "basal cell carcinoma")
 

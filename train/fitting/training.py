@@ -20,13 +20,13 @@ from train.batches import EpochSampler, training_loader
 from train.checkpoint import Progress, load_optimizer, save_checkpoint
 from train.config import TrainConfig
 from train.engine import EpochResult, train_one_epoch
-from train.log import RunLog, describe
-from train.note_inputs import NoteInputs
+from train.fitting.log import RunLog, describe
+from train.fitting.note_inputs import NoteInputs
+from train.fitting.training_data import TrainingData, training_side
+from train.fitting.validation import Validation, validate
 from train.optim import build_optimizer, set_trainable
 from train.run import BEST, LAST
 from train.squares import Squares
-from train.training_data import TrainingData, training_side
-from train.validation import Validation, validate
 
 
 @dataclass

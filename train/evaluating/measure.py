@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from train.embedded import Embedded
+from train.evaluating.embedded import Embedded
 from train.metrics.alignment import paired_cosine
 from train.metrics.bootstrap import Statistic, interval, intervals, weighted_mean
 from train.metrics.calibration import expected_calibration_error, negative_log_likelihood, softmax

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from train.classes import classify
 from train.datasets import LeftOut, RawCase, Rejected, Source, get_reader
+from train.preparing.classes import classify
 
 
 @dataclass

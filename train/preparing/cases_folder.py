@@ -20,7 +20,7 @@ from train.cases import SPLITS, schema
 from train.datasets.raw import RawCase, Rejected
 
 ROWS_A_GROUP = 256  # about 8 MB of pictures: what a reader holds at once
-CARD = Path(__file__).resolve().parent.parent / "hub_cards" / "dataset_card.md"
+CARD = Path(__file__).resolve().parents[2] / "hub_cards" / "dataset_card.md"
 
 
 @dataclass(frozen=True)

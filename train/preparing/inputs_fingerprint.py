@@ -13,15 +13,15 @@ from PIL import Image
 
 from train.datasets import NAMED
 from train.datasets.raw import RawCase
-from train.gather import Gathered
+from train.preparing.gather import Gathered
 
-TRAIN = Path(__file__).resolve().parent
+TRAIN = Path(__file__).resolve().parent.parent
 # Code that decides what ends up in a cases folder: a change in any of it makes the folder anew.
 CODE = (
     *((TRAIN.parent / "dermnote" / name) for name in ("picture.py", "pixels.py", "lesion.py", "taxonomy.py")),
     *((TRAIN / "datasets" / name) for name in ("raw.py", "tables.py")),
-    *((TRAIN / name) for name in ("prepare.py", "classes.py", "splits.py", "unions.py", "gather.py")),
-    *((TRAIN / name) for name in ("picture_pool.py", "cases.py", "cases_folder.py", "cases_summary.py")),
+    *((TRAIN / name) for name in ("prepare.py", "splits.py", "cases.py")),
+    *sorted((TRAIN / "preparing").glob("*.py")),
 )
 
 

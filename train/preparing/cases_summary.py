@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from train.cases import SPLITS
-from train.cases_folder import Entry
 from train.console import print_summary
-from train.gather import Gathered
+from train.preparing.cases_folder import Entry
+from train.preparing.gather import Gathered
 
 FEW_REASONS = 12  # a folder may have hundreds of labels nobody knows; the rest is in summary.json
 

@@ -15,11 +15,11 @@ from dermnote import __version__
 from dermnote.config import DermNoteConfig
 from train.cases import SPLITS
 from train.datasets import NAMED, get_reader
-from train.front_matter import front_matter
-from train.licences import UNKNOWN, strictest
-from train.report import CLASSIFICATION, DIRECTIONS, blocks, number, table
+from train.evaluating.report import CLASSIFICATION, DIRECTIONS, blocks, number, table
+from train.publishing.front_matter import front_matter
+from train.publishing.licences import UNKNOWN, strictest
 
-TEMPLATE = Path(__file__).resolve().parent.parent / "hub_cards" / "model_card.md"
+TEMPLATE = Path(__file__).resolve().parents[2] / "hub_cards" / "model_card.md"
 NO_FIGURES = "Not measured."
 TRAINED_ON = ("train", "validation")
 HELD_OUT = "No patient or lesion among them was trained on."
@@ -55,7 +55,7 @@ def render_card(
         sources=_sources(config, summary, gallery),
         left_out=_left_out(summary),
         skin=_skin(gallery),
-        calibration=_calibration(metrics),
+        calibration=_calibration(config),
         metrics=metrics,
         **(_figures(metrics) if metrics else {}),
     )
@@ -126,10 +126,10 @@ def _skin(gallery: pd.DataFrame) -> str:
     return f"recorded for {len(known)} of the {len(gallery)} gallery cases ({counts})."
 
 
-def _calibration(metrics: Mapping[str, Any] | None) -> str:
-    if not metrics or not metrics.get("temperature_cases"):
+def _calibration(config: DermNoteConfig) -> str:
+    if config.temperature == 1.0:
         return "Its probabilities are not calibrated."
-    fitted = f"temperature {metrics['temperature']:.2f}, fitted on {metrics['temperature_cases']} validation cases"
+    fitted = f"temperature {config.temperature:.2f}, fitted on the validation cases"
     return f"Its probabilities are calibrated by one number only ({fitted})."
 
 

@@ -1,0 +1,1 @@
+"""Embedding, measuring and reporting: what `train.evaluate` is made of."""

@@ -1,0 +1,1 @@
+"""Pictures and tables into a cases folder: what `train.prepare` is made of."""
