@@ -10,14 +10,15 @@ from torchvision.models import get_model, get_model_weights, list_models
 
 from dermnote.errors import ConfigError
 
-# They return tuples while training, or end in a convolution: no last linear layer to take off.
-_UNFIT = ("googlenet", "inception_v3", "squeezenet1_0", "squeezenet1_1")
+# They return tuples while training (the inception family), end in a convolution with no linear layer to take off
+# (squeezenet), or keep a version beside their weights that safetensors has no room for (mnasnet).
+_UNFIT = ("googlenet", "inception_v3", "squeezenet", "mnasnet")
 _OFFLINE_HINT = "Connect once to fetch them, or start without: --set backbone_weights=null"
 
 
 def backbone_names() -> list[str]:
     """Names `build_backbone` accepts."""
-    return [name for name in list_models(module=torchvision.models) if name not in _UNFIT]
+    return [name for name in list_models(module=torchvision.models) if not name.startswith(_UNFIT)]
 
 
 def build_backbone(name: str, weights: str | None, image_size: int) -> tuple[nn.Module, int]:
