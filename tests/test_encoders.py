@@ -53,6 +53,12 @@ def test_a_vision_transformer_is_built_for_the_size_asked_for() -> None:
     assert encoder.feature_dim == 768
 
 
+@pytest.mark.parametrize("backbone", ["mnasnet0_5", "squeezenet1_1", "inception_v3"])
+def test_a_network_that_could_not_be_kept_is_refused_before_training(backbone: str) -> None:
+    with pytest.raises(ConfigError, match="nearest torchvision classifier"):
+        ImageEncoder(backbone)
+
+
 def test_an_unknown_backbone_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="densenet121"):
         ImageEncoder("densnet121")
