@@ -104,7 +104,7 @@ def _python(model: DermNote) -> str:
         '<section class="dn-card"><h2>From Python</h2>'
         f'<pre class="dn-code" tabindex="0">{escape(code)}</pre><p class="dn-fine">This page also answers over HTTP: '
         "<code>/classify</code>, <code>/find_notes</code>, <code>/find_images</code>, <code>/write_note</code>, "
-        "described under “Use via API” below, and as MCP tools at <code>/gradio_api/mcp/</code>.</p></section>"
+        "described under “Use via API or MCP” below; the MCP tools are at <code>/gradio_api/mcp/</code>.</p></section>"
     )
 
 
