@@ -8,7 +8,7 @@ from sklearn import metrics as reference
 from train.metrics import bootstrap, calibration, retrieval
 from train.metrics.alignment import paired_cosine
 from train.metrics.classification import classification_metrics, melanoma_vs_nevus_auroc
-from train.metrics.retrieval import chance_precision, mean_average_precision, recall_at
+from train.metrics.retrieval import mean_average_precision, recall_at
 
 NAMES = ("a", "b", "melanoma", "melanocytic nevus", "never")
 
@@ -85,7 +85,7 @@ def test_average_precision_agrees_with_a_naive_loop_and_scikit_learn(random):
         assert got.average_precision[i] == pytest.approx(expected, nan_ok=True)
         if ql[i] < 4:
             assert expected == pytest.approx(reference.average_precision_score(gl == ql[i], g @ q[i]))
-    assert got.left_out == (ql == 4).sum() > 0
+    assert np.isnan(got.average_precision).sum() == (ql == 4).sum() > 0
 
 
 def test_blocks_do_not_change_the_answer(random, monkeypatch):
@@ -114,15 +114,37 @@ def test_a_gallery_of_one_repeated_vector_scores_exactly_chance_in_any_row_order
     same = np.repeat(units(random, 1), 50, axis=0)
     for order in (np.arange(50), np.arange(50)[::-1], random.permutation(50)):
         got = mean_average_precision(q, same, labels, labels[order])
-        np.testing.assert_allclose(got.average_precision, got.chance, rtol=1e-12)
+        assert got.average_precision.mean() == pytest.approx(got.chance, rel=1e-12)
     np.testing.assert_allclose(recall_at(q, same, np.arange(50))[5], 5 / 50)
 
 
-def test_chance_is_what_random_orders_score_on_average(random):
-    labels = np.array([0] * 3 + [1] * 9)
-    shuffled = [naive_ap(random.random(12), labels == 0) for _ in range(20000)]
-    assert chance_precision(np.array([0]), labels)[0] == pytest.approx(np.mean(shuffled), abs=0.005)
-    assert chance_precision(np.array([0, 1]), np.repeat([0, 1], [1000, 9000])) == pytest.approx([0.1, 0.9], abs=0.001)
+def test_a_query_that_is_always_the_same_scores_exactly_chance_wherever_it_lies(random):
+    """Near the most frequent class, one fixed order beats a random one; that must not pass for knowledge."""
+    labels = np.repeat([0, 1, 2], [30, 8, 2])
+    gallery = np.eye(3, dtype=np.float32)[labels]
+    got = mean_average_precision(np.repeat(gallery[:1], 40, axis=0), gallery, labels, labels)
+    assert got.average_precision.mean() == pytest.approx(got.chance, rel=1e-12)
+    assert got.chance > 0.75 > sum(share**2 for share in (0.75, 0.2, 0.05))
+
+
+def test_chance_is_the_mean_over_shuffled_classes(random):
+    q, g, labels = units(random, 12), units(random, 15), random.integers(0, 3, size=12)
+    shown = random.integers(0, 3, size=15)
+    got = mean_average_precision(q, g, labels, shown)
+    shuffled = [
+        np.mean([naive_ap(g @ q[i], shown == label) for i, label in enumerate(random.permutation(labels))])
+        for _ in range(4000)
+    ]
+    assert got.chance == pytest.approx(np.mean(shuffled), abs=0.005)
+    some = np.arange(12) < 7
+    assert got.take(some).chance == mean_average_precision(q[:7], g, labels[:7], shown).chance
+
+
+def test_chance_leaves_out_what_cannot_be_found(random):
+    labels = np.array([0, 0, 1, 5])
+    got = mean_average_precision(units(random, 4), units(random, 6), labels, np.array([0, 0, 0, 1, 1, 1]))
+    assert np.isnan(got.average_precision).tolist() == [False, False, False, True]
+    assert 0 < got.chance < 1
 
 
 def test_a_perfect_search_scores_one_and_an_inverted_one_near_nothing():

@@ -68,7 +68,7 @@ def search(queries: Embedded, gallery: Embedded) -> dict[str, dict[str, Search]]
         for direction, (ask, show) in sides.items():
             result = mean_average_precision(ask, show, asking.labels, shown.labels)
             recall = recall_at(ask, show, partners)
-            found[version][direction] = _over_all(result, recall, queries.noted)
+            found[version][direction] = _over_all(result, recall, queries.noted, queries.labels)
     return found
 
 
@@ -137,7 +137,7 @@ def _retrieval(each: Search, groups: np.ndarray, bootstrap: Bootstrap) -> dict[s
     return {
         "map": mean(np.ones(len(precision))),
         "ci": interval(mean, groups, n_boot=bootstrap.n_boot, seed=bootstrap.seed),
-        "chance": weighted_mean(each.result.chance)(np.ones(len(precision))),
+        "chance": each.result.chance,
         "left_out": int(np.isnan(precision[asked]).sum()),
         "recall_of_own": {str(k): float(values[asked].mean()) for k, values in each.recall.items()},
     }
@@ -154,18 +154,17 @@ def _alignment(part: Embedded, version: str, bootstrap: Bootstrap) -> dict[str, 
     }
 
 
-def _over_all(result: Retrieval, recall: dict[int, np.ndarray], noted: np.ndarray) -> Search:
+def _over_all(result: Retrieval, recall: dict[int, np.ndarray], noted: np.ndarray, labels: np.ndarray) -> Search:
     """Spreads the answers of the cases with a note over all cases, NaN elsewhere."""
 
     def spread(values: np.ndarray) -> np.ndarray:
-        whole = np.full(len(noted), np.nan)
+        whole = np.full((len(noted), *values.shape[1:]), np.nan)
         whole[noted] = values
         return whole
 
-    ways = Retrieval(spread(result.average_precision), spread(result.chance))
+    ways = Retrieval(spread(result.by_class), labels)
     return Search(ways, {k: spread(values) for k, values in recall.items()})
 
 
 def _cut(each: Search, rows: np.ndarray) -> Search:
-    result = Retrieval(each.result.average_precision[rows], each.result.chance[rows])
-    return Search(result, {k: values[rows] for k, values in each.recall.items()})
+    return Search(each.result.take(rows), {k: values[rows] for k, values in each.recall.items()})

@@ -51,7 +51,7 @@ def console_table(figures: dict[str, Any]) -> str:
         rows.append([*cells, *(number(told[name]) for name in CLASSIFICATION)])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join(["", *lines, "(in brackets: what a random order scores)"])
+    return "\n".join(["", *lines, "(in brackets: the same rankings with the classes of the queries shuffled)"])
 
 
 def write_report(figures: dict[str, Any], *, with_figure: bool) -> str:
@@ -150,7 +150,8 @@ def _method(figures: dict[str, Any]) -> str:
     lines = [
         f"Intervals: 95%, bootstrap over patients or lesions ({draws}); none with fewer than five of them.",
         f"Retrieval: gallery is {gallery}; relevant is what has the query's class; average precision is the mean"
-        " precision at the relevant ranks, ties at their expected value; chance is what a random order scores.",
+        " precision at the relevant ranks, ties at their expected value; chance is what the same rankings score when"
+        " the classes of the queries are shuffled.",
         "Kappa is unweighted; the linear weights of the second column are the authors' (arXiv 2511.21827).",
         f"Cases: {figures['cases']}; notes: {figures['notes'] or 'none'}; {figures['left_out']} cases of classes the"
         " run does not know are left out.",

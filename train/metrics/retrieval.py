@@ -6,7 +6,11 @@ the whole gallery, and mAP its mean over queries.
 
 Ties: identical notes are the rule (one template sentence a class), so equal scores get no order of their own. Average
 precision and recall are the exact expected values over all orders of the tied items (McSherry and Najork 2008), found
-in closed form. A gallery of one repeated vector therefore scores exactly the chance level, in whatever order it stands.
+in closed form.
+
+Chance: what the same rankings score when the classes of the queries are dealt out anew. A query that says nothing
+scores exactly that. (A random order would be too low a bar: if every query is the same text and it happens to lie near
+the most frequent class, that one fixed order beats a random one without telling anything.)
 """
 
 from __future__ import annotations
@@ -24,23 +28,38 @@ class Retrieval:
     """One direction of search.
 
     Attributes:
-        average_precision: (n,) one a query; NaN where the gallery holds nothing of its class.
-        chance: (n,) what a random order would score on average, NaN at the same places.
+        by_class: (n, classes) average precision of each query if its class were that one; NaN where the gallery holds
+            nothing of the class, and in the rows of cases that ask nothing.
+        labels: (n,) class ids of the queries.
     """
 
-    average_precision: np.ndarray
-    chance: np.ndarray
+    by_class: np.ndarray
+    labels: np.ndarray
 
     @property
-    def left_out(self) -> int:
-        """Queries without any relevant item, which the means leave out."""
-        return int(np.isnan(self.average_precision).sum())
+    def average_precision(self) -> np.ndarray:
+        """(n,) one a query; NaN where the gallery holds nothing of its class."""
+        own: np.ndarray = self.by_class[np.arange(len(self.labels)), self.labels]
+        return own
+
+    @property
+    def chance(self) -> float:
+        """The mean average precision to expect when the classes of the answered queries are shuffled; NaN for none."""
+        answered = np.isfinite(self.average_precision)
+        if not answered.any():
+            return float("nan")
+        shares = np.bincount(self.labels[answered], minlength=self.by_class.shape[1]) / answered.sum()
+        return float(np.mean(self.by_class[np.ix_(answered, shares > 0)] @ shares[shares > 0]))
+
+    def take(self, rows: np.ndarray) -> Retrieval:
+        """The queries of these rows; the gallery stays whole."""
+        return Retrieval(self.by_class[rows], self.labels[rows])
 
 
 def mean_average_precision(
     queries: np.ndarray, gallery: np.ndarray, query_labels: np.ndarray, gallery_labels: np.ndarray
 ) -> Retrieval:
-    """Average precision of every query, and its chance level.
+    """Average precision of every query, for its own class and for every other.
 
     Args:
         queries: (n, d) unit rows.
@@ -52,25 +71,12 @@ def mean_average_precision(
     stacks = _Stacks(gallery)
     per_class = np.zeros((len(stacks.vectors), classes))
     np.add.at(per_class, (stacks.of_item, gallery_labels), 1)
-    # Queries that are the same in vector and class get the same answer: ask once.
-    asked, first, again = np.unique(
-        np.column_stack([queries.astype(np.float64), query_labels]), axis=0, return_index=True, return_inverse=True
-    )
-    precisions = np.empty(len(asked))
-    for rows, scores in _score_blocks(queries[first], stacks.vectors):
-        precisions[rows] = _expected_precision(scores, stacks.sizes, per_class, query_labels[first[rows]])
-    return Retrieval(precisions[again.ravel()], chance_precision(query_labels, gallery_labels))
-
-
-def chance_precision(query_labels: np.ndarray, gallery_labels: np.ndarray) -> np.ndarray:
-    """(n,) expected average precision of each query in a random order: near the share of its class in the gallery."""
-    classes = int(max(query_labels.max(), gallery_labels.max())) + 1
-    relevant = np.bincount(gallery_labels, minlength=classes).astype(np.float64)
-    total = np.full(classes, float(len(gallery_labels)))
-    harmonic = _harmonic_numbers(len(gallery_labels))
-    tied = _tied_precision(np.zeros(classes), np.zeros(classes), total, relevant, harmonic)
-    by_class = np.divide(tied, relevant, out=np.full(classes, np.nan), where=relevant > 0)
-    return by_class[query_labels]
+    # Queries of the same vector get the same answer: ask once.
+    asked, again = np.unique(queries, axis=0, return_inverse=True)
+    by_class = np.empty((len(asked), classes))
+    for rows, scores in _score_blocks(asked, stacks.vectors):
+        by_class[rows] = _expected_precisions(scores, stacks.sizes, per_class)
+    return Retrieval(by_class[again.ravel()], query_labels)
 
 
 def recall_at(
@@ -114,29 +120,32 @@ def _score_blocks(queries: np.ndarray, vectors: np.ndarray) -> Iterator[tuple[sl
         yield slice(start, start + step), queries[start : start + step] @ vectors.T
 
 
-def _expected_precision(scores: np.ndarray, sizes: np.ndarray, per_class: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(b,) expected average precision from (b, u) scores of stacks of `sizes` (u,) holding `per_class` (u, c) items."""
+def _expected_precisions(scores: np.ndarray, sizes: np.ndarray, per_class: np.ndarray) -> np.ndarray:
+    """(b, c) expected average precision from (b, u) scores of stacks of `sizes` (u,), `per_class` (u, c)."""
     order = np.argsort(-scores, axis=1)
     ranked = np.take_along_axis(scores, order, axis=1)
-    relevant = per_class[order, labels[:, None]]  # (b, u)
-    seen, seen_relevant = sizes[order].cumsum(axis=1), relevant.cumsum(axis=1)
     last = np.ones(scores.shape, dtype=bool)  # where a run of equal scores ends
     last[:, :-1] = ranked[:, 1:] != ranked[:, :-1]
     row = np.nonzero(last)[0]
-    until, until_relevant = seen[last].astype(np.float64), seen_relevant[last]
     opens = np.ones(len(row), dtype=bool)
     opens[1:] = row[1:] != row[:-1]
-    before = np.where(opens, 0, np.concatenate([[0], until[:-1]]))
-    before_relevant = np.where(opens, 0, np.concatenate([[0], until_relevant[:-1]]))
+
+    def before_and_in_run(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        until = counts.cumsum(axis=1)[last].astype(np.float64)
+        before = np.where(opens, 0, np.concatenate([[0], until[:-1]]))
+        return before, until - before
+
+    before, size = before_and_in_run(sizes[order])
     harmonic = _harmonic_numbers(int(sizes.sum()))
-    gains = _tied_precision(before, before_relevant, until - before, until_relevant - before_relevant, harmonic)
-    total = seen_relevant[:, -1]
-    summed = np.bincount(row, weights=gains, minlength=len(scores))
-    return np.divide(summed, total, out=np.full(len(scores), np.nan), where=total > 0)
+    found = np.full((len(scores), per_class.shape[1]), np.nan)
+    for class_id in np.flatnonzero(per_class.any(axis=0)):
+        gains = _tied_precision(before, size, *before_and_in_run(per_class[order, class_id]), harmonic)
+        found[:, class_id] = np.bincount(row, weights=gains, minlength=len(scores)) / per_class[:, class_id].sum()
+    return found
 
 
 def _tied_precision(
-    before: np.ndarray, before_relevant: np.ndarray, size: np.ndarray, relevant: np.ndarray, harmonic: np.ndarray
+    before: np.ndarray, size: np.ndarray, before_relevant: np.ndarray, relevant: np.ndarray, harmonic: np.ndarray
 ) -> np.ndarray:
     """Expected sum of the precisions at the relevant ranks of a run of `size` tied items, `relevant` of them relevant.
 
