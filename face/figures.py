@@ -34,7 +34,8 @@ def figures_table(metrics: Mapping[str, Any]) -> str:
 def _blocks(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for split, sources in _mapping(metrics.get("splits")).items():
         for source, block in _mapping(sources).items():
-            if not (source == "all" and len(sources) == 2):  # one source: "all" would only repeat it
+            # One source: "all" would only repeat it. Drawings among several: it would flatter the photographs.
+            if not (source == "all" and (len(sources) == 2 or "drawn" in sources)):
                 yield str(split), str(source), _mapping(block)
 
 

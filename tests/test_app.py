@@ -302,6 +302,13 @@ def test_figures_are_shown_by_held_out_split_and_source() -> None:
         assert f">{shown}<" in table
 
 
+def test_no_figure_is_pooled_over_drawings_and_photographs() -> None:
+    block = {"n_cases": 40, "classification": {"kappa": 0.5}}
+    assert "test, all" in figures_table({"splits": {"test": {"all": block, "milk10k": block, "ham10000": block}}})
+    mixed = figures_table({"splits": {"test": {"all": block, "milk10k": block, "drawn": block}}})
+    assert "test, all" not in mixed and "test, milk10k" in mixed
+
+
 @pytest.mark.parametrize("metrics", [{}, {"splits": None}, {"splits": {"test": ["?"]}}, {"splits": 3}])
 def test_a_bundle_without_figures_says_so(metrics: dict[str, object]) -> None:
     assert "Nothing was measured" in figures_table(metrics)

@@ -21,6 +21,7 @@ from train.cases import Cases
 from train.config import TextConfig, TrainConfig
 from train.evaluating.embedded import AS_WRITTEN, MASKED, Embedded, known_to, note_versions
 from train.evaluating.measure import Bootstrap, block, search
+from train.evaluating.report import blocks
 from train.run import Run
 
 NAMES = tuple(each.name for each in EIGHT)
@@ -240,3 +241,14 @@ def test_a_real_run_is_measured(run_folder, cases_folder, notes_file, capsys):
     whole = strict(run_folder / "metrics.json")["splits"]["test"]["all"]
     assert whole["n_cases"] >= 16 and whole["retrieval"]["without_note"] == 0
     assert 0 < whole["retrieval"]["masked"]["text_to_image"]["map"] <= 1
+
+
+def test_no_row_is_pooled_over_drawings_and_photographs():
+    rows = {"test": {"all": 1, "milk10k": 2, "drawn": 3}, "external": {"all": 4, "drawn": 5}}
+    assert [told[:2] for told in blocks({"splits": rows})] == [
+        ("test", "milk10k"),
+        ("test", "drawn"),
+        ("external", "all"),
+    ]
+    photographs = {"test": {"all": 1, "milk10k": 2, "ham10000": 3}}
+    assert [source for _, source, _ in blocks({"splits": photographs})] == ["all", "milk10k", "ham10000"]

@@ -23,10 +23,14 @@ def number(value: float | None, ci: Sequence[float] | None = None) -> str:
 
 
 def blocks(figures: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Split, source and figures of every block, in order; the only source of a split is not told twice."""
+    """Split, source and figures of every block, in order; the only source of a split is not told twice.
+
+    Drawn lesions are easy: a mean over them and photographs would flatter the photographs, and is not told.
+    """
     for split, sources in figures["splits"].items():
         for source, block in sources.items():
-            if source == "all" or len(sources) > 2:
+            pooled_with_drawings = len(sources) > 2 and "drawn" in sources
+            if (source == "all" and not pooled_with_drawings) or (source != "all" and len(sources) > 2):
                 yield split, source, block
 
 
