@@ -5,6 +5,8 @@
     accelerate launch -m train.fit ... --resume                                # go on after a stop
     accelerate launch -m train.fit ... --init-from org/name                    # fine-tune a published model
 
+`accelerate launch -q` keeps the launcher's own trace out of the way when the step ends with a message.
+
 Out: config.yaml (all settings), best/ (the model of the best epoch), last/ (to go on from), log.jsonl, tensorboard/.
 """
 
