@@ -137,15 +137,22 @@ def _make(folder: Path, gathered: Gathered, args: argparse.Namespace) -> dict[st
 def _prepare_pictures(gathered: Gathered, spool: Spool, args: argparse.Namespace) -> list[Ready]:
     """Every picture that could be prepared; the others join the rejected."""
     ready: list[Ready] = []
+    folders = _by_name(args.sources)
     results = prepare_all(gathered.cases, workers=args.workers, max_pixels=args.max_pixels)
     bar = tqdm(results, total=len(gathered.cases), desc="pictures", unit="picture", mininterval=0.5)
     for case, prepared in zip(gathered.cases, bar, strict=True):
         if prepared.error:
-            file = str(case.picture) if isinstance(case.picture, Path) else case.case_id
-            gathered.rejected.append(Rejected(case.source, file, case.row, prepared.error))
+            gathered.rejected.append(Rejected(case.source, _file_of(case, folders), case.row, prepared.error))
         else:
             ready.append((case, prepared.without_jpeg(), spool.append(prepared.jpeg)))
     return ready
+
+
+def _file_of(case: RawCase, folders: dict[str, str]) -> str:
+    """A case's file as its table would name it: from the source's folder on."""
+    if not isinstance(case.picture, Path):
+        return case.case_id
+    return os.path.relpath(case.picture.resolve(), Path(folders[case.source]).resolve())
 
 
 def _assign(ready: Sequence[Ready], args: argparse.Namespace) -> list[Assignment]:
