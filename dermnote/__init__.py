@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 # Names are imported when first used: `import dermnote` must not cost the seconds that torch and transformers take.
 _HOMES = {
     "DermNote": "dermnote.pipeline",
-    "Prediction": "dermnote.pipeline",
+    "Prediction": "dermnote.prediction",
     "Hit": "dermnote.index",
     "CaseIndex": "dermnote.index",
     "Note": "dermnote.notes.schema",
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from dermnote.model import DermNoteModel as DermNoteModel
     from dermnote.notes.schema import Note as Note
     from dermnote.pipeline import DermNote as DermNote
-    from dermnote.pipeline import Prediction as Prediction
+    from dermnote.prediction import Prediction as Prediction
 
 
 def __getattr__(name: str) -> Any:

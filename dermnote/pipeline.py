@@ -26,29 +26,21 @@ from dermnote.notes.schema import Note
 from dermnote.notes.strategies import get_writable_strategy
 from dermnote.notes.template import template_note
 from dermnote.picture import Modality, Picture, prepare_picture
-from dermnote.taxonomy import find_class
+from dermnote.prediction import Prediction
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 STARTER = Path(__file__).parent / "starter"
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """One class and how probable the model finds it.
+class EncodedImage:
+    """A picture a model has read: the verbs take it in the picture's place and need not read it again.
 
     Attributes:
-        label: Class name.
-        probability: 0 to 1; all classes of one picture sum to 1. Over-confident unless `config.temperature` was fitted.
-        class_id: Position in `config.classnames`.
-        malignancy: "benign", "pre-cancerous" or "malignant"; None for a class the taxonomy does not know.
-        description: One neutral phrase on the class, or "".
+        embedding: (1, embed_dim), not of unit length, of the model that read it and of no other.
     """
 
-    label: str
-    probability: float
-    class_id: int
-    malignancy: str | None
-    description: str
+    embedding: torch.Tensor
 
 
 class DermNote:
@@ -113,26 +105,35 @@ class DermNote:
         loaded.revision = None if Path(asked).is_dir() else folder.name
         return loaded
 
-    def classify(self, image: Picture, modality: Modality | None = "dermoscopy") -> list[Prediction]:
+    def read_image(self, image: Picture, modality: Modality | None = "dermoscopy") -> EncodedImage:
+        """Opens, crops and encodes a picture once, for several questions about it (arguments as in `classify`)."""
+        with torch.inference_mode():
+            return EncodedImage(self._embed_image([image], modality))
+
+    def classify(self, image: Picture | EncodedImage, modality: Modality | None = "dermoscopy") -> list[Prediction]:
         """All classes, the most probable first. A model's opinion for research, never a diagnosis.
 
         Args:
-            image: Path, bytes, stream, PIL picture or array.
+            image: Path, bytes, stream, PIL picture or array; or what `read_image` made of one.
             modality: "dermoscopy" is cropped to the lesion, "clinical" is taken whole; None: cropped already.
         """
         with torch.inference_mode():
-            logits = self.model.classify(self._embed_image([image], modality))[0].float()
+            logits = self.model.classify(self._embedding_of(image, modality))[0].float()
             probabilities = (logits / self.config.temperature).softmax(-1).tolist()
         ranked = sorted(enumerate(probabilities), key=lambda pair: -pair[1])
-        return [_prediction(self.config.classnames[class_id], value, class_id) for class_id, value in ranked]
+        return [Prediction.of(self.config.classnames[class_id], value, class_id) for class_id, value in ranked]
 
-    def find_notes(self, image: Picture, k: int = 5, modality: Modality | None = "dermoscopy") -> list[Hit]:
+    def find_notes(
+        self, image: Picture | EncodedImage, k: int = 5, modality: Modality | None = "dermoscopy"
+    ) -> list[Hit]:
         """The k published cases whose notes are nearest to a picture, best first."""
-        return self.index.search_notes(self.encode_image([image], modality)[0], k)
+        return self.index.search_notes(self._vector_of(image, modality), k)
 
-    def find_similar(self, image: Picture, k: int = 5, modality: Modality | None = "dermoscopy") -> list[Hit]:
+    def find_similar(
+        self, image: Picture | EncodedImage, k: int = 5, modality: Modality | None = "dermoscopy"
+    ) -> list[Hit]:
         """The k published cases whose pictures are nearest to a picture, best first; needs no text branch."""
-        return self.index.search_similar(self.encode_image([image], modality)[0], k)
+        return self.index.search_similar(self._vector_of(image, modality), k)
 
     def find_images(self, text: str, k: int = 5) -> list[Hit]:
         """The k published cases whose pictures are nearest to a text, best first."""
@@ -142,7 +143,7 @@ class DermNote:
 
     def write_note(
         self,
-        image: Picture | None = None,
+        image: Picture | EncodedImage | None = None,
         metadata: LesionMetadata | Mapping[str, Any] | None = None,
         strategy: str = "m",
         demographics: bool = False,
@@ -190,6 +191,14 @@ class DermNote:
         with torch.inference_mode():
             return self._stacked([self._embed_text(some) for some in _batches(texts, batch_size)])
 
+    def _embedding_of(self, image: Picture | EncodedImage, modality: Modality | None) -> torch.Tensor:
+        return image.embedding if isinstance(image, EncodedImage) else self._embed_image([image], modality)
+
+    def _vector_of(self, image: Picture | EncodedImage, modality: Modality | None) -> Vectors:
+        with torch.inference_mode():
+            vector: Vectors = self._stacked([self._embedding_of(image, modality)])[0]
+            return vector
+
     def _embed_image(self, images: Sequence[Picture], modality: Modality | None) -> torch.Tensor:
         cropped: list[Image.Image] = [prepare_picture(image, modality)[0] for image in images]
         pixels = self.model.image_encoder.preprocess(cropped)  # (B, 3, S, S)
@@ -212,12 +221,6 @@ class DermNote:
             return np.zeros((0, self.config.embed_dim), dtype=np.float32)
         unit: Vectors = F.normalize(torch.cat(embeddings).float(), dim=-1).cpu().numpy()
         return unit
-
-
-def _prediction(label: str, probability: float, class_id: int) -> Prediction:
-    known = find_class(label)
-    malignancy, description = (known.malignancy, known.description) if known else (None, "")
-    return Prediction(label, probability, class_id, malignancy, description)
 
 
 def _metadata(metadata: LesionMetadata | Mapping[str, Any] | None) -> LesionMetadata:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from dermnote import DermNote, Hit, Note, Prediction
+    from dermnote.pipeline import EncodedImage
 
 MAX_TEXT = 2000
 MAX_FIELD = 300
@@ -73,15 +74,19 @@ class Answers:
     def __init__(self, model: DermNote) -> None:
         self.model = model
 
-    def predictions(self, picture: Image, modality: str) -> list[Prediction]:
+    def read(self, picture: Image, modality: str) -> EncodedImage:
+        """The picture as the model encodes it, so that several answers about it need not open and encode it again."""
+        return self.model.read_image(picture, modality=_modality(modality))
+
+    def predictions(self, picture: Image | EncodedImage, modality: str) -> list[Prediction]:
         """Every class with its probability, the likeliest first."""
         return self.model.classify(picture, modality=_modality(modality))
 
-    def similar_notes(self, picture: Image, modality: str, k: int) -> list[Hit]:
+    def similar_notes(self, picture: Image | EncodedImage, modality: str, k: int) -> list[Hit]:
         """The gallery's notes nearest to a picture."""
         return self.model.find_notes(picture, k=k, modality=_modality(modality))
 
-    def similar_pictures(self, picture: Image, modality: str, k: int) -> list[Hit]:
+    def similar_pictures(self, picture: Image | EncodedImage, modality: str, k: int) -> list[Hit]:
         """The gallery's pictures nearest to a picture."""
         return self.model.find_similar(picture, k=k, modality=_modality(modality))
 
@@ -90,7 +95,12 @@ class Answers:
         return self.model.find_images(text, k=k)
 
     def note(
-        self, picture: Image | None, modality: str, fields: dict[str, Any], strategy: str, demographics: bool
+        self,
+        picture: Image | EncodedImage | None,
+        modality: str,
+        fields: dict[str, Any],
+        strategy: str,
+        demographics: bool,
     ) -> Note:
         """A note written from what is known; with no diagnosis in it, from the class seen in the picture."""
         for name, value in fields.items():

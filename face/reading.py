@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from dermnote import DermNote
+    from dermnote.pipeline import EncodedImage
 
 NOTE_ORIGIN_PICTURE = (
     "Written by template from the class the model found likeliest, which may be wrong. It is no record of a patient."
@@ -63,7 +64,7 @@ class Reader:
         if upload is None:
             return Reading()
         try:
-            picture = need_picture(upload)
+            picture = self.answers.read(need_picture(upload), modality)
             predictions = self.answers.predictions(picture, modality)
             note = self.answers.note(picture, modality, {}, "m", demographics=False)
         except DermNoteError as error:
@@ -76,7 +77,7 @@ class Reader:
             likeliest=(predictions[0].label, predictions[0].malignancy or ""),
         )
 
-    def _similar(self, picture: Image, modality: str) -> str:
+    def _similar(self, picture: EncodedImage, modality: str) -> str:
         pictures = cards.similar_card(self.answers.similar_pictures(picture, modality, PICTURES_SHOWN), self.gallery)
         if not self.has_notes:
             return pictures

@@ -82,6 +82,9 @@ class StandIn:
     def card(self) -> str:
         return "# A stand-in"
 
+    def read_image(self, image: Image.Image, modality: str | None = "dermoscopy") -> Image.Image:
+        return image
+
     def classify(self, image: Image.Image, modality: str | None = "dermoscopy") -> list[Prediction]:
         shares = (0.62, 0.21, 0.09, 0.04, 0.02, 0.01, 0.006, 0.004)
         order = (6, 2, 0, 5, 4, 7, 1, 3) if modality == "dermoscopy" else (2, 6, 0, 5, 4, 7, 1, 3)

@@ -62,6 +62,22 @@ def test_temperature_divides_the_logits(model: DermNote) -> None:
     np.testing.assert_allclose(four, expected / expected.sum(), atol=1e-5)
 
 
+def test_a_picture_is_read_once_for_all_that_the_page_shows(model: DermNote, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dermnote import pipeline
+    from face.reading import Reader
+
+    picture, opened = lesion(5), []
+    alone = (model.classify(picture), model.find_notes(picture, 3), model.find_similar(picture, 3))
+    note, plain = model.write_note(picture), pipeline.prepare_picture
+    monkeypatch.setattr(pipeline, "prepare_picture", lambda *given: opened.append(given) or plain(*given))
+    read = model.read_image(picture)
+    assert (model.classify(read), model.find_notes(read, 3), model.find_similar(read, 3)) == alone
+    assert model.write_note(read) == note
+    assert len(opened) == 1
+    assert Reader(model).read(picture, "dermoscopy").note == note.text
+    assert len(opened) == 2
+
+
 def test_every_kind_of_picture_gives_the_same_answer(model: DermNote, tmp_path: Path) -> None:
     picture = lesion(4)
     picture.save(tmp_path / "x.png")
