@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from dermnote.notes.masking import mask_diagnosis
+from dermnote.notes.masking import mask_own_diagnosis
 from train.cases import Cases
 from train.squares import Squares
 
@@ -130,12 +130,11 @@ def _masked(cases: Cases, texts: Sequence[Sequence[str]]) -> list[list[str]]:
     A masked text that every class shares has nothing left to say (a template note without findings). Pictures would
     only be drawn together by it, so such a note stays as written.
     """
-    hidden = []
-    for row, some in enumerate(texts):
-        names = cases.metadata(row)
-        extra = tuple(name for name in (names.label, names.subtype) if name)
-        hidden.append([mask_diagnosis(text, extra=extra) for text in some])
-    labels = cases.table["label"].tolist()
+    labels, subtypes = cases.table["label"].tolist(), cases.table["subtype"].tolist()
+    hidden = [
+        [mask_own_diagnosis(text, label, subtype, cases.classnames) for text in some]
+        for some, label, subtype in zip(texts, labels, subtypes, strict=True)
+    ]
     classes_of: dict[str, set[str]] = {}
     for label, some in zip(labels, hidden, strict=True):
         for text in some:

@@ -47,6 +47,18 @@ def mask_diagnosis(text: str, *, extra: Sequence[str] = ()) -> str:
     return _level(text)
 
 
+def mask_own_diagnosis(text: str, label: object, subtype: object, classnames: Sequence[str]) -> str:
+    """A case's note without its diagnosis: what training and evaluation both mean by a masked note.
+
+    Args:
+        text: The note.
+        label: The case's own class; whatever a table has for a missing one is passed over.
+        subtype: Its finer diagnosis, likewise.
+        classnames: All classes of the cases or of the model; a folder's own may be words nobody else knows.
+    """
+    return mask_diagnosis(text, extra=(*classnames, *(name for name in (label, subtype) if isinstance(name, str))))
+
+
 @lru_cache(maxsize=1)
 def _patterns() -> tuple[re.Pattern[str], ...]:
     names = [words.inflected(name) for name in words.class_names()]

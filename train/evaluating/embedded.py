@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from dermnote.errors import CasesError
-from dermnote.notes.masking import mask_diagnosis
+from dermnote.notes.masking import mask_own_diagnosis
 from train.cases import Cases
 from train.embed import embed_cases, embed_texts, unit_rows
 from train.run import Run
@@ -80,11 +80,10 @@ def note_versions(cases: Cases, notes: Mapping[str, str], classnames: tuple[str,
     """
     written, masked = [], []
     columns = (cases.table[name] for name in ("case_id", "label", "subtype"))
-    for case_id, *own in zip(*columns, strict=True):
+    for case_id, label, subtype in zip(*columns, strict=True):
         text = notes.get(case_id, "")
-        extra = (*classnames, *(name for name in own if isinstance(name, str)))
         written.append(text)
-        masked.append(mask_diagnosis(text, extra=extra))
+        masked.append(mask_own_diagnosis(text, label, subtype, classnames))
     return {MASKED: np.array(masked, dtype=object), AS_WRITTEN: np.array(written, dtype=object)}
 
 
