@@ -24,6 +24,7 @@ from dermnote.picture import MAX_PIXELS
 from dermnote.storage import replacing_folder
 from train.cases import read_summary
 from train.console import run
+from train.cores import available_cores
 from train.datasets import NAMED
 from train.datasets.raw import LeftOut, RawCase, Rejected
 from train.preparing.cases_folder import Entry, Spool, write_card, write_parquet, write_rejected, write_summary
@@ -67,14 +68,10 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--classes", choices=SCHEMES, default="eight", help="eight, the paper-era five, or the folder's own labels")
     add("--external", action="append", default=[], metavar="NAME", help="keep this source whole, as external test set")
     add("--seed", type=int, default=0, help="chooses the split (default: 0)")
-    add("--workers", type=int, default=_cores(), help="processes (default: one a core)")
+    add("--workers", type=int, default=available_cores(), help="processes (default: one a core)")
     add("--max-pixels", type=int, default=MAX_PIXELS, help="refuse larger pictures (default: %(default)s)")
     add("--force", action="store_true", help="make it again although nothing changed")
     return parser.parse_args(argv)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _by_name(specs: Sequence[str]) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +11,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from dermnote.picture import decode_jpeg, to_square
+from train.cores import available_cores
 
 
 def decode_square(jpeg: bytes, size: int) -> Tensor:
@@ -60,9 +60,8 @@ class Squares(Sequence[Tensor]):
 
 def square_batches(images: Sequence[bytes], size: int, batch_size: int) -> Iterator[tuple[int, Tensor]]:
     """Decodes batches in order, one batch ahead of the reader: (row of the first, (B, 3, size, size) bytes)."""
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     starts = list(range(0, len(images), batch_size))
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
 
         def begin(first: int) -> list[object]:
             rows = range(first, min(first + batch_size, len(images)))

@@ -15,6 +15,8 @@ from train.datasets.tables import (
     female_or_male,
     in_words,
     index_pictures,
+    missing_picture,
+    no_class,
     not_found,
     read_table,
     rest_of,
@@ -57,10 +59,10 @@ def _case(row: Row, number_of_row: int, pictures: dict[str, Path]) -> RawCase | 
     image_id, code = str(row.get("image_id")), text(row.get("dx"))
     case_id = f"{SOURCE.name}/{image_id}"
     if code not in LABELS:
-        return LeftOut(case_id, SOURCE.name, f"no class for {code}" if code else "no label")
+        return no_class(SOURCE, case_id, code)
     picture = pictures.get(image_id.lower())
     if picture is None:
-        return Rejected(SOURCE.name, f"{image_id}.jpg", number_of_row, "the picture is missing")
+        return missing_picture(SOURCE, f"{image_id}.jpg", number_of_row)
     return RawCase(
         case_id=case_id,
         source=SOURCE.name,

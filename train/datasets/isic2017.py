@@ -15,6 +15,8 @@ from train.datasets.tables import (
     Row,
     female_or_male,
     index_pictures,
+    missing_picture,
+    no_class,
     not_found,
     number,
     read_table,
@@ -69,10 +71,10 @@ def _case(row: Row, number_of_row: int, pictures: dict[str, Path]) -> RawCase | 
     case_id = f"{SOURCE.name}/{image_id}"
     melanoma, keratosis = number(row.get("melanoma")), number(row.get("seborrheic_keratosis"))
     if melanoma is None or keratosis is None or melanoma + keratosis > 1:
-        return LeftOut(case_id, SOURCE.name, "no label")
+        return no_class(SOURCE, case_id, None)
     picture = pictures.get(image_id.lower())
     if picture is None:
-        return Rejected(SOURCE.name, f"{image_id}.jpg", number_of_row, "the picture is missing")
+        return missing_picture(SOURCE, f"{image_id}.jpg", number_of_row)
     width, height = number(row.get("orig_width")), number(row.get("orig_height"))
     return RawCase(
         case_id=case_id,

@@ -15,6 +15,8 @@ from train.datasets.tables import (
     female_or_male,
     index_pictures,
     malignancy_of,
+    missing_picture,
+    no_class,
     not_found,
     number,
     read_table,
@@ -87,10 +89,10 @@ def _case(row: Row, number_of_row: int, pictures: dict[str, Path]) -> RawCase | 
     isic_id, code = str(row.get("isic_id")), text(row.get("label"))
     case_id = f"{SOURCE.name}/{isic_id}"
     if code not in LABELS:
-        return LeftOut(case_id, SOURCE.name, f"no class for {code}" if code else "no label")
+        return no_class(SOURCE, case_id, code)
     picture = pictures.get(isic_id.lower())
     if picture is None:
-        return Rejected(SOURCE.name, f"{isic_id}.jpg", number_of_row, "the picture is missing")
+        return missing_picture(SOURCE, f"{isic_id}.jpg", number_of_row)
     tone = number(row.get("skin_tone_class"))
     return RawCase(
         case_id=case_id,

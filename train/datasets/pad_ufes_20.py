@@ -13,7 +13,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from train.datasets.raw import LeftOut, RawCase, Rejected, Source
-from train.datasets.tables import Row, in_words, index_pictures, not_found, read_table, rest_of, text, whole_years
+from train.datasets.tables import (
+    Row,
+    in_words,
+    index_pictures,
+    missing_picture,
+    no_class,
+    not_found,
+    read_table,
+    rest_of,
+    text,
+    whole_years,
+)
 
 SOURCE = Source(
     "pad_ufes_20",
@@ -62,10 +73,10 @@ def _case(row: Row, number_of_row: int, pictures: dict[str, Path]) -> RawCase | 
     stem = image.rsplit(".", 1)[0]
     case_id = f"{SOURCE.name}/{stem}"
     if code not in LABELS:
-        return LeftOut(case_id, SOURCE.name, f"no class for {code}" if code else "no label")
+        return no_class(SOURCE, case_id, code)
     picture = pictures.get(stem.lower())
     if picture is None:
-        return Rejected(SOURCE.name, image, number_of_row, "the picture is missing")
+        return missing_picture(SOURCE, image, number_of_row)
     return RawCase(
         case_id=case_id,
         source=SOURCE.name,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from dermnote.errors import CasesError
 from dermnote.taxonomy import PRECANCEROUS
-from train.datasets.raw import Source
+from train.datasets.raw import LeftOut, Rejected, Source
 
 # What tables write when they do not know.
 MISSING = {"", "unk", "unknown", "nan", "none", "n/a", "na", "-"}
@@ -96,6 +96,16 @@ def rest_of(row: Row, used: Iterable[str]) -> dict[str, Any]:
 def not_found(source: Source, folder: Path) -> CasesError:
     """The error for a folder that does not hold what the source looks for."""
     return CasesError(f"{folder} does not look like {source.name}: looked for {source.layout}.")
+
+
+def no_class(source: Source, case_id: str, code: str | None) -> LeftOut:
+    """A row whose code stands for none of our classes, or that has none."""
+    return LeftOut(case_id, source.name, f"no class for {code}" if code else "no label")
+
+
+def missing_picture(source: Source, file: str, number_of_row: int) -> Rejected:
+    """A row whose picture is not in the folder."""
+    return Rejected(source.name, file, number_of_row, "the picture is missing")
 
 
 def index_pictures(folder: Path, suffixes: tuple[str, ...] = (".jpg", ".jpeg", ".png")) -> dict[str, Path]:
