@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dermnote.backbones import build_backbone
 from dermnote.encoder_folder import encoder_folder
 from dermnote.errors import BundleError, ConfigError
-from dermnote.weights import load_strict, save_tensors
+from dermnote.weights import load_strict, rounded, save_tensors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -153,7 +153,6 @@ class TextEncoder(nn.Module):
     def save_pretrained(self, folder: str | Path, dtype: str | None = None) -> None:
         """Writes a folder that `transformers.AutoModel` and `AutoTokenizer` load by themselves."""
         from dermnote.language_models import forget_last_call, quiet
-        from dermnote.weights import rounded
 
         forget_last_call(self.tokenizer)
         state = {name: rounded(tensor, dtype) for name, tensor in self.model.state_dict().items()}

@@ -50,16 +50,7 @@ class Hit:
     @property
     def metadata(self) -> LesionMetadata:
         """All that the record says of the lesion."""
-        return LesionMetadata(
-            label=self.label or None,
-            subtype=self.subtype,
-            malignancy=self.malignancy,
-            description=self.description,
-            age=self.age,
-            sex=self.sex,
-            site=self.site,
-            skin_type=self.skin_type,
-        )
+        return LesionMetadata.from_mapping(vars(self))
 
     @cached_property
     def thumbnail(self) -> Image.Image | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dermnote.errors import BundleError, HubError
-from dermnote.manifest import MANIFEST, REFETCH, is_bundle, verify_manifest, write_manifest
+from dermnote.manifest import MANIFEST, REFETCH, is_bundle, read_manifest, verify_manifest, write_manifest
 
 __all__ = ["REFETCH", "PushResult", "pull", "push", "verify_manifest", "write_manifest"]
 
@@ -130,8 +130,6 @@ def _endpoint() -> str:
 
 
 def _files_to_push(folder: Path) -> tuple[tuple[str, int], ...]:
-    from dermnote.manifest import read_manifest
-
     files = [(name, size) for name, (_, size) in read_manifest(folder).items()]
     return tuple(sorted([*files, (MANIFEST, (folder / MANIFEST).stat().st_size)]))
 

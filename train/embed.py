@@ -86,8 +86,9 @@ def embed_squares(
 @torch.inference_mode()
 def embed_texts(model: DermNoteModel, texts: Sequence[str], batch_size: int, device: torch.device) -> Tensor:
     """Embeddings (n, embed_dim) of notes, not normalised, float32 on the CPU; equal notes are computed once."""
-    features = text_features(model, sorted(set(texts)), batch_size, device)
-    rows = {text: row for row, text in enumerate(sorted(set(texts)))}
+    distinct = sorted(set(texts))
+    features = text_features(model, distinct, batch_size, device)
+    rows = {text: row for row, text in enumerate(distinct)}
     embeddings = model.encode_text_features(features.to(device)).float().cpu()
     return embeddings[[rows[text] for text in texts]]
 

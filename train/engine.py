@@ -1,4 +1,4 @@
-"""The loop: one epoch of training. (Embedding whole sets is in `train.embed` and can be had from here.)"""
+"""The loop: one epoch of training."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from dermnote.errors import DermNoteError
 from dermnote.model import DermNoteModel
 from train.batches import seeded
 from train.config import TrainConfig
-from train.embed import Embeddings as Embeddings
-from train.embed import embed_cases as embed_cases
 from train.fitting.augment import augment
 from train.fitting.note_inputs import NoteInputs
 from train.losses import loss_parts, total

@@ -15,7 +15,7 @@ from dermnote.index import CaseIndex
 from dermnote.model import DermNoteModel
 from dermnote.picture import decode_jpeg, encode_jpeg
 from train.cases import Cases
-from train.engine import embed_cases
+from train.embed import embed_cases
 
 THUMBNAIL_SIDE = 128  # pixels of the long side
 THUMBNAIL_QUALITY = 85
