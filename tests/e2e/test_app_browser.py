@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+WIRING_MS = 1000  # Gradio draws a page a moment before its buttons do anything; nobody is as fast as a test
 PATIENCE_SECONDS = 180  # a test run is seldom alone on its cores
 expect.set_options(timeout=60_000)
 # Writes down every name the server looks up; Python imports `sitecustomize` by itself when it starts.
@@ -131,6 +133,7 @@ def open_page(browser: Browser, served: Served, width: int = 1280, scheme: str =
     page.set_default_timeout(60_000)
     page.goto(served.url)
     expect(page.get_by_role("heading", name="DermNote", level=1)).to_be_visible()
+    page.wait_for_timeout(WIRING_MS)
     return page, outside
 
 
@@ -226,8 +229,12 @@ def test_a_note_is_written_from_what_is_known(browser: Browser, served: Served) 
     page.get_by_text("Write it from what you know").click()
     page.get_by_label("Description of the findings").fill("a blue-gray veil")
     page.get_by_label("Tell age, sex and place").check()
-    page.get_by_role("button", name="Write the note").click()
     note = page.get_by_label("Written note")
+    for _ in range(3):  # seen now and then after other pages were left open: the first press is never answered
+        page.get_by_role("button", name="Write the note").click()
+        with suppress(AssertionError):
+            expect(note).not_to_have_value("", timeout=15_000)
+            break
     expect(note).to_have_value("This record is of a skin lesion. Noted beside it: a blue-gray veil.")  # no age of 0
     page.get_by_label("Age in years").fill("old")
     page.get_by_role("button", name="Write the note").click()
