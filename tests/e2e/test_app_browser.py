@@ -114,6 +114,14 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+@pytest.fixture(autouse=True)
+def _closed_pages(browser: Browser) -> Iterator[None]:
+    """Every open page holds connections to the app, and a browser keeps only a few to one address."""
+    yield
+    for context in browser.contexts:
+        context.close()
+
+
 @pytest.fixture(scope="module")
 def lesion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A photo as a phone writes it: lying on its side, with maker and place."""
