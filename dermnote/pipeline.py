@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,12 +21,17 @@ from dermnote.errors import BundleError, IndexQueryError, NotesError
 from dermnote.index import CaseIndex, Hit
 from dermnote.manifest import is_bundle
 from dermnote.model import DermNoteModel
+from dermnote.notes.asked import ask_for_note
+from dermnote.notes.outgoing import outgoing_jpeg
 from dermnote.notes.predicted import predicted_note
 from dermnote.notes.schema import Note
-from dermnote.notes.strategies import get_writable_strategy
+from dermnote.notes.strategies import Strategy, get_strategy
 from dermnote.notes.template import template_note
 from dermnote.picture import Modality, Picture, prepare_picture
 from dermnote.prediction import Prediction
+
+if TYPE_CHECKING:
+    from dermnote.notes.writer import NoteWriter
 
 Vectors = np.ndarray[Any, np.dtype[np.float32]]
 STARTER = Path(__file__).parent / "starter"
@@ -148,30 +153,29 @@ class DermNote:
         strategy: str = "m",
         demographics: bool = False,
         modality: Modality | None = "dermoscopy",
+        writer: NoteWriter | None = None,
     ) -> Note:
-        """Writes a note from metadata; with no diagnosis in it, from the class the model sees in the picture.
+        """Writes a note and audits it against the metadata.
 
-        A note made from the picture says so in its text, and in its `audit`.
+        Strategy M fills a template; with no diagnosis in the metadata, from the class the model sees in the picture,
+        and then text and `audit` say so. The others ask a language model, which gets the cropped picture, without EXIF,
+        and the record unless the strategy is p3.
 
         Args:
             image: The picture; may be left out if the metadata says enough.
             metadata: What is known; a mapping takes the field names of `LesionMetadata`.
-            strategy: "m", the template. The others are known by name and cannot be written here.
+            strategy: "m", "m+p1", "m+p2", "p3" or "mix" (see `dermnote.notes.strategies`).
             demographics: Whether age, sex, site and skin tone are told too.
             modality: Of the picture, as in `classify`.
+            writer: What asks the language model; None makes one from OPENAI_API_KEY and OPENAI_BASE_URL.
 
         Raises:
-            NotesError: Nothing to write from, an unknown field, or a strategy that cannot be written.
+            NotesError: Nothing to write from, an unknown field or strategy; its child WriterError: the model gave none.
         """
-        get_writable_strategy(strategy)
-        known = _metadata(metadata)
-        diagnosed = known.label or known.subtype or known.malignancy or known.description
-        if image is None and metadata is None:
-            raise NotesError("There is nothing to write from.", "Give a picture, or metadata such as a label.")
-        if diagnosed or image is None:
-            return template_note(known, demographics=demographics)
-        best = self.classify(image, modality)[0]
-        return predicted_note(best.label, best.malignancy, best.probability, known, demographics=demographics)
+        chosen, known = get_strategy(strategy), _metadata(metadata)
+        if chosen.needs_model:
+            return self._asked_note(chosen, image, known, demographics, modality, writer)
+        return self._filled_note(image, metadata, known, demographics, modality)
 
     def encode_image(
         self, images: Sequence[Picture], modality: Modality | None = "dermoscopy", batch_size: int = 8
@@ -190,6 +194,40 @@ class DermNote:
         texts = [texts] if isinstance(texts, str) else texts
         with torch.inference_mode():
             return self._stacked([self._embed_text(some) for some in _batches(texts, batch_size)])
+
+    def _filled_note(
+        self,
+        image: Picture | EncodedImage | None,
+        metadata: LesionMetadata | Mapping[str, Any] | None,
+        known: LesionMetadata,
+        demographics: bool,
+        modality: Modality | None,
+    ) -> Note:
+        diagnosed = known.label or known.subtype or known.malignancy or known.description
+        if image is None and metadata is None:
+            raise NotesError("There is nothing to write from.", "Give a picture, or metadata such as a label.")
+        if diagnosed or image is None:
+            return template_note(known, demographics=demographics)
+        best = self.classify(image, modality)[0]
+        return predicted_note(best.label, best.malignancy, best.probability, known, demographics=demographics)
+
+    def _asked_note(
+        self,
+        strategy: Strategy,
+        image: Picture | EncodedImage | None,
+        known: LesionMetadata,
+        demographics: bool,
+        modality: Modality | None,
+        writer: NoteWriter | None,
+    ) -> Note:
+        if image is None or isinstance(image, EncodedImage):
+            raise NotesError(
+                f"Strategy '{strategy.name}' needs the picture.", "Give it as a path, PIL picture or array."
+            )
+        from dermnote.notes.writer import NoteWriter  # here: nobody else needs the client, which takes half a second
+
+        jpeg = outgoing_jpeg(prepare_picture(image, modality)[0])
+        return ask_for_note(writer or NoteWriter(), strategy, known, jpeg, demographics=demographics)
 
     def _embedding_of(self, image: Picture | EncodedImage, modality: Modality | None) -> torch.Tensor:
         return image.embedding if isinstance(image, EncodedImage) else self._embed_image([image], modality)

@@ -90,5 +90,4 @@ def _choice(label: str, names: Sequence[str], **layout: Any) -> gr.Dropdown:
 
 
 def _strategy_title(name: str) -> str:
-    strategy = STRATEGIES[name]
-    return f"{name.upper()}: {strategy.title}" + ("" if strategy.writable else " (not available here)")
+    return f"{name.upper()}: {STRATEGIES[name].title}"

@@ -15,7 +15,7 @@ from dermnote.config import DermNoteConfig
 from dermnote.hit import Hit
 from dermnote.index import CaseIndex
 from dermnote.notes.schema import Note
-from dermnote.notes.strategies import get_writable_strategy
+from dermnote.notes.strategies import get_strategy
 from dermnote.notes.template import template_note
 from dermnote.taxonomy import EIGHT, find_class
 
@@ -110,7 +110,7 @@ class StandIn:
         demographics: bool = False,
         modality: str | None = "dermoscopy",
     ) -> Note:
-        get_writable_strategy(strategy)
+        get_strategy(strategy)
         if metadata is None and image is not None:
             label = self.classify(image)[0].label
             found = find_class(label)

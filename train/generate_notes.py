@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from dermnote.errors import NotesError
 from dermnote.notes.schema import Note, NoteRow, parse_line, read_notes, write_notes
-from dermnote.notes.strategies import get_writable_strategy
+from dermnote.notes.strategies import get_strategy
 from dermnote.notes.template import template_note
 from train.cases import SPLITS, Cases
 from train.console import print_summary, run
@@ -134,7 +134,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     """Writes the notes and says what was done."""
     asked = parse(argv)
-    strategies = list(dict.fromkeys(get_writable_strategy(name).name for name in asked.strategy))
+    strategies = list(dict.fromkeys(get_strategy(name).name for name in asked.strategy))
     cases = Cases.read(asked.cases, splits=asked.splits, sources=asked.sources)
     if asked.out.is_dir():
         raise NotesError(f"{asked.out} is a folder.", "Name a file for --out, such as notes.jsonl.")

@@ -12,7 +12,7 @@ from dermnote.errors import NotesError
 from dermnote.notes.strategies import STRATEGIES, get_strategy
 from dermnote.storage import replacing_file
 
-TEXT_KEYS = ("strategy", "model", "prompt_version")
+TEXT_KEYS = ("strategy", "model", "prompt_version", "request")
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Note:
         strategy: How it was written (see `dermnote.notes.strategies`).
         model: Who wrote it: "template", or the language model's name.
         prompt_version: Short hash of the template or prompt; other words, other version.
+        request: Key of the request a language model answered (see `dermnote.notes.request`); "" for a template.
         findings: What the note states, by feature, where the strategy gives it in a fixed form.
         audit: What a check of the note found.
     """
@@ -32,6 +33,7 @@ class Note:
     strategy: str
     model: str = "template"
     prompt_version: str = ""
+    request: str = ""
     findings: dict[str, Any] | None = None
     audit: dict[str, Any] | None = None
 
@@ -42,6 +44,7 @@ class Note:
             "strategy": self.strategy,
             "model": self.model,
             "prompt_version": self.prompt_version,
+            "request": self.request,
             "note": self.text,
             "findings": self.findings,
             "audit": self.audit,
@@ -80,6 +83,7 @@ def from_row(row: Mapping[str, Any]) -> NoteRow:
         strategy=get_strategy(row["strategy"]).name,
         model=row.get("model", "template"),
         prompt_version=row.get("prompt_version", ""),
+        request=row.get("request", ""),
         findings=row.get("findings"),
         audit=row.get("audit"),
     )

@@ -6,7 +6,6 @@ import pytest
 from dermnote.case import LesionMetadata
 from dermnote.errors import NotesError
 from dermnote.notes import template
-from dermnote.notes.strategies import STRATEGIES, get_strategy, get_writable_strategy
 from dermnote.notes.template import prompt_version, template_note, write_template
 
 FULL = {
@@ -93,14 +92,3 @@ def test_other_words_make_another_version(monkeypatch):
     assert template_note(LesionMetadata(**FULL)).prompt_version == first
     monkeypatch.setattr(template, "PIECES", (*template.PIECES, "more"))
     assert prompt_version() != first
-
-
-def test_strategies_are_known_and_the_llm_ones_refuse_to_write():
-    assert list(STRATEGIES) == ["m", "m+p1", "m+p2", "p3"]
-    assert get_writable_strategy("M").name == "m"
-    for name in ("m+p1", "m+p2", "p3"):
-        assert get_strategy(name).name == name
-        with pytest.raises(NotesError, match="needs a language model"):
-            get_writable_strategy(name)
-    with pytest.raises(NotesError, match=r"Unknown note strategy 'x'\. Known: m, m\+p1"):
-        get_strategy("x")

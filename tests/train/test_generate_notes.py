@@ -42,7 +42,7 @@ def run(monkeypatch, tmp_path):
 def test_each_case_gets_a_row_with_every_field(run, capsys):
     rows = [json.loads(line) for line in run("--strategy", "m").read_text().splitlines()]
     assert [row["case_id"] for row in rows] == ["s/1", "s/2"]
-    assert list(rows[0]) == ["case_id", "strategy", "model", "prompt_version", "note", "findings", "audit"]
+    assert list(rows[0]) == ["case_id", "strategy", "model", "prompt_version", "request", "note", "findings", "audit"]
     assert (
         rows[1]["note"] == "This record is of a benign skin lesion, diagnosed as melanocytic nevus, subtype blue nevus."
     )
