@@ -137,7 +137,7 @@ class NoteRequest:
             LesionMetadata.from_mapping(self.record),
             demographics=asking.demographics,
         )
-        return Note(text, asking.strategy.name, asking.model, asking.prompt_version, self.key, findings)
+        return Note(text, asking.strategy.name, asking.model, asking.prompt_version, findings, request=self.key)
 
 
 def _feature_lines(vocabulary: Vocabulary) -> list[str]:

@@ -24,18 +24,18 @@ class Note:
         strategy: How it was written (see `dermnote.notes.strategies`).
         model: Who wrote it: "template", or the language model's name.
         prompt_version: Short hash of the template or prompt; other words, other version.
-        request: Key of the request a language model answered (see `dermnote.notes.request`); "" for a template.
         findings: What the note states, by feature, where the strategy gives it in a fixed form.
-        audit: What a check of the note found.
+        audit: What a check of the note found (see `dermnote.notes.auditing`).
+        request: Key of the request a language model answered (see `dermnote.notes.request`); "" for a template.
     """
 
     text: str
     strategy: str
     model: str = "template"
     prompt_version: str = ""
-    request: str = ""
     findings: dict[str, Any] | None = None
     audit: dict[str, Any] | None = None
+    request: str = ""
 
     def to_row(self, case_id: str) -> dict[str, Any]:
         """The row of notes.jsonl for a case."""

@@ -7,7 +7,7 @@ from dermnote.notes.schema import Note, NoteRow, from_row, notes_by_case, read_n
 
 ROWS = [
     NoteRow("a/1", Note("Étrange, brown.", "m", prompt_version="v1")),
-    NoteRow("a/1", Note("Seen by a model.", "p3", "some-llm", "v2", {"colours": ["brown"]}, {"ok": False})),
+    NoteRow("a/1", Note("Seen by a model.", "p3", "some-llm", "v2", {"colours": ["brown"]}, {"ok": False}, "a" * 64)),
     NoteRow("a/2", Note("Pink.", "m", prompt_version="v1")),
 ]
 
@@ -17,7 +17,7 @@ def test_rows_come_back_as_they_were_written(tmp_path):
     write_notes(path, ROWS)
     assert read_notes(path) == ROWS
     first = json.loads(path.read_text(encoding="utf-8").splitlines()[0])
-    assert list(first) == ["case_id", "strategy", "model", "prompt_version", "note", "findings", "audit"]
+    assert list(first) == ["case_id", "strategy", "model", "prompt_version", "request", "note", "findings", "audit"]
 
 
 def test_notes_by_case_keeps_the_wanted_strategies_and_the_later_line(tmp_path):
