@@ -37,6 +37,7 @@ class WriterError(NotesError):
         kind: Short name, as the summary and failures.jsonl show it.
         fatal: Whether every other request would fail in the same way, so that a run should stop.
         usage: What was used up all the same.
+        retry_after: Seconds the server asked to wait; None if it did not say.
     """
 
     kind: ClassVar[str] = "other"
@@ -45,6 +46,7 @@ class WriterError(NotesError):
     def __init__(self, message: str, hint: str = "", *, retryable: bool = False, usage: Usage | None = None) -> None:
         super().__init__(message, hint, retryable=retryable)
         self.usage = usage or Usage()
+        self.retry_after: float | None = None
 
 
 class NoKeyError(WriterError):
@@ -78,9 +80,14 @@ class NotAnApiError(WriterError):
 
 
 class RequestRefusedError(WriterError):
-    """The server cannot work with the request (400, 413, 422)."""
+    """The server cannot work with the request (400, 413, 422, 501).
+
+    Attributes:
+        said: The server's own words in full; they may name the option it does not know.
+    """
 
     kind = "request refused"
+    said: str = ""
 
 
 class BusyError(WriterError):
@@ -108,9 +115,14 @@ class SlowError(WriterError):
 
 
 class MalformedError(WriterError):
-    """The answer is not what was asked for, and asking the model to repair it did not help."""
+    """The answer is not what was asked for, and asking the model to repair it did not help.
+
+    Attributes:
+        answer: What it was; "" if there was none.
+    """
 
     kind = "malformed answer"
+    answer: str = ""
 
 
 class CutOffError(WriterError):

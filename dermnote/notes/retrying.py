@@ -1,0 +1,45 @@
+"""Sending a request again where that can help, a bounded number of times and for a bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from dermnote.notes.faults import BusyError, WriterError
+from dermnote.notes.pacing import Pacing, backoff
+
+PATIENCE = 600.0  # seconds that one request may spend waiting in all; a server that asks for more is not waited for
+
+
+async def retried(send: Callable[[], Awaitable[Any]], pacing: Pacing, max_retries: int) -> Any:
+    """What `send` returns, once it does.
+
+    Args:
+        send: Sends the request and raises WriterError.
+        pacing: Shared with all requests to the same server: where it says that it is busy, they wait together.
+        max_retries: How often to send again at most.
+
+    Raises:
+        WriterError: The last one `send` raised, or the first that a retry cannot help.
+    """
+    waited, tries = 0.0, 0
+    while True:
+        turn = await pacing.turn(PATIENCE - waited)
+        if turn is None:
+            raise BusyError("The server asks to wait for too long.", "Run again later.", retryable=True)
+        waited, tries = waited + turn, tries + 1
+        try:
+            answer = await send()
+        except WriterError as fault:
+            wait = backoff(tries) if fault.retry_after is None else fault.retry_after
+            if not fault.retryable or tries > max_retries or waited + wait > PATIENCE:
+                raise
+            if isinstance(fault, BusyError) or fault.retry_after is not None:
+                pacing.sent_away(wait)
+            else:
+                await asyncio.sleep(wait)
+                waited += wait
+        else:
+            pacing.let_in()
+            return answer
