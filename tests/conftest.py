@@ -12,9 +12,12 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.llm_server import LlmServer, running
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REAL_DATA = REPOSITORY.parent / "shared" / "data"
@@ -35,6 +38,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.fail(f"{reason}, and under CI nothing is passed over in silence", pytrace=False)
     if reason:
         pytest.skip(reason)
+
+
+@pytest.fixture
+def llm_server() -> Iterator[LlmServer]:
+    """A local language model server over real HTTP; it answers well until a test puts faults on its script."""
+    with running() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,190 @@
+"""Everything that goes wrong at language model servers, each by a name that a test can put on a server's script."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import Any
+
+PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to go on</body></html>"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that goes wrong.
+
+    Attributes:
+        name: "busy", "dropped" ... (see `FAULTS`), or an HTTP status as text.
+        seconds: How long it makes wait, where it does.
+        text: What is said, where that matters; "{key}" in it becomes the key that the client sent.
+        code: The error's code or, for a refused option, its name.
+    """
+
+    name: str
+    seconds: float = 0.0
+    text: str = ""
+    code: str = ""
+
+    @classmethod
+    def read(cls, given: Fault | str | Mapping[str, Any] | None) -> Fault | None:
+        """A fault from its short form: a name, a mapping (as it comes over HTTP), or None for a good answer."""
+        fault = cls(given) if isinstance(given, str) else cls(**given) if isinstance(given, Mapping) else given
+        if fault is not None and not fault.name.isdigit() and fault.name not in FAULTS:
+            raise ValueError(f"No fault '{fault.name}'; known: {', '.join(FAULTS)}, and any HTTP status.")
+        return fault
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer, and how it is delivered.
+
+    Attributes:
+        way: "whole"; "none" and "half" drop the connection before and amid the body; "drip" sends it in pieces.
+        wait: Seconds before it is sent ("drip": seconds it takes).
+    """
+
+    status: int = 200
+    body: bytes = b""
+    kind: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+    way: str = "whole"
+    wait: float = 0.0
+
+
+def as_json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+    """A JSON answer."""
+    return Answer(status, json.dumps(value).encode(), headers=headers or {})
+
+
+def error(status: int, message: str, code: str = "", param: str = "", headers: dict[str, str] | None = None) -> Answer:
+    """An error in OpenAI's form."""
+    told = {"message": message, "type": "error", "code": code or None, "param": param or None}
+    return as_json({"error": told}, status, headers)
+
+
+def _status(fault: Fault, _: dict[str, Any]) -> Answer:
+    headers = {"Retry-After": f"{fault.seconds:g}"} if fault.seconds else {}
+    return error(int(fault.name), fault.text or f"Scripted fault {fault.name}.", fault.code, headers=headers)
+
+
+def _busy(fault: Fault, _: dict[str, Any]) -> Answer:
+    return error(429, "Rate limit reached.", "rate_limit_exceeded", headers={"Retry-After": f"{fault.seconds:g}"})
+
+
+def _busy_until(fault: Fault, _: dict[str, Any]) -> Answer:
+    now = time.time()
+    headers = {"Retry-After": formatdate(now + fault.seconds, usegmt=True), "Date": formatdate(now, usegmt=True)}
+    return error(429, "Rate limit reached.", "rate_limit_exceeded", headers=headers)
+
+
+def _busy_silent(_: Fault, __: dict[str, Any]) -> Answer:
+    return error(429, "Rate limit reached.", "rate_limit_exceeded")
+
+
+def _quota(_: Fault, __: dict[str, Any]) -> Answer:
+    return error(429, "You exceeded your current quota, please check your plan.", "insufficient_quota")
+
+
+def _page(fault: Fault, _: dict[str, Any]) -> Answer:
+    return Answer(int(fault.code or 200), PAGE.encode(), "text/html")
+
+
+def _redirect(fault: Fault, _: dict[str, Any]) -> Answer:
+    return Answer(307, headers={"Location": fault.text})
+
+
+def _no_json(_: Fault, good: dict[str, Any]) -> Answer:
+    return Answer(body=json.dumps(good).encode()[:-20])
+
+
+def _says(fault: Fault, good: dict[str, Any]) -> Answer:
+    return as_json(_changed(good, {"content": fault.text}))
+
+
+def _wrong_schema(_: Fault, good: dict[str, Any]) -> Answer:
+    return as_json(_changed(good, {"content": '{"verdict": 7}'}))
+
+
+def _fenced(_: Fault, good: dict[str, Any]) -> Answer:
+    text = good["choices"][0]["message"]["content"]
+    return as_json(_changed(good, {"content": f"Here is the description:\n```json\n{text}\n```\nAnything else?"}))
+
+
+def _refusal(fault: Fault, good: dict[str, Any]) -> Answer:
+    return as_json(_changed(good, {"content": None, "refusal": fault.text or "I'm sorry, I can't help with that."}))
+
+
+def _cut_off(_: Fault, good: dict[str, Any]) -> Answer:
+    text = good["choices"][0]["message"]["content"]
+    return as_json(_changed(good, {"content": text[: len(text) // 2]}, "length"))
+
+
+def _filtered(_: Fault, good: dict[str, Any]) -> Answer:
+    return as_json(_changed(good, {"content": None}, "content_filter"))
+
+
+def _no_choices(_: Fault, good: dict[str, Any]) -> Answer:
+    return as_json({**good, "choices": []})
+
+
+def _error_in_200(fault: Fault, _: dict[str, Any]) -> Answer:
+    return as_json({"error": {"message": fault.text or "Provider returned error", "code": int(fault.code or 502)}})
+
+
+def _changed(good: dict[str, Any], message: dict[str, Any], ended: str = "stop") -> dict[str, Any]:
+    choice = good["choices"][0]
+    return {**good, "choices": [{**choice, "finish_reason": ended, "message": {**choice["message"], **message}}]}
+
+
+FAULTS: dict[str, Callable[[Fault, dict[str, Any]], Answer]] = {
+    "busy": _busy,  # 429 with Retry-After in seconds
+    "busy until": _busy_until,  # ... as a date
+    "busy, no word how long": _busy_silent,
+    "quota": _quota,
+    "dropped": lambda _, __: Answer(way="none"),
+    "torn": lambda _, good: Answer(body=json.dumps(good).encode(), way="half"),
+    "slow": lambda fault, good: Answer(body=json.dumps(good).encode(), wait=fault.seconds),
+    "drip": lambda fault, good: Answer(body=json.dumps(good).encode(), way="drip", wait=fault.seconds),
+    "page": _page,  # HTML with 200, or with the status in `code`
+    "redirect": _redirect,  # to the address in `text`
+    "no json": _no_json,
+    "says": _says,  # the model's answer is `text`
+    "wrong schema": _wrong_schema,
+    "fenced": _fenced,
+    "refusal": _refusal,
+    "cut off": _cut_off,
+    "filtered": _filtered,
+    "no choices": _no_choices,
+    "error in 200": _error_in_200,
+}
+
+
+def answer_with(fault: Fault | None, good: dict[str, Any]) -> Answer:
+    """The answer to a request whose good completion would be `good`."""
+    if fault is None:
+        return as_json(good)
+    return _status(fault, good) if fault.name.isdigit() else FAULTS[fault.name](fault, good)
+
+
+# What servers say of an option they do not know.
+REFUSED = {
+    "json_schema": (400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported.", ""),
+    "json_object": (422, "'response_format.type' must be 'text'", "response_format"),
+    "temperature": (400, "Unsupported value: 'temperature' does not support 0.2 with this model.", "temperature"),
+    "max_tokens": (400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.", "max_tokens"),
+    "image_url": (400, "Invalid content type. image_url is only supported by certain models.", ""),
+}
+
+
+def refused_option(body: dict[str, Any], refused: set[str]) -> Answer | None:
+    """The refusal of a request that uses an option out of `refused` (see `REFUSED`)."""
+    form = (body.get("response_format") or {}).get("type")
+    kinds = {part["type"] for each in body["messages"] if isinstance(each["content"], list) for part in each["content"]}
+    for name in REFUSED:
+        if name in refused and (name in body or name == form or name in kinds):
+            status, message, param = REFUSED[name]
+            return error(status, message, "unsupported_parameter", param)
+    return None
