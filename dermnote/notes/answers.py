@@ -149,8 +149,13 @@ def compose_note(
 
 
 def _closed_keys(prompt: Prompt, vocabulary: Vocabulary) -> set[str]:
-    features = {feature.name for feature in vocabulary.features}
-    return features | {answer.name for answer in prompt.answers if answer.kind in ("class", "malignancy")}
+    keys: set[str] = set()
+    for answer in prompt.answers:
+        if answer.kind == "features":
+            keys |= {feature.name for feature in vocabulary.features}
+        elif answer.kind != "text":  # a text may bear a feature's name ("border") and is no choice all the same
+            keys.add(answer.name)
+    return keys
 
 
 def describe_findings(findings: Mapping[str, Any], vocabulary: Vocabulary) -> str:
