@@ -119,12 +119,6 @@ def test_demographics_are_another_version_and_tell_of_more_cases(run):
     assert "50-year-old" not in notes_by_case(path)["s/1"]["m"]
 
 
-def test_language_model_strategies_refuse_before_anything_is_written(run, tmp_path):
-    with pytest.raises(NotesError, match=r"'m\+p1' needs a language model"):
-        run("--strategy", "m", "m+p1")
-    assert not (tmp_path / "sub").exists()
-
-
 def test_no_metadata_at_all_is_one_clear_error(run):
     with pytest.raises(NotesError, match="None of the 3 cases has metadata"):
         run(table=TABLE.assign(label=None, malignancy=None, subtype=None))

@@ -1,0 +1,186 @@
+"""Asking for many notes at once: so many requests under way, no more read ahead, and a clean stop at any time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tqdm.auto import tqdm
+
+from dermnote.errors import PictureError
+from dermnote.notes.faults import Usage, WriterError
+from dermnote.notes.outgoing import outgoing_jpeg
+from dermnote.notes.request import NoteRequest
+from train.cases import Cases
+from train.writing.budget import Budget
+from train.writing.decisions import Decisions, Job
+from train.writing.estimate import estimate
+from train.writing.prices import FREE
+from train.writing.recorder import Recorder
+from train.writing.replies import ReplyCache
+from train.writing.stopping import Stop, stopping_signals
+
+if TYPE_CHECKING:
+    from dermnote.notes.writer import NoteWriter
+
+GRACE_S = 10.0  # for the replies under way when a run is stopped: they are paid for
+TOO_MANY = 20  # failures without a reply between them
+ATTEMPTS = 2  # requests a note may take: the second only for a note that contradicted its record
+
+
+class Asker:
+    """Sends requests and hands on what comes back.
+
+    Args:
+        writer: What asks.
+        cases: Their pictures.
+        decisions: What a job still needs.
+        cache: Takes every reply before anything is made of it.
+        recorder: Takes notes and failures.
+        budget: Admits requests.
+        concurrency: Most requests under way.
+
+    Attributes:
+        usage: What this run used.
+        stop: Why it ended early; None if it did not.
+        left: Jobs that were not reached because of that.
+    """
+
+    def __init__(
+        self,
+        writer: NoteWriter,
+        cases: Cases,
+        decisions: Decisions,
+        cache: ReplyCache,
+        recorder: Recorder,
+        budget: Budget,
+        concurrency: int,
+    ) -> None:
+        self._writer, self._cases, self._decisions, self._cache = writer, cases, decisions, cache
+        self._recorder, self._budget, self._concurrency = recorder, budget, concurrency
+        self.usage, self.left = Usage(), 0
+        self.stop: Stop | None = None
+        self._failed_in_a_row = 0
+
+    async def run(self, jobs: Sequence[Job]) -> None:
+        """Gets the notes of these jobs, until they are done or something stops the run."""
+        if self.stop or not jobs:
+            self.left += len(jobs)
+            return
+        self._stopped, self._freed = asyncio.Event(), asyncio.Event()
+        waiting = iter(jobs)
+        with tqdm(total=len(jobs), desc="asking for notes", unit="note", smoothing=0.1) as self._bar:
+            workers = [asyncio.ensure_future(self._work(waiting)) for _ in range(min(self._concurrency, len(jobs)))]
+            everyone = asyncio.gather(*workers)
+            with stopping_signals(self._end, everyone.cancel):
+                await self._finish(everyone)
+            self.left += self._bar.total - self._bar.n
+
+    async def _finish(self, everyone: asyncio.Future[Any]) -> None:
+        """Waits for the workers; once the run is stopped only for a while."""
+        stopped = asyncio.ensure_future(self._stopped.wait())
+        await asyncio.wait([everyone, stopped], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not everyone.done():
+            await asyncio.wait([everyone], timeout=GRACE_S)
+        everyone.cancel()
+        try:
+            await everyone
+        except asyncio.CancelledError:
+            if not self.stop:  # not our doing
+                raise
+
+    def _end(self, stop: Stop) -> None:
+        """Has no further request sent."""
+        self.stop = self.stop or stop
+        self._stopped.set()
+        self._freed.set()
+
+    async def _work(self, waiting: Iterator[Job]) -> None:
+        for job in waiting:
+            if await self._one(job):
+                self._bar.update()
+            if self.stop:
+                return
+
+    async def _one(self, job: Job) -> bool:
+        """Brings one job to its end; False if the run was stopped before that."""
+        decision, asked = self._decisions.decide(job), False
+        try:
+            for _ in range(ATTEMPTS):
+                if decision.ask is None or not await self._ask(job, decision.ask):
+                    break
+                decision, asked = self._decisions.decide(job), True
+        except (WriterError, PictureError) as error:
+            self._count_failure(error)
+            if decision.note is None:
+                self._recorder.fail(job, error)
+                return True
+        if decision.note is None:
+            return False
+        self._recorder.write(job, decision.note, asked=asked)
+        return True
+
+    async def _ask(self, job: Job, request: NoteRequest) -> bool:
+        """Has a reply put into the cache; False if the run was stopped, or the money is used up."""
+        stored, price = self._cases.images[job.row], self._budget.price or FREE
+        worst, used = estimate(request, stored, price.picture).worst, Usage()
+        if not await self._admitted(worst):
+            return False
+        try:
+            # in a thread: encoding takes milliseconds, in which no other request would get on
+            jpeg = await asyncio.to_thread(outgoing_jpeg, stored) if request.asking.strategy.uses_picture else None
+            reply = await self._writer.ask(request, jpeg)
+            used = reply.usage
+            self._cache.add(request.key, reply, job.asking.strategy.name, job.asking.model)
+        except WriterError as error:
+            used = error.usage
+            raise
+        finally:
+            self._budget.settle(worst, used)
+            self.usage += used
+            self._freed.set()
+        self._failed_in_a_row = 0
+        self._show()
+        return True
+
+    async def _admitted(self, worst: Usage) -> bool:
+        """Waits until the limit has room for a request at its worst; False if it never will."""
+        while not self.stop and not self._budget.admit(worst):
+            if self._budget.idle:
+                self._end(Stop(f"the limit of ${self._budget.limit:g} is reached"))
+                break
+            self._freed.clear()
+            await self._freed.wait()
+        return not self.stop
+
+    def _count_failure(self, error: WriterError | PictureError) -> None:
+        """Stops the run where the next requests would fail as this one did."""
+        self._failed_in_a_row = self._failed_in_a_row + 1 if error.retryable else 0
+        if isinstance(error, WriterError) and error.fatal:
+            self._end(Stop(str(error), error=error))
+        elif self._failed_in_a_row >= TOO_MANY:
+            self._end(Stop(f"{TOO_MANY} requests in a row have failed. The last: {error}"))
+        self._show()
+
+    def _show(self) -> None:
+        shown = {"failed": self._recorder.failures.count}
+        cost = {"cost": f"${self._budget.spent:.2f}"} if self._budget.price else {}
+        self._bar.set_postfix(shown | cost, refresh=False)
+
+
+def settle_from_cache(jobs: Sequence[Job], decisions: Decisions, recorder: Recorder) -> list[Job]:
+    """Writes the notes whose replies are there already.
+
+    Returns:
+        The jobs for which something has to be asked.
+    """
+    waiting = []
+    for job in tqdm(jobs, desc="reading replies", unit="note", leave=False):
+        decision = decisions.decide(job)
+        if decision.ask is None and decision.note is not None:
+            recorder.write(job, decision.note, asked=False)
+        else:
+            waiting.append(job)
+    return waiting

@@ -1,0 +1,49 @@
+"""Asking the user before pictures leave the machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from dermnote.errors import NotesError
+from dermnote.notes.faults import NoKeyError
+from train.console import print_summary
+from train.writing.outlook import Outlook
+
+if TYPE_CHECKING:
+    from dermnote.notes.writer import NoteWriter
+
+STORED = "The pictures of a batch lie at the server until it is collected."
+
+
+def get_consent(writer: NoteWriter, outlook: Outlook, *, yes: bool, ask: Callable[[str], str] = input) -> None:
+    """Says what will be sent where and asks whether it may; a server on this machine needs no consent.
+
+    Args:
+        writer: Who sends.
+        outlook: What.
+        yes: Whether the answer was given on the command line.
+        ask: Shows a question and returns the answer.
+
+    Raises:
+        NotesError: It may not, or there is nobody to ask.
+        NoKeyError: No server is chosen and no key is set.
+    """
+    if not writer.is_set_up:
+        raise NoKeyError("No language model is set up.", "Set OPENAI_API_KEY, or give --base-url.")
+    if writer.is_local:
+        return
+    print_summary(f"To be sent to {writer.host}, for {writer.model}:", outlook.rows())
+    if outlook.batch:
+        print(STORED)
+    if yes:
+        return
+    if ask is input and not sys.stdin.isatty():
+        raise NotesError(f"Nobody can be asked whether this may be sent to {writer.host}.", "Add --yes if it may.")
+    try:
+        answer = ask("Send? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        raise NotesError("Nothing was sent.", "Add --limit or --dry-run to try things out.")

@@ -1,0 +1,63 @@
+"""What a run would send, without sending or writing anything."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dermnote.notes.outgoing import outgoing_jpeg
+from dermnote.notes.writer import NoteWriter
+from train.cases import Cases
+from train.console import print_summary
+from train.writing.asked import plan_run
+from train.writing.decisions import Decisions, Job
+from train.writing.journal import Journal
+from train.writing.outlook import look_ahead
+from train.writing.plan import split_twins
+from train.writing.replies import ReplyCache
+from train.writing.setup import Setup
+from train.writing.tally import Tally
+
+
+def show(setup: Setup, cases: Cases) -> None:
+    """Prints how many notes stand, what would be asked and what it would cost, and one request as a whole."""
+    if setup.writer is None:
+        print("None of these strategies asks a language model: nothing would be sent.")
+        return
+    journal = Journal.peek(setup.options.out)
+    tallies = {asking.strategy.name: Tally() for asking in setup.askings}
+    with ReplyCache(setup.cache, read_only=True) as cache:
+        plan, decisions = plan_run(setup, cases, journal, cache, tallies)
+        decided = [(job, decisions.decide(job).ask) for job in plan.jobs]
+        waiting, _ = split_twins([job for job, ask in decided if ask is not None])
+        outlook = look_ahead(waiting, cases, decisions, setup.price, batch=setup.options.batch)
+        example = _request(setup.writer, cases, decisions, waiting[0]) if waiting else None
+    rows: dict[str, object] = {
+        "cases": len(cases),
+        "notes that stand": sum(tally.kept for tally in tallies.values()),
+        "replies in the cache": sum(ask is None for _, ask in decided),
+        "requests": f"{len(waiting):,}",
+    }
+    print_summary(f"Dry run: {setup.writer.model} at {setup.writer.host}", rows | (outlook.rows() if waiting else {}))
+    if example is not None:
+        print("\nThe first request:")
+        print(json.dumps(example, indent=2, ensure_ascii=False))
+    print("\nNothing was sent, nothing was written.")
+
+
+def _request(writer: NoteWriter, cases: Cases, decisions: Decisions, job: Job) -> dict[str, Any]:
+    """A request's body, its picture cut short."""
+    request = decisions.request(job.row, job.asking, cases.metadata(job.row))
+    jpeg = outgoing_jpeg(cases.images[job.row]) if job.asking.strategy.uses_picture else None
+    shown: dict[str, Any] = _shortened(writer.body(request, jpeg))
+    return shown
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _shortened(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_shortened(each) for each in value]
+    if isinstance(value, str) and value.startswith("data:image/"):
+        return f"{value[:40]}... ({len(value):,} characters)"
+    return value

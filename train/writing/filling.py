@@ -1,0 +1,101 @@
+"""Notes that need no request: strategy M from metadata, and the mix of two notes that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tqdm.auto import tqdm
+
+from dermnote.case import LesionMetadata
+from dermnote.errors import NotesError
+from dermnote.notes.mixing import mix_notes
+from dermnote.notes.schema import Note, NoteRow
+from dermnote.notes.strategies import Strategy
+from dermnote.notes.template import template_note
+from dermnote.notes.vocabulary import Vocabulary
+from train.cases import Cases
+from train.writing.checking import Checker
+from train.writing.failures import Failures
+from train.writing.journal import Journal, content_digest
+from train.writing.plan import has_diagnosis, refuse_empty
+from train.writing.tally import Tally
+
+Compose = Callable[[str, LesionMetadata], Note | None]
+PART_MISSING = "part missing"
+
+
+def write_filled(
+    cases: Cases, journal: Journal, strategy: str, compose: Compose, checker: Checker, tally: Tally
+) -> None:
+    """Brings the rows of a strategy up to date with what `compose` says today.
+
+    Args:
+        cases: What to write of.
+        journal: Where to.
+        strategy: Its name.
+        compose: The note of a case, without its audit; None if there is nothing to write from.
+        checker: Audits what is written.
+        tally: Counts.
+    """
+    case_ids = cases.table["case_id"].astype(str).tolist()
+    for row, case_id in enumerate(tqdm(case_ids, desc=f"writing {strategy} notes", unit="note", leave=False)):
+        metadata = cases.metadata(row)
+        note = compose(case_id, metadata)
+        if note is None:
+            continue
+        entry = journal.entries.get((case_id, strategy))
+        if entry and entry.content == content_digest(note) and entry.checked == checker.mark(metadata):
+            tally.kept += 1
+            continue
+        tally.replaced += entry is not None
+        tally.asked += 1
+        journal.append(NoteRow(case_id, checker.check(note, metadata)))
+    refuse_empty(len(cases), tally)
+
+
+def from_template(tally: Tally, *, demographics: bool) -> Compose:
+    """Composes M notes; cases without metadata are counted."""
+
+    def compose(_: str, metadata: LesionMetadata) -> Note | None:
+        try:
+            return template_note(metadata, demographics=demographics)
+        except NotesError:
+            tally.without_metadata += 1
+            return None
+
+    return compose
+
+
+def from_parts(
+    journal: Journal,
+    strategy: Strategy,
+    vocabulary: Vocabulary,
+    failures: Failures,
+    tally: Tally,
+    *,
+    demographics: bool,
+) -> Compose:
+    """Composes mixed notes of the two that the journal holds; a missing one is a failure."""
+
+    def compose(case_id: str, metadata: LesionMetadata) -> Note | None:
+        if not has_diagnosis(metadata):
+            tally.without_metadata += 1
+            return None
+        parts = [journal.read((case_id, name)) for name in strategy.made_of]
+        try:
+            return mix_notes(*_both(parts, strategy), metadata, vocabulary, demographics=demographics)
+        except NotesError as error:
+            failures.add(case_id, strategy.name, error, PART_MISSING)
+            return None
+
+    return compose
+
+
+def _both(parts: list[Note | None], strategy: Strategy) -> tuple[Note, Note]:
+    names = " and ".join(strategy.made_of)
+    first, second = parts
+    if first is None or second is None:
+        raise NotesError(f"A {strategy.name} note is made of {names}, and one is missing.", "Run it again.")
+    if first.model != second.model:
+        raise NotesError(f"The notes by {names} are of two models.", "Write both with one.")
+    return first, second
