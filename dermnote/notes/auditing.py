@@ -1,0 +1,100 @@
+"""The audit: what a note claims, and which of it the record and the findings do not support."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from dermnote.case import LesionMetadata
+from dermnote.notes.claims import DIAGNOSIS, VERDICTS, Claim, contradicted
+from dermnote.notes.lexicon.names import Names, names_of
+from dermnote.notes.lexicon.options import options_of
+from dermnote.notes.polarity import read_contexts
+from dermnote.notes.reading.diagnoses import diagnosis_claims, find_names
+from dermnote.notes.reading.features import feature_claims, find_sections
+from dermnote.notes.reading.person import person_claims
+from dermnote.notes.reading.phrases import Phrases
+from dermnote.notes.reading.places import place_claims
+from dermnote.notes.reading.record import Record, read_record
+from dermnote.notes.reading.words import Word, read_words
+from dermnote.notes.schema import Note
+from dermnote.notes.verdicts import feature_verdict, record_verdict, states_features
+from dermnote.notes.vocabulary import BUILT_IN, Vocabulary, dermoscopy
+
+_RULES = sorted([*(Path(__file__).parent / "lexicon").glob("*.py"), *(Path(__file__).parent / "reading").glob("*.py")])
+_SOURCES = [*_RULES, Path(__file__).with_name("verdicts.py"), BUILT_IN / "dermoscopy.yaml"]
+AUDIT_VERSION = hashlib.sha256(b"\n".join(path.read_bytes() for path in _SOURCES)).hexdigest()[:8]
+
+
+def audit(
+    note: Note | str,
+    metadata: LesionMetadata | Mapping[str, Any] | None,
+    findings: Mapping[str, Any] | None = None,
+    vocabulary: Vocabulary | None = None,
+) -> list[Claim]:
+    """What a note claims, each claim with its verdict; never raises on any text.
+
+    Args:
+        note: The note, or its text.
+        metadata: The record; None: nothing is known, so that nothing of it can be checked.
+        findings: Options by feature; the note's own where it has some.
+        vocabulary: The specialty's features and classes; dermoscopy where none is given.
+
+    Returns:
+        The claims in the order of the text.
+    """
+    vocabulary = vocabulary or dermoscopy()
+    text, own_findings = (note.text, note.findings or {}) if isinstance(note, Note) else (note, {})
+    given = own_findings if findings is None else findings
+    record = None if metadata is None else read_record(metadata, vocabulary)
+    names = names_of(vocabulary)
+    words = read_words(text)
+    tables = options_of(vocabulary)
+
+    namings = find_names(text, words, names)
+    named = {each.first for each in namings}.union(
+        *({first for first, _, _ in each.phrases.find(words)} for each in tables)
+    )
+    contexts = read_contexts(words, named)
+    told = [
+        *diagnosis_claims(words, namings, contexts),
+        *place_claims(words, contexts),
+        *person_claims(text, words, contexts),
+    ]
+    claims = told if record is None else _judged(told, words, record, names)
+    checked = given if states_features(given, vocabulary) else {}
+    for options, sections in zip(tables, find_sections(words, tables), strict=True):
+        for claim in feature_claims(words, contexts, options, sections):
+            claims.append(replace(claim, verdict=feature_verdict(claim, options.feature, checked)))
+    return sorted(claims, key=lambda claim: claim.span)
+
+
+def stated_diagnosis(claims: Sequence[Claim]) -> Claim | None:
+    """The one diagnosis a note ends up asserting: its firmest conclusion, of equally firm ones the last."""
+    asserted = [claim for claim in claims if claim.kind == DIAGNOSIS and claim.polarity == "asserted"]
+    return max(reversed(asserted), key=lambda claim: claim.weight, default=None)
+
+
+def summarise(claims: Sequence[Claim]) -> dict[str, Any]:
+    """What is stored with a note: plain JSON values, claims included."""
+    stated, wrong = stated_diagnosis(claims), contradicted(claims)
+    return {
+        "version": AUDIT_VERSION,
+        "claims": [claim.to_mapping() for claim in claims],
+        "stated_class": stated.value if stated else None,
+        "contradicted": bool(wrong),
+        "contradicted_kinds": list(dict.fromkeys(claim.kind for claim in wrong)),
+        "counts": {verdict: sum(claim.verdict == verdict for claim in claims) for verdict in VERDICTS},
+    }
+
+
+def _judged(told: Sequence[Claim], words: Sequence[Word], record: Record, names: Names) -> list[Claim]:
+    """The claims with their verdicts, and the record's own words where the note repeats them."""
+    claims = [replace(claim, verdict=record_verdict(claim, record, names)) for claim in told]
+    for kind, value in record.own_words:
+        for first, last, _ in Phrases([(value, kind)]).find(words):
+            claims.append(Claim(kind, value, (words[first].start, words[last - 1].end), "asserted", "supported"))
+    return claims

@@ -1,0 +1,102 @@
+"""How far triggers reach back: to the clause's start, and over the commas of a list ("X, Y or Z cannot be excluded")."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from dermnote.notes.lexicon.triggers import FINITE, Reach
+from dermnote.notes.reading.context import Context, Found
+from dermnote.notes.reading.words import SENTENCE_ENDS, Word
+
+FARTHEST = 40  # words a trigger may reach back; keeps the time linear
+BEFORE_AND = 12  # words looked at to tell a list's last comma from a new clause
+_REACH_BACK = frozenset({Reach.DENIED, Reach.HEDGED, Reach.CONCLUDED, Reach.ABSENT_AS})
+_BARRIERS = frozenset({*_REACH_BACK, Reach.STOP, Reach.POINT, Reach.CONCLUDE})
+_BEFORE_SKIN = 5
+_SKIN_STOPS = FINITE | frozenset(
+    [
+        "the",
+        "a",
+        "an",
+        "of",
+        "in",
+        "into",
+        "with",
+        "on",
+        "against",
+        "to",
+        "and",
+        "by",
+        "from",
+        "over",
+        ".",
+        ";",
+        ":",
+        "(",
+        ")",
+        "!",
+        "?",
+        "lesion",
+    ]
+)
+
+
+def reach_behind(
+    words: Sequence[Word], contexts: Sequence[Context], found: Sequence[Found], named: Collection[int]
+) -> None:
+    """Adds to the contexts what the words behind decide."""
+    barriers = {position for start, end, reach in found if reach in _BARRIERS for position in range(start, end)}
+    for start, _, reach in found:
+        if reach in _REACH_BACK:
+            _reach(words, contexts, start, Reach.DENIED if reach is Reach.ABSENT_AS else reach, barriers, named)
+    inside = {position for start, end, _ in found for position in range(start, end)}
+    for position, word in enumerate(words):
+        if word.form == "?" and (position + 1 == len(words) or words[position + 1].start > word.end):
+            _reach(words, contexts, position, Reach.HEDGED, barriers, named)
+        elif word.form == "skin" and position not in inside:
+            _mark_skin(words, contexts, position)
+
+
+def _reach(
+    words: Sequence[Word],
+    contexts: Sequence[Context],
+    start: int,
+    reach: Reach,
+    barriers: Collection[int],
+    named: Collection[int],
+) -> None:
+    passed = joined = False  # a name was passed; a conjunction was, so commas part a list
+    for position in range(start - 1, max(-1, start - FARTHEST - 1), -1):
+        form = words[position].form
+        if position in barriers or form in SENTENCE_ENDS:
+            return
+        if passed and (form in FINITE or form == ":" or (form == "with" and reach is Reach.DENIED)):
+            return
+        if form == "," and passed:
+            following = words[position + 1].form
+            if following == "and" and not _ends_list(words, position, barriers):
+                return
+            if following not in ("and", "or", "nor") and not joined:
+                return
+        joined = joined or (passed and form in ("and", "or", "nor", "/"))
+        passed = passed or position in named
+        contexts[position].behind = contexts[position].behind or reach
+
+
+def _ends_list(words: Sequence[Word], comma: int, barriers: Collection[int]) -> bool:
+    """Whether a comma before "and" is a list's last: another comma or the sentence's start comes before any verb."""
+    for position in range(comma - 1, max(-1, comma - BEFORE_AND), -1):
+        form = words[position].form
+        if position in barriers or form in FINITE:
+            return False
+        if form == "," or form in SENTENCE_ENDS:
+            return True
+    return comma < BEFORE_AND
+
+
+def _mark_skin(words: Sequence[Word], contexts: Sequence[Context], skin: int) -> None:
+    """Marks the adjectives of "skin": what they tell is not the lesion's."""
+    for position in range(skin - 1, max(-1, skin - _BEFORE_SKIN - 1), -1):
+        if words[position].form in _SKIN_STOPS:
+            return
+        contexts[position].skin = True

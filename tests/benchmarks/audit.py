@@ -1,0 +1,211 @@
+"""What the audit and the masking are worth on notes that a real vision language model wrote.
+
+    python -m tests.benchmarks.audit --notes ../shared/llm_notes/notes.jsonl --json audit.json
+
+Rows hold isic_id, strategy, true_class, true_subtype, note, and findings (m+p1) or stated_class (p3); a row that lacks
+what a figure needs is passed over for it. Prints each figure with its target and how many rows it rests on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dermnote.case import LesionMetadata
+from dermnote.notes.auditing import AUDIT_VERSION, audit, stated_diagnosis
+from dermnote.notes.claims import DIAGNOSIS
+from dermnote.notes.masking import mask_own_diagnosis
+from dermnote.notes.template import write_template
+from dermnote.notes.vocabulary import dermoscopy
+from dermnote.taxonomy import EIGHT, find_class
+
+Row = dict[str, Any]
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured figure; `target` is None where it is told for information."""
+
+    name: str
+    value: float
+    n: int
+    target: float | None = None
+    at_most: bool = False
+
+    @property
+    def met(self) -> bool | None:
+        if self.target is None:
+            return None
+        return self.value <= self.target if self.at_most else self.value >= self.target
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--notes", type=Path, default=Path("../shared/llm_notes/notes.jsonl"))
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--show", action="store_true", help="also print what was missed")
+    args = parser.parse_args(argv)
+    rows = [json.loads(line) for line in args.notes.read_text(encoding="utf-8").splitlines() if line.strip()]
+    missed: list[str] = []
+    figures = [
+        *stated_classes(rows, missed),
+        *wrong_diagnoses(rows, missed),
+        *false_alarms(rows, missed),
+        *named_findings(rows, missed),
+        *masked_classes(rows),
+        speed(rows),
+    ]
+    for each in figures:
+        verdict = {True: "met", False: "MISSED", None: ""}[each.met]
+        target = "" if each.target is None else f"{'<=' if each.at_most else '>='} {each.target:.3f}"
+        print(f"{each.name:<66} {each.value:>9.3f}  {target:<9} {verdict:<7} n = {each.n}")
+    if args.show:
+        print("\n".join(["", *missed]))
+    if args.json:
+        told = {"audit_version": AUDIT_VERSION, "notes": args.notes.name, "rows": len(rows)}
+        values = [{**asdict(each), "met": each.met} for each in figures]
+        args.json.write_text(json.dumps({**told, "figures": values}, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def stated_classes(rows: list[Row], missed: list[str]) -> list[Figure]:
+    """How often the class found in a p3 note is the one its writer says it states."""
+    asked = [row for row in rows if row["strategy"] == "p3" and row.get("stated_class")]
+    right = 0
+    for row in asked:
+        stated = stated_diagnosis(audit(row["note"], None))
+        right += stated is not None and stated.value == row["stated_class"]
+        if stated is None or stated.value != row["stated_class"]:
+            missed.append(f"[stated {row['stated_class']}, read {stated and stated.value}] {row['note']}")
+    return [Figure("p3: asserted class found", _share(right, len(asked)), len(asked), 0.97)]
+
+
+def wrong_diagnoses(rows: list[Row], missed: list[str]) -> list[Figure]:
+    """How well "contradicted" tells the p3 notes whose diagnosis is wrong."""
+    asked = [row for row in rows if row["strategy"] == "p3" and row.get("stated_class") and row.get("true_class")]
+    counts: Counter[tuple[bool, bool]] = Counter()
+    for row in asked:
+        flagged, wrong = _flagged(row), row["stated_class"] != row["true_class"]
+        counts[flagged, wrong] += 1
+        if flagged != wrong:
+            missed.append(f"[true {row['true_class']}, stated {row['stated_class']}, flagged {flagged}] {row['note']}")
+    both = counts[True, True]
+    return [
+        Figure("p3: flagged diagnoses that are wrong (precision)", _share(both, both + counts[True, False]), len(asked), 0.95),
+        Figure("p3: wrong diagnoses flagged (recall)", _share(both, both + counts[False, True]), len(asked), 0.95),
+    ]
+
+
+def false_alarms(rows: list[Row], missed: list[str]) -> list[Figure]:
+    """How often a note written from the true diagnosis is said to contradict it."""
+    asked = [row for row in rows if row["strategy"] in ("m+p1", "m+p2") and row.get("true_class")]
+    alarms = [row for row in asked if _flagged(row)]
+    missed.extend(f"[false alarm, {row['true_class']}, {row.get('true_subtype')}] {row['note']}" for row in alarms)
+    return [Figure("m+p1, m+p2: false contradicted diagnosis", _share(len(alarms), len(asked)), len(asked), 0.02, at_most=True)]
+
+
+def named_findings(rows: list[Row], missed: list[str]) -> list[Figure]:
+    """The findings read from the text of m+p1 notes against those their writer chose, over (feature, option) pairs."""
+    asked = [row for row in rows if row["strategy"] == "m+p1" and isinstance(row.get("findings"), dict)]
+    kinds = {feature.claim: feature.name for feature in dermoscopy().features}
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in asked:
+        claims = audit(row["note"], None)
+        read = {(kinds[each.kind], each.value) for each in claims if each.kind in kinds and each.polarity == "asserted"}
+        chosen = {(name, option) for name in kinds.values() for option in _listed(row["findings"].get(name))}
+        for what, pairs in (("hit", read & chosen), ("extra", read - chosen), ("lost", chosen - read)):
+            for name, _ in pairs:
+                counts[name][what] += 1
+                counts["all"][what] += 1
+        if read != chosen:
+            missed.append(f"[extra {sorted(read - chosen)}, lost {sorted(chosen - read)}] {row['note']}")
+    each_feature = [Figure(f"  {name}", _f1(counts[name]), len(asked)) for name in kinds.values()]
+    return [Figure("m+p1: findings named in the text (micro F1)", _f1(counts["all"]), len(asked), 0.9), *each_feature]
+
+
+def masked_classes(rows: list[Row]) -> list[Figure]:
+    """How often a bag-of-words classifier tells the class of masked notes, above chance (the share of the commonest)."""
+    by_strategy: dict[str, list[Row]] = defaultdict(list)
+    lesions = {row["isic_id"]: row for row in rows if row.get("true_class")}
+    for row in lesions.values():
+        by_strategy["m"].append({**row, "note": write_template(_metadata(row))})
+    for row in rows:
+        if row.get("true_class"):
+            by_strategy[row["strategy"]].append(row)
+    figures = []
+    for strategy, notes in by_strategy.items():
+        if len({row["true_class"] for row in notes}) < 2 or len({row["isic_id"] for row in notes}) < FOLDS:
+            continue
+        chance = max(Counter(row["true_class"] for row in notes).values()) / len(notes)
+        target = 0.05 if strategy == "m" else None
+        for trained, change in (("masked", _masked), ("unmasked", lambda row: row["note"])):
+            gain = _accuracy(notes, change) - chance
+            name = f"masked {strategy}: class by {trained} words, accuracy above chance ({chance:.3f})"
+            figures.append(Figure(name, gain, len(notes), target, at_most=True))
+    return figures
+
+
+def speed(rows: list[Row]) -> Figure:
+    """Notes audited a second, each against a record."""
+    started, count = time.perf_counter(), 0
+    while time.perf_counter() - started < 1:
+        for row in rows:
+            audit(row["note"], _metadata(row), row.get("findings"))
+        count += len(rows)
+    return Figure("notes audited a second", count / (time.perf_counter() - started), count)
+
+
+def _flagged(row: Row) -> bool:
+    claims = audit(row["note"], _metadata(row))
+    return any(claim.kind == DIAGNOSIS and claim.verdict == "contradicted" for claim in claims)
+
+
+def _metadata(row: Row) -> LesionMetadata:
+    known = find_class(row.get("true_class") or "")
+    return LesionMetadata(row.get("true_class"), row.get("true_subtype"), known.malignancy if known else None)
+
+
+def _masked(row: Row) -> str:
+    classnames = [each.name for each in EIGHT]
+    return mask_own_diagnosis(row["note"], row["true_class"], row.get("true_subtype"), classnames)
+
+
+def _accuracy(notes: list[Row], change: Callable[[Row], str]) -> float:
+    """Grouped cross-validation: trained on changed notes, tried on masked ones."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GroupKFold
+    from sklearn.pipeline import make_pipeline
+
+    truth = [row["true_class"] for row in notes]
+    trained_on, tried_on = [change(row) for row in notes], [_masked(row) for row in notes]
+    right = 0
+    for train, test in GroupKFold(FOLDS).split(notes, groups=[row["isic_id"] for row in notes]):
+        model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10, max_iter=1000))
+        model.fit([trained_on[index] for index in train], [truth[index] for index in train])
+        guesses = model.predict([tried_on[index] for index in test])
+        right += sum(guess == truth[index] for guess, index in zip(guesses, test, strict=True))
+    return right / len(notes)
+
+
+def _listed(value: object) -> Iterable[str]:
+    return [value] if isinstance(value, str) else [str(each) for each in value] if isinstance(value, list) else []
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else float("nan")
+
+
+def _f1(counts: Counter[str]) -> float:
+    return _share(2 * counts["hit"], 2 * counts["hit"] + counts["extra"] + counts["lost"])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
