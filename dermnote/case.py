@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from dermnote.config import unknown_key
+from dermnote.errors import NotesError
+
 
 @dataclass(frozen=True)
 class LesionMetadata:
@@ -41,6 +44,25 @@ class LesionMetadata:
                 continue  # value != value: NaN, which tables use for a missing number
             values[field.name] = float(value) if field.name == "age" else str(value).strip()
         return cls(**values)
+
+    @classmethod
+    def of(cls, values: LesionMetadata | Mapping[str, Any] | None) -> LesionMetadata:
+        """Metadata from what a caller wrote by hand, where an unknown field is a mistake; None is all missing.
+
+        Raises:
+            NotesError: A field nobody knows (the nearest is named), or an age that is no number.
+        """
+        if values is None or isinstance(values, LesionMetadata):
+            return values or cls()
+        names = [field.name for field in fields(cls)]
+        for key in values:
+            if key not in names:
+                error = unknown_key(str(key), names, "the metadata")
+                raise NotesError(error.message, error.hint)
+        try:
+            return cls.from_mapping(values)
+        except (TypeError, ValueError) as error:
+            raise NotesError(f"The age is not a number: {values.get('age')!r}.", "Give it in years.") from error
 
     def to_mapping(self) -> dict[str, Any]:
         """The fields that are known, by name."""

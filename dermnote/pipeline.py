@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +17,14 @@ from PIL import Image
 
 from dermnote import hub
 from dermnote.case import LesionMetadata
-from dermnote.config import DermNoteConfig, unknown_key
+from dermnote.config import DermNoteConfig
 from dermnote.errors import BundleError, IndexQueryError, NotesError
 from dermnote.index import CaseIndex, Hit
 from dermnote.manifest import is_bundle
 from dermnote.model import DermNoteModel
-from dermnote.notes.asked import ask_for_note
-from dermnote.notes.outgoing import outgoing_jpeg
-from dermnote.notes.predicted import predicted_note
 from dermnote.notes.schema import Note
-from dermnote.notes.strategies import Strategy, get_strategy
-from dermnote.notes.template import template_note
+from dermnote.notes.strategies import get_strategy
+from dermnote.notes.writing import ask_for_note, fill_note
 from dermnote.picture import Modality, Picture, prepare_picture
 from dermnote.prediction import Prediction
 
@@ -172,10 +170,16 @@ class DermNote:
         Raises:
             NotesError: Nothing to write from, an unknown field or strategy; its child WriterError: the model gave none.
         """
-        chosen, known = get_strategy(strategy), _metadata(metadata)
-        if chosen.needs_model:
-            return self._asked_note(chosen, image, known, demographics, modality, writer)
-        return self._filled_note(image, metadata, known, demographics, modality)
+        if image is None and metadata is None:
+            raise NotesError("There is nothing to write from.", "Give a picture, or metadata such as a label.")
+        chosen, known = get_strategy(strategy), LesionMetadata.of(metadata)
+        if not chosen.needs_model:
+            guess = None if image is None else partial(self._likeliest, image, modality)
+            return fill_note(known, guess, demographics=demographics)
+        if image is None or isinstance(image, EncodedImage):
+            needs = f"Strategy '{chosen.name}' needs the picture."
+            raise NotesError(needs, "Give it as a path, PIL picture or array.")
+        return ask_for_note(writer, chosen, known, prepare_picture(image, modality)[0], demographics=demographics)
 
     def encode_image(
         self, images: Sequence[Picture], modality: Modality | None = "dermoscopy", batch_size: int = 8
@@ -195,39 +199,8 @@ class DermNote:
         with torch.inference_mode():
             return self._stacked([self._embed_text(some) for some in _batches(texts, batch_size)])
 
-    def _filled_note(
-        self,
-        image: Picture | EncodedImage | None,
-        metadata: LesionMetadata | Mapping[str, Any] | None,
-        known: LesionMetadata,
-        demographics: bool,
-        modality: Modality | None,
-    ) -> Note:
-        diagnosed = known.label or known.subtype or known.malignancy or known.description
-        if image is None and metadata is None:
-            raise NotesError("There is nothing to write from.", "Give a picture, or metadata such as a label.")
-        if diagnosed or image is None:
-            return template_note(known, demographics=demographics)
-        best = self.classify(image, modality)[0]
-        return predicted_note(best.label, best.malignancy, best.probability, known, demographics=demographics)
-
-    def _asked_note(
-        self,
-        strategy: Strategy,
-        image: Picture | EncodedImage | None,
-        known: LesionMetadata,
-        demographics: bool,
-        modality: Modality | None,
-        writer: NoteWriter | None,
-    ) -> Note:
-        if image is None or isinstance(image, EncodedImage):
-            raise NotesError(
-                f"Strategy '{strategy.name}' needs the picture.", "Give it as a path, PIL picture or array."
-            )
-        from dermnote.notes.writer import NoteWriter  # here: nobody else needs the client, which takes half a second
-
-        jpeg = outgoing_jpeg(prepare_picture(image, modality)[0])
-        return ask_for_note(writer or NoteWriter(), strategy, known, jpeg, demographics=demographics)
+    def _likeliest(self, image: Picture | EncodedImage, modality: Modality | None) -> Prediction:
+        return self.classify(image, modality)[0]
 
     def _embedding_of(self, image: Picture | EncodedImage, modality: Modality | None) -> torch.Tensor:
         return image.embedding if isinstance(image, EncodedImage) else self._embed_image([image], modality)
@@ -259,20 +232,6 @@ class DermNote:
             return np.zeros((0, self.config.embed_dim), dtype=np.float32)
         unit: Vectors = F.normalize(torch.cat(embeddings).float(), dim=-1).cpu().numpy()
         return unit
-
-
-def _metadata(metadata: LesionMetadata | Mapping[str, Any] | None) -> LesionMetadata:
-    if metadata is None or isinstance(metadata, LesionMetadata):
-        return metadata or LesionMetadata()
-    names = [field.name for field in fields(LesionMetadata)]
-    for key in metadata:
-        if key not in names:
-            error = unknown_key(str(key), names, "the metadata")
-            raise NotesError(error.message, error.hint)
-    try:
-        return LesionMetadata.from_mapping(metadata)
-    except (TypeError, ValueError) as error:
-        raise NotesError(f"The age is not a number: {metadata.get('age')!r}.", "Give it in years.") from error
 
 
 def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -74,7 +74,7 @@ def test_a_picture_is_read_once_for_all_that_the_page_shows(model: DermNote, mon
     assert (model.classify(read), model.find_notes(read, 3), model.find_similar(read, 3)) == alone
     assert model.write_note(read) == note
     assert len(opened) == 1
-    assert Reader(model).read(picture, "dermoscopy").note == note.text
+    assert Reader(model).read(picture, "dermoscopy").written.note == note
     assert len(opened) == 2
 
 
@@ -141,7 +141,8 @@ def test_an_image_only_model_says_so(pictures_only: DermNote) -> None:
 
 def test_a_note_from_metadata_is_the_template_s(model: DermNote) -> None:
     told = model.write_note(metadata={"label": "melanoma", "malignancy": "malignant", "age": float("nan")})
-    assert told.strategy == "m" and "melanoma" in told.text and " nan" not in told.text and told.audit is None
+    assert told.strategy == "m" and "melanoma" in told.text and " nan" not in told.text
+    assert told.audit is not None and told.audit["counts"]["supported"] == 2 and not told.audit["contradicted"]
     assert told == model.write_note(lesion(1), LesionMetadata(label="melanoma", malignancy="malignant"))
 
 
@@ -162,7 +163,7 @@ def test_a_note_from_the_picture_says_that_its_class_is_a_guess(model: DermNote)
         ({"metadata": {}}, "nothing to write"),
         ({"metadata": {"lable": "melanoma"}}, "nearest known key is 'label'"),
         ({"metadata": {"label": "melanoma", "age": "old"}}, "age is not a number"),
-        ({"metadata": {"label": "melanoma"}, "strategy": "m+p1"}, "language model"),
+        ({"metadata": {"label": "melanoma"}, "strategy": "m+p1"}, "needs the picture"),
         ({"metadata": {"label": "melanoma"}, "strategy": "m2"}, "Unknown note strategy"),
     ],
 )
