@@ -21,6 +21,7 @@ _HOMES = {
     "Hit": "dermnote.index",
     "CaseIndex": "dermnote.index",
     "Note": "dermnote.notes.schema",
+    "NoteWriter": "dermnote.notes.writer",
     "LesionMetadata": "dermnote.case",
     "DermNoteConfig": "dermnote.config",
     "DermNoteError": "dermnote.errors",
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from dermnote.index import Hit as Hit
     from dermnote.model import DermNoteModel as DermNoteModel
     from dermnote.notes.schema import Note as Note
+    from dermnote.notes.writer import NoteWriter as NoteWriter
     from dermnote.pipeline import DermNote as DermNote
     from dermnote.prediction import Prediction as Prediction
 
