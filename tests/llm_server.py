@@ -3,8 +3,8 @@
     python -m tests.llm_server --port 0 --delay 0.2     # prints its base URL
     OPENAI_BASE_URL=http://127.0.0.1:PORT/v1 python ...
 
-In a test: `with running() as server: server.script(["busy", None]); NoteWriter(base_url=server.url)`. Over HTTP the same
-by POST /script, e.g. {"next": [{"name": "busy", "seconds": 1}, null], "delay": 0.2}; GET /requests tells what came.
+In a test: `with running() as server: server.script(["busy", None]); NoteWriter(base_url=server.url)`. Over HTTP the
+same by POST /script, e.g. {"next": [{"name": "busy", "seconds": 1}, null], "delay": 0.2}; GET /requests tells what came.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from http.server import ThreadingHTTPServer
 from typing import Any
 
@@ -132,7 +132,7 @@ class LlmServer:
             answer = answer_with(fault, completion(body))
             self.stopping.wait(self.delay + (answer.wait if answer.way == "whole" else 0))
             key = authorization.removeprefix("Bearer ").encode()
-            return Answer(**{**vars(answer), "body": answer.body.replace(b"{key}", key)})
+            return replace(answer, body=answer.body.replace(b"{key}", key))
         finally:
             with self._lock:
                 self._under_way -= 1

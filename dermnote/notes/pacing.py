@@ -6,7 +6,8 @@ import asyncio
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 
 FIRST_BACKOFF = 0.5  # seconds; doubled with each try
@@ -14,8 +15,9 @@ LONGEST_BACKOFF = 30.0
 # After a 429 requests leave one by one, this many seconds apart. Otherwise all that waited would leave in the same
 # instant, be refused again, and use up their tries, though the server has room for each of them in turn.
 FIRST_SPACING = 0.05
-WIDER, CLOSER = 3.0, 0.9
-LONGEST_SPACING = 5.0
+WIDER, CLOSER = 1.5, 0.97
+LONGEST_SPACING = 10.0
+SHORTEST_SLEEP = 0.001
 
 
 def backoff(tries: int) -> float:
@@ -49,16 +51,22 @@ def _moment(date: str | None) -> float | None:
 
 
 class Pacing:
-    """Shared by all requests of one writer, also of several threads."""
+    """Shared by all requests of one writer, also of several threads.
 
-    def __init__(self) -> None:
+    Args:
+        now: The clock, in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.now = now
         self._lock = threading.Lock()
-        self._closed_until = 0.0
-        self._next_slot = 0.0
+        self._waiting: deque[object] = deque()
+        self._open_from = 0.0
         self._spacing = 0.0
+        self._widened = 0.0
 
     async def turn(self, patience: float) -> float | None:
-        """Waits for this request's turn.
+        """Waits for this request's turn; first come, first served.
 
         Args:
             patience: Most seconds to wait.
@@ -66,30 +74,43 @@ class Pacing:
         Returns:
             Seconds waited; None if it would be longer than that.
         """
-        began = time.monotonic()
-        while True:
-            slot = self._reserve()
-            if slot - began > patience:
-                return None
-            if (wait := slot - time.monotonic()) > 0:
-                await asyncio.sleep(wait)
-            if time.monotonic() >= self._closed_until:  # while this one waited, another may have been sent away
-                return time.monotonic() - began
-
-    def _reserve(self) -> float:
+        began, ticket = self.now(), object()
         with self._lock:
-            slot = max(time.monotonic(), self._closed_until, self._next_slot if self._spacing else 0.0)
-            self._next_slot = slot + self._spacing
-            return slot
+            self._waiting.append(ticket)
+        try:
+            while (wait := self._admit(ticket)) > 0:
+                if self.now() + wait > began + patience:
+                    return None
+                await asyncio.sleep(
+                    max(wait, SHORTEST_SLEEP)
+                )  # and look again: the server may have sent another away meanwhile
+        finally:
+            with self._lock:
+                self._waiting.remove(ticket)
+        return self.now() - began
 
-    def sent_away(self, seconds: float) -> None:
-        """The server is busy: nobody sends anything for so many seconds, and then one after the other."""
+    def _admit(self, ticket: object) -> float:
+        """Seconds until the ticket's turn as things stand; 0 lets it in."""
         with self._lock:
-            now = time.monotonic()
-            if now >= self._closed_until:  # the others that were under way hear the same, which is no news
+            now, ahead = self.now(), self._waiting.index(ticket)
+            wait = self._open_from - now + ahead * self._spacing
+            if wait <= 0:
+                self._open_from = max(self._open_from, now) + self._spacing
+            return max(wait, 0.0)
+
+    def sent_away(self, seconds: float, sent: float) -> None:
+        """The server is busy: nobody sends anything for so many seconds, and then one after the other.
+
+        Args:
+            seconds: How long it asks to wait.
+            sent: When the request that it refused had left.
+        """
+        with self._lock:
+            now = self.now()
+            self._open_from = max(self._open_from, now + seconds)
+            if sent >= self._widened:  # those that left before hear the same once more, which is no news
                 self._spacing = min(max(FIRST_SPACING, WIDER * self._spacing), LONGEST_SPACING)
-                self._next_slot = 0.0
-            self._closed_until = max(self._closed_until, now + seconds)
+                self._widened = now
 
     def let_in(self) -> None:
         """A request was answered: the next ones may follow each other a little closer."""

@@ -29,6 +29,7 @@ async def retried(send: Callable[[], Awaitable[Any]], pacing: Pacing, max_retrie
         if turn is None:
             raise BusyError("The server asks to wait for too long.", "Run again later.", retryable=True)
         waited, tries = waited + turn, tries + 1
+        sent = pacing.now()
         try:
             answer = await send()
         except WriterError as fault:
@@ -36,7 +37,7 @@ async def retried(send: Callable[[], Awaitable[Any]], pacing: Pacing, max_retrie
             if not fault.retryable or tries > max_retries or waited + wait > PATIENCE:
                 raise
             if isinstance(fault, BusyError) or fault.retry_after is not None:
-                pacing.sent_away(wait)
+                pacing.sent_away(wait, sent)
             else:
                 await asyncio.sleep(wait)
                 waited += wait
