@@ -16,6 +16,8 @@ from dermnote.taxonomy import BENIGN, MALIGNANT, PRECANCEROUS
 
 MALIGNANCIES = (BENIGN, PRECANCEROUS, MALIGNANT)
 LONGEST = 4000  # characters of one text; a model that repeats itself without end fills its token limit
+LONGEST_ANSWER = 100_000
+THOUGHTS = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
 NOTHING_SEEN = "none of those asked for"
 
 
@@ -73,7 +75,7 @@ def read_answer(text: str, prompt: Prompt, vocabulary: Vocabulary) -> dict[str, 
     Raises:
         AnswerError: No JSON object in it, a key is missing, or a value is none of its options.
     """
-    found = _first_object(text)
+    found = _object_in(text, {name for name, _ in _properties(prompt, vocabulary)})
     answer: dict[str, Any] = {}
     for part in prompt.answers:
         if part.kind == "features":
@@ -85,15 +87,24 @@ def read_answer(text: str, prompt: Prompt, vocabulary: Vocabulary) -> dict[str, 
     return answer
 
 
-def _first_object(text: str) -> dict[str, Any]:
-    decoder = json.JSONDecoder()
-    for match in re.finditer(r"\{", text[:100_000]):
+def _object_in(text: str, keys: set[str]) -> dict[str, Any]:
+    """The first JSON object with all the keys, else the first; what a model thought before (<think>) is no answer."""
+    objects = list(_objects(THOUGHTS.sub("", text)[:LONGEST_ANSWER]))
+    if not objects:
+        raise AnswerError("The answer holds no JSON object.")
+    return next((each for each in objects if keys <= each.keys()), objects[0])
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    decoder, end = json.JSONDecoder(), 0
+    for match in re.finditer(r"\{", text):
+        if match.start() < end:
+            continue
         try:
-            value, _ = decoder.raw_decode(text, match.start())
+            value, end = decoder.raw_decode(text, match.start())
         except (ValueError, RecursionError):
             continue
-        return dict(value)
-    raise AnswerError("The answer holds no JSON object.")
+        yield value
 
 
 def _needed(found: Mapping[str, Any], name: str) -> Any:
@@ -123,8 +134,9 @@ def _one_of(value: Any, choices: tuple[str, ...] | list[str], name: str) -> str:
 
 
 def _text(value: Any, name: str) -> str:
-    # half a surrogate pair, which JSON can spell, is no character and no file can hold it
-    text = " ".join(value.encode("utf-8", "replace").decode().split()) if isinstance(value, str) else ""
+    # JSON can spell half a surrogate pair, which no file can hold, and control characters, which a terminal obeys
+    text = value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+    text = " ".join("".join(each for each in text if each.isprintable() or each.isspace()).split())
     if not text:
         raise AnswerError(f'"{name}" is not a text.')
     if len(text) > LONGEST:
