@@ -58,7 +58,7 @@ def write(setup: Setup, cases: Cases, journal: Journal, failures: Failures, tall
     """Writes strategy after strategy: first those that ask, as they may find that nothing can or may be sent."""
     demographics, outcome = setup.options.demographics, Outcome()
     if setup.writer is not None:
-        outcome = write_asked(setup, cases, journal, failures, tallies)
+        outcome = write_asked(setup, setup.writer, cases, journal, failures, tallies)
     for strategy in setup.strategies:
         tally = tallies[strategy.name]
         if strategy.made_of and outcome.stop is None:

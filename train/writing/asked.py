@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dermnote.errors import NotesError
 from dermnote.notes.faults import Usage
 from train.cases import Cases
 from train.writing.asking import Asker, settle_from_cache
+from train.writing.batch_results import BatchResults
+from train.writing.batch_state import BatchState
 from train.writing.budget import Budget
 from train.writing.checking import Checker
 from train.writing.consent import get_consent
 from train.writing.decisions import Decisions, Job
 from train.writing.failures import Failures
 from train.writing.journal import Journal
+from train.writing.means import Means
+from train.writing.openai_batch import BatchRun
 from train.writing.outlook import look_ahead
 from train.writing.plan import Plan, make_plan, refuse_other_models, split_twins
 from train.writing.recorder import Recorder
@@ -64,31 +68,51 @@ def plan_run(
     return plan, decisions
 
 
-def write_asked(setup: Setup, cases: Cases, journal: Journal, failures: Failures, tallies: dict[str, Tally]) -> Outcome:
+def write_asked(
+    setup: Setup, writer: NoteWriter, cases: Cases, journal: Journal, failures: Failures, tallies: dict[str, Tally]
+) -> Outcome:
     """Brings the notes of every strategy that asks a language model up to date.
 
     Raises:
-        NotesError: See `plan_run`; or nothing may be sent.
+        NotesError: See `plan_run`; or nothing may be sent; or batches are under way.
     """
+    options = setup.options
     with ReplyCache(setup.cache) as cache:
         plan, decisions = plan_run(setup, cases, journal, cache, tallies)
-        recorder = Recorder(journal, failures, tallies, setup.options.on_contradiction)
-        waiting = settle_from_cache(plan.jobs, decisions, recorder)
-        if not waiting or setup.writer is None:
-            return Outcome()
-        firsts, twins = split_twins(waiting)
-        outlook = look_ahead(firsts, cases, decisions, setup.price, batch=setup.options.batch)
-        get_consent(setup.writer, outlook, yes=setup.options.yes)
-        budget = Budget(setup.options.max_usd, setup.price, batch=setup.options.batch)
-        asker = Asker(setup.writer, cases, decisions, cache, recorder, budget, setup.options.concurrency)
-        started = time.monotonic()
-        asyncio.run(_ask(setup.writer, asker, (firsts, twins)))
-        return Outcome(asker.usage, budget.spent, time.monotonic() - started, asker.left, asker.stop)
+        state = BatchState(setup.batches, writer.host)
+        if state.parts and not options.batch:
+            hint = f"Add --batch to collect them, or remove {state.path} to give them up."
+            raise NotesError(f"Batches for {options.out} are under way.", hint)
+        budget = Budget(options.max_usd, setup.price, batch=options.batch)
+        recorder = Recorder(journal, failures, tallies, options.on_contradiction)
+        means = Means(writer, cases, decisions, cache, recorder, budget)
+        firsts, twins = split_twins(settle_from_cache(plan.jobs, decisions, recorder))
+        if firsts and not state.parts:
+            outlook = look_ahead(firsts, cases, decisions, setup.price, batch=options.batch)
+            get_consent(writer, outlook, yes=options.yes)
+        if options.batch:
+            return asyncio.run(_by_batch(means, state, firsts, twins))
+        return asyncio.run(_one_by_one(means, options.concurrency, firsts, twins))
 
 
-async def _ask(writer: NoteWriter, asker: Asker, rounds: Sequence[Sequence[Job]]) -> None:
+async def _one_by_one(means: Means, concurrency: int, firsts: list[Job], twins: list[Job]) -> Outcome:
+    """Twins come second: by then the reply to their first is in the cache."""
+    started, asker = time.monotonic(), Asker(means, concurrency)
     try:
-        for jobs in rounds:
-            await asker.run(jobs)
+        await asker.run(firsts)
+        await asker.run(twins)
     finally:
-        await writer.aclose()
+        await means.writer.aclose()
+    return Outcome(asker.usage, means.budget.spent, time.monotonic() - started, asker.left, asker.stop)
+
+
+async def _by_batch(means: Means, state: BatchState, firsts: list[Job], twins: list[Job]) -> Outcome:
+    started, results = time.monotonic(), BatchResults(means)
+    results.expect(firsts)
+    batches = BatchRun(means, results, state)
+    try:
+        await batches.run(firsts)
+    finally:
+        await means.writer.aclose()
+    results.settle([*firsts, *twins])
+    return Outcome(results.usage, means.budget.spent, time.monotonic() - started, results.left, batches.stop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -12,17 +12,12 @@ from dermnote.errors import PictureError
 from dermnote.notes.faults import Usage, WriterError
 from dermnote.notes.outgoing import outgoing_jpeg
 from dermnote.notes.request import NoteRequest
-from train.cases import Cases
-from train.writing.budget import Budget
 from train.writing.decisions import Decisions, Job
 from train.writing.estimate import estimate
+from train.writing.means import Means
 from train.writing.prices import FREE
 from train.writing.recorder import Recorder
-from train.writing.replies import ReplyCache
 from train.writing.stopping import Stop, stopping_signals
-
-if TYPE_CHECKING:
-    from dermnote.notes.writer import NoteWriter
 
 GRACE_S = 10.0  # for the replies under way when a run is stopped: they are paid for
 TOO_MANY = 20  # failures without a reply between them
@@ -33,12 +28,7 @@ class Asker:
     """Sends requests and hands on what comes back.
 
     Args:
-        writer: What asks.
-        cases: Their pictures.
-        decisions: What a job still needs.
-        cache: Takes every reply before anything is made of it.
-        recorder: Takes notes and failures.
-        budget: Admits requests.
+        means: What it works with.
         concurrency: Most requests under way.
 
     Attributes:
@@ -47,18 +37,10 @@ class Asker:
         left: Jobs that were not reached because of that.
     """
 
-    def __init__(
-        self,
-        writer: NoteWriter,
-        cases: Cases,
-        decisions: Decisions,
-        cache: ReplyCache,
-        recorder: Recorder,
-        budget: Budget,
-        concurrency: int,
-    ) -> None:
-        self._writer, self._cases, self._decisions, self._cache = writer, cases, decisions, cache
-        self._recorder, self._budget, self._concurrency = recorder, budget, concurrency
+    def __init__(self, means: Means, concurrency: int) -> None:
+        self._writer, self._cases, self._decisions = means.writer, means.cases, means.decisions
+        self._cache, self._recorder, self._budget = means.cache, means.recorder, means.budget
+        self._concurrency = concurrency
         self.usage, self.left = Usage(), 0
         self.stop: Stop | None = None
         self._failed_in_a_row = 0

@@ -39,6 +39,10 @@ class Budget:
         """Frees what was set aside, and counts what was used, whether a note came of it or not."""
         self._under_way -= 1
         self._reserved = self._reserved - self._cost(worst) if self._under_way else 0.0
+        self.count(used)
+
+    def count(self, used: Usage) -> None:
+        """Counts what was used."""
         self.spent += self._cost(used)
 
     def _cost(self, usage: Usage) -> float:

@@ -43,7 +43,7 @@ def stopping_signals(stop: Callable[[Stop], object], hurry: Callable[[], object]
         if call is None:
             hurry()
         else:
-            print("\nstopping; replies under way are waited for (once more to leave them)", file=sys.stderr)
+            print("\nstopping in good order; once more to stop at once", file=sys.stderr)
             call(Stop(f"by {number.name}; run the same command again to go on", 128 + number))
 
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,0 +1,105 @@
+"""The lines of a batch's results: replies into the cache, faults kept for the summary, in whatever order they come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from dermnote.errors import PictureError
+from dermnote.notes.completion import Reply
+from dermnote.notes.faults import Usage, WriterError
+from train.writing.decisions import Job
+from train.writing.means import Means
+
+
+class NotReachedError(WriterError):
+    """The batch ended before the request's turn came."""
+
+    kind: ClassVar[str] = "batch ended"
+
+
+class BatchResults:
+    """Takes results, and makes notes of them in the end.
+
+    Args:
+        means: What it works with.
+
+    Attributes:
+        usage: Of all results.
+        left: Jobs for which another request is needed.
+    """
+
+    def __init__(self, means: Means) -> None:
+        self._writer, self._decisions, self._cache = means.writer, means.decisions, means.cache
+        self._recorder, self._budget = means.recorder, means.budget
+        self._jobs: dict[str, Job] = {}
+        self._faults: dict[str, WriterError | PictureError] = {}
+        self.usage, self.left = Usage(), 0
+
+    def expect(self, jobs: Sequence[Job]) -> None:
+        """Says what the results will be of."""
+        for job in jobs:
+            if request := self._decisions.decide(job).ask:
+                self._jobs[request.key] = job
+
+    def take(self, line: str) -> None:
+        """Takes one line."""
+        if not line.strip():
+            return
+        row = json.loads(line)
+        key = str(row["custom_id"])
+        try:
+            reply = self._read(row, key)
+        except WriterError as fault:
+            self._faults[key] = fault
+            self._count(fault.usage)
+            return
+        job = self._jobs.get(key)
+        self._cache.add(key, reply, job.asking.strategy.name if job else "", self._writer.model)
+        self._count(reply.usage)
+
+    def fail(self, job: Job, error: PictureError) -> None:
+        """Takes what could not even be sent."""
+        self._faults[job.request] = error
+
+    def _count(self, used: Usage) -> None:
+        self.usage += used
+        self._budget.count(used)
+
+    def _read(self, row: Mapping[str, Any], key: str) -> Reply:
+        response, error = row.get("response"), row.get("error")
+        if not response:
+            why = str((error or {}).get("message") or "The batch ended early.")
+            raise NotReachedError(why, "Run the same command again.", retryable=True)
+        body, job = response["body"], self._jobs.get(key)
+        if response["status_code"] != 200:
+            said = (body or {}).get("error") or {}
+            body = {"error": {"message": said.get("message", ""), "code": response["status_code"]}}
+        request = self._decisions.decide(job).ask if job else None
+        if request is not None and request.key == key:
+            return self._writer.read_completion(body, request)
+        return _unexpected(body)
+
+    def settle(self, jobs: Sequence[Job]) -> None:
+        """Writes the notes of all jobs whose replies are there."""
+        for job in jobs:
+            decision = self._decisions.decide(job)
+            if decision.note is not None:
+                self._recorder.write(job, decision.note, asked=True)
+            if decision.ask is not None:
+                if fault := self._faults.get(decision.ask.key):
+                    self._recorder.fail(job, fault)
+                else:
+                    self.left += 1
+
+
+def _unexpected(body: Mapping[str, Any]) -> Reply:
+    """A reply nobody asks for in this run (other cases were chosen): it was paid for, so it is kept as it is."""
+    used = body.get("usage") or {}
+    usage = Usage(int(used.get("prompt_tokens", 0)), int(used.get("completion_tokens", 0)), 1)
+    choices = body.get("choices") or [{}]
+    text = (choices[0].get("message") or {}).get("content")
+    if not text:
+        raise NotReachedError("There is no answer.", "Run the same command again.", usage=usage)
+    return Reply(str(text), usage, str(body.get("model", "")))

@@ -1,0 +1,36 @@
+"""What requests are made, kept and accounted for with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from train.cases import Cases
+from train.writing.budget import Budget
+from train.writing.decisions import Decisions
+from train.writing.recorder import Recorder
+from train.writing.replies import ReplyCache
+
+if TYPE_CHECKING:
+    from dermnote.notes.writer import NoteWriter
+
+
+@dataclass(frozen=True)
+class Means:
+    """Shared by those who ask one by one and those who ask by batch.
+
+    Attributes:
+        writer: The language model.
+        cases: Pictures.
+        decisions: What a job still needs.
+        cache: Takes every reply before anything is made of it.
+        recorder: Takes notes and failures.
+        budget: Admits requests, and counts what they cost.
+    """
+
+    writer: NoteWriter
+    cases: Cases
+    decisions: Decisions
+    cache: ReplyCache
+    recorder: Recorder
+    budget: Budget
