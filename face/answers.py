@@ -6,8 +6,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dermnote.case import LesionMetadata
-from dermnote.errors import DermNoteError, IndexQueryError, NotesError, PictureError
+from dermnote.errors import PictureError
+from dermnote.notes.faults import NoKeyError
+from dermnote.notes.strategies import get_strategy
+from dermnote.notes.writer import NoteWriter
 from face.cards import data_url
+from face.checks import need_count, need_picture, need_record, need_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -15,53 +19,10 @@ if TYPE_CHECKING:
     from dermnote import DermNote, Hit, Note, Prediction
     from dermnote.pipeline import EncodedImage
 
-MAX_TEXT = 2000
-MAX_FIELD = 300
-MAX_HITS = 24
-MAX_AGE = 120
 CROPPED = "cropped"  # how the page spells modality None: nothing left to crop
-
-
-def need_picture(upload: Image | DermNoteError | None) -> Image:
-    """The uploaded picture; a missing or refused one is raised as its error."""
-    if isinstance(upload, DermNoteError):
-        raise upload
-    if upload is None:
-        raise PictureError("There is no picture yet.", "Drop one first.")
-    return upload
-
-
-def need_text(text: str | None, limit: int = MAX_TEXT) -> str:
-    """The typed text, stripped; empty or too long is an error."""
-    stripped = (text or "").strip()
-    if not stripped:
-        raise IndexQueryError("There is no text yet.", "Describe a lesion in a few words.")
-    if len(stripped) > limit:
-        raise IndexQueryError(f"The text has {len(stripped):,} characters; the limit is {limit:,}.")
-    return stripped
-
-
-def need_count(k: float | None) -> int:
-    """How many hits to return: a whole number from 1 to MAX_HITS."""
-    if k is None or k != k or not 1 <= k <= MAX_HITS:
-        raise IndexQueryError(f"k must be from 1 to {MAX_HITS}.")
-    return int(k)
-
-
-def need_age(age: str | float | None) -> float | None:
-    """The typed age in years; empty is None, anything but 0 to 120 an error."""
-    text = str("" if age is None else age).strip()
-    if not text:
-        return None
-    try:
-        years = float(text)
-    except ValueError:
-        years = -1.0
-    if not 0 <= years <= MAX_AGE:
-        raise NotesError(
-            f"The age '{text}' is not a number of years from 0 to {MAX_AGE}.", "Leave it empty if unknown."
-        )
-    return years
+RETRIES = 1  # somebody is waiting, and can press again
+NOT_SET_UP = "No language model is set up here:"
+SET_UP = "start the app with OPENAI_API_KEY (and OPENAI_BASE_URL for your own server)."
 
 
 class Answers:
@@ -69,10 +30,12 @@ class Answers:
 
     Args:
         model: A loaded `DermNote`.
+        writer: What asks a language model; None takes OPENAI_API_KEY, OPENAI_BASE_URL and DERMNOTE_LLM.
     """
 
-    def __init__(self, model: DermNote) -> None:
+    def __init__(self, model: DermNote, writer: NoteWriter | None = None) -> None:
         self.model = model
+        self.writer = writer or NoteWriter(max_retries=RETRIES)
 
     def read(self, picture: Image, modality: str) -> EncodedImage:
         """The picture as the model encodes it, so that several answers about it need not open and encode it again."""
@@ -98,18 +61,20 @@ class Answers:
         self,
         picture: Image | EncodedImage | None,
         modality: str,
-        fields: dict[str, Any],
+        record: LesionMetadata,
         strategy: str,
         demographics: bool,
     ) -> Note:
-        """A note written from what is known; with no diagnosis in it, from the class seen in the picture."""
-        for name, value in fields.items():
-            if isinstance(value, str) and len(value) > MAX_FIELD:
-                raise NotesError(f"{name} has {len(value):,} characters; the limit is {MAX_FIELD}.")
-        known = LesionMetadata.from_mapping({**fields, "age": need_age(fields.get("age"))})
-        metadata = known if known.to_mapping() else None
+        """A note with its audit: by template, or by the language model if one is set up."""
+        if get_strategy(strategy).needs_model and not self.writer.is_set_up:
+            raise NoKeyError(NOT_SET_UP, SET_UP)
         return self.model.write_note(
-            picture, metadata, strategy=strategy, demographics=demographics, modality=_modality(modality)
+            picture,
+            record if record.to_mapping() else None,
+            strategy=strategy,
+            demographics=demographics,
+            modality=_modality(modality),
+            writer=self.writer,
         )
 
     # The endpoints: their docstrings and type hints are what API and MCP clients read.
@@ -177,11 +142,13 @@ class Answers:
             age: Years.
             sex: "female" or "male".
             site: Place on the body.
-            strategy: "m", the metadata template; the others need a language model.
+            strategy: "m" fills a template. The others send the picture to the language model this app is set up with:
+                "m+p1" (closed option lists), "m+p2" (free text on four points) and "mix" (where both agree) also send
+                the record; "p3" sends the picture alone, and the record only serves to check the note.
             demographics: Whether the note also tells age, sex and site.
 
         Returns:
-            text, strategy, model.
+            text, strategy, model, findings, and audit: the claims of the note, each with its verdict.
         """
         fields = {
             "label": label,
@@ -192,9 +159,9 @@ class Answers:
             "sex": sex,
             "site": site,
         }
-        shown = None if picture is None else need_picture(picture)
-        note = self.note(shown, modality, fields, strategy, demographics)
-        return {"text": note.text, "strategy": note.strategy, "model": note.model}
+        shown = need_picture(picture) if picture is not None or get_strategy(strategy).needs_model else None
+        note = self.note(shown, modality, need_record(fields), strategy, demographics)
+        return {name: getattr(note, name) for name in ("text", "strategy", "model", "findings", "audit")}
 
 
 def _modality(spelled: str) -> Any:

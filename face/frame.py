@@ -85,7 +85,9 @@ def _limits() -> str:
     return (
         f'<section class="dn-card"><h2>Limits</h2><ul class="dn-list"><li><strong>{RESEARCH_ONLY}</strong></li>'
         "<li>It knows only the classes listed above; a lesion of another kind, or no lesion at all, still gets "
-        "shares.</li><li>Notes are written from a class and recorded facts, and may name a wrong class.</li>"
+        "shares.</li><li>Notes are written from a class and recorded facts, and may name a wrong class. A language "
+        "model, where one is set up, may say what is not there; the picture goes to it only when you press the button "
+        "that names it.</li>"
         "<li>A picture you drop is kept without its metadata (place, time, camera), and deleted within two "
         "hours.</li></ul></section>"
     )

@@ -1,16 +1,21 @@
-"""The written note, and the form that writes one from what is known."""
+"""The written note with its claims, and the form that writes one from what is known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from dermnote.notes.strategies import STRATEGIES
-from face.answers import MAX_FIELD, MAX_TEXT
-from face.reading import Reader
-from face.wiring import LIGHT, PRIVATE
+from face import note_scripts
+from face.checks import MAX_FIELD, MAX_TEXT
+from face.destination import can_ask, destination, press_words
+from face.reading import Reader, Written
+from face.wiring import LIGHT, WRITING
+
+if TYPE_CHECKING:
+    from dermnote import Note
 
 FIELDS = ("label", "subtype", "malignancy", "description", "age", "sex", "site")
 MALIGNANCIES, SEXES = ("benign", "pre-cancerous", "malignant"), ("female", "male")
@@ -21,10 +26,27 @@ class NoteForm:
 
     Args:
         reader: What writes the note.
+        picture: The picture's component, for the strategies that look at it.
+        modality: The component that says what kind of picture it is.
     """
 
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
+    def __init__(self, reader: Reader, picture: gr.Image, modality: gr.Radio) -> None:
+        self.reader, self.picture, self.modality = reader, picture, modality
+        self._outputs()
+        self.likeliest = gr.State(None)
+        with gr.Accordion("Write a note from what you know, or with a language model", open=False, elem_id="note-form"):
+            self._inputs(reader.answers.model.config.classnames)
+            self.alert = gr.HTML("", elem_id="form-alert")
+            with gr.Row():
+                self.take_class = gr.Button(
+                    "Take the likeliest class", size="md", interactive=False, min_width=225, scale=0
+                )
+                self.write = gr.Button("Write the note", variant="primary", size="md", min_width=220)
+        # What shows a note, in the order of `note_values`.
+        self.shown = [self.alert, self.written, self.origin, self.claims, self.kept, *self.actions]
+        self._connect()
+
+    def _outputs(self) -> None:
         with gr.Group(elem_id="written-note"):
             self.written = gr.Textbox(
                 label="Written note",
@@ -38,17 +60,11 @@ class NoteForm:
                 self.find_fitting = gr.Button("Find pictures for this note", size="sm", interactive=False)
                 # Gradio's own copy button would stand inside the label and take the text's name from it.
                 self.copy = gr.Button("Copy the note", size="sm", interactive=False)
-        self.likeliest = gr.State(None)
-        with gr.Accordion("Write it from what you know", open=False):
-            self._inputs(reader.answers.model.config.classnames)
-            self.alert = gr.HTML("", elem_id="form-alert")
-            with gr.Row():
-                self.take_class = gr.Button("Take the likeliest class", size="md", interactive=False)
-                self.write = gr.Button("Write the note", variant="primary", size="md")
-        # What a read picture fills in, in the order of `picture_tab._values`.
-        self.filled_by_picture = [self.written, self.origin, self.likeliest]
-        self.filled_by_picture += [self.take_class, self.find_fitting, self.copy]
-        self._connect()
+                self.download = gr.Button("Download note and audit", size="sm", interactive=False)
+                self.check = gr.Button("Check the edited note", size="sm", elem_id="check-edited", interactive=False)
+        self.claims = gr.HTML("", elem_id="claims")
+        self.kept = gr.State(None)  # the note as it was written
+        self.actions = [self.find_fitting, self.copy, self.download, self.check]
 
     def _inputs(self, classnames: Sequence[str]) -> None:
         with gr.Row():
@@ -65,24 +81,57 @@ class NoteForm:
         self.demographics = gr.Checkbox(label="Tell age, sex and place in the note", value=False)
         strategies = [(_strategy_title(name), name) for name in STRATEGIES]
         self.strategy = gr.Dropdown(strategies, value="m", label="Strategy")
+        self.destination = gr.HTML(destination("m", self.reader.answers.writer, "", False), elem_id="destination")
 
     def _connect(self) -> None:
-        self.write.click(
+        choices = [self.strategy, self.modality, self.demographics]
+        changes = [self.strategy.change, self.modality.change, self.demographics.change]
+        gr.on(changes, self._say_where, choices, [self.destination, self.write], **LIGHT)
+        written = self.write.click(
             self._compose,
-            [self.strategy, self.demographics, *self.fields],
-            [self.alert, self.written, self.origin, self.find_fitting, self.copy],
+            [self.picture, *choices, *self.fields],
+            self.shown,
             show_progress_on=[self.written],
-            **PRIVATE,
+            api_visibility="private",
+            **WRITING,
         )
-        self.copy.click(None, self.written, None, js="(note) => navigator.clipboard.writeText(note)", **LIGHT)
+        written.success(None, js=note_scripts.SHOW_NOTE, **LIGHT)
+        self.check.click(
+            self._check,
+            [self.kept, self.written, *self.fields],
+            [self.alert, self.written, self.origin, self.claims],
+            **LIGHT,
+        )
+        self.copy.click(None, self.written, None, js=note_scripts.COPY, **LIGHT)
+        self.download.click(None, self.written, None, js=note_scripts.DOWNLOAD, **LIGHT)
+        gr.on([self.written.change, self.claims.change], None, self.written, None, js=note_scripts.MARK_EDITED, **LIGHT)
         label, malignancy = self.fields[0], self.fields[2]
         self.take_class.click(lambda likeliest: likeliest or ("", ""), self.likeliest, [label, malignancy], **LIGHT)
 
-    def _compose(self, strategy: str, demographics: bool, *values: Any) -> tuple[Any, ...]:
-        alert, note, origin = self.reader.compose(dict(zip(FIELDS, values, strict=True)), strategy, demographics)
-        if note is None:
-            return alert, gr.skip(), gr.skip(), gr.skip(), gr.skip()
-        return alert, note, origin, gr.Button(interactive=True), gr.Button(interactive=True)
+    def _say_where(self, strategy: str, modality: str, demographics: bool) -> tuple[str, gr.Button]:
+        writer = self.reader.answers.writer
+        button = gr.Button(press_words(strategy, writer), interactive=can_ask(strategy, writer))
+        return destination(strategy, writer, modality, demographics), button
+
+    def _compose(self, picture: Any, strategy: str, modality: str, demographics: bool, *values: Any) -> tuple[Any, ...]:
+        fields = dict(zip(FIELDS, values, strict=True))
+        written = self.reader.compose(picture, modality, fields, strategy, demographics)
+        if written.note is None:  # the note that is there stays
+            return written.alert, *([gr.skip()] * (len(self.shown) - 1))
+        return note_values(written)
+
+    def _check(self, note: Note, text: str, *values: Any) -> tuple[Any, ...]:
+        checked = self.reader.check(note, text, dict(zip(FIELDS, values, strict=True)))
+        if checked.note is None:
+            return checked.alert, gr.skip(), gr.skip(), gr.skip()
+        return checked.alert, checked.note.text, checked.origin, checked.claims
+
+
+def note_values(written: Written) -> tuple[Any, ...]:
+    """Values of `NoteForm.shown` for a note, or for none."""
+    ready = [gr.Button(interactive=written.note is not None)] * 4
+    text = "" if written.note is None else written.note.text
+    return written.alert, text, written.origin, written.claims, written.note, *ready
 
 
 def _choice(label: str, names: Sequence[str], **layout: Any) -> gr.Dropdown:

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from face import frame
-from face.answers import MAX_HITS, MAX_TEXT
+from face.checks import MAX_HITS, MAX_TEXT
 from face.examples import example_notes
 from face.reading import NO_TEXT, Reader
 from face.wiring import LIGHT, PRIVATE

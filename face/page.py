@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from face import frame
-from face.answers import MAX_HITS, Answers
+from face.answers import Answers
+from face.checks import MAX_HITS
 from face.note_tab import NoteTab
 from face.picture_tab import PictureTab
 from face.reading import Reader
-from face.wiring import LIGHT, MODEL, speaking
+from face.wiring import LIGHT, MODEL, WRITING, speaking
 
 if TYPE_CHECKING:
     from dermnote import DermNote
@@ -44,11 +45,11 @@ def _add_endpoints(answers: Answers, pictures: PictureTab, notes: NoteTab) -> No
     """The public endpoints, on the page's own inputs, so that each knows its type, choices and default."""
     shown, form = [pictures.picture, pictures.modality], pictures.form
     k = gr.Number(5, label="How many", minimum=1, maximum=MAX_HITS, precision=0, visible=False)
-    for answer, inputs in (
-        (answers.classify, shown),
-        (answers.find_notes, [*shown, k]),
-        (answers.find_images, [notes.text, k]),
-        (answers.write_note, [*shown, *form.fields, form.strategy, form.demographics]),
+    for answer, inputs, queue in (
+        (answers.classify, shown, MODEL),
+        (answers.find_notes, [*shown, k], MODEL),
+        (answers.find_images, [notes.text, k], MODEL),
+        (answers.write_note, [*shown, *form.fields, form.strategy, form.demographics], WRITING),
     ):
         output = gr.JSON(label=answer.__name__, visible=False)
-        gr.Button(visible=False).click(speaking(answer), inputs, output, api_name=answer.__name__, **MODEL)
+        gr.Button(visible=False).click(speaking(answer), inputs, output, api_name=answer.__name__, **queue)

@@ -9,7 +9,7 @@ import gradio as gr
 from face import cards, frame
 from face.answers import CROPPED
 from face.examples import example_pictures
-from face.note_form import NoteForm
+from face.note_form import NoteForm, note_values
 from face.reading import NO_PICTURE, Reader, Reading
 from face.upload import take_upload
 from face.wiring import LIGHT, PRIVATE
@@ -50,7 +50,7 @@ class PictureTab:
                 self._inputs()
             with gr.Column(scale=7, min_width=320):
                 self.classes = gr.HTML(NO_PICTURE)
-                self.form = NoteForm(reader)
+                self.form = NoteForm(reader, self.picture, self.modality)
                 self.similar = gr.HTML("")
         self._connect()
 
@@ -77,7 +77,7 @@ class PictureTab:
         self.strip = gr.HTML(cards.examples_strip(self.examples), js_on_load=SELECT_EXAMPLE)
 
     def _connect(self) -> None:
-        shown = [self.alert, self.classes, self.similar, *self.form.filled_by_picture]
+        shown = [self.alert, self.classes, self.similar, self.form.likeliest, self.form.take_class, *self.form.shown]
         progress: dict[str, Any] = {"show_progress_on": [self.classes], **PRIVATE}
         read = gr.on(
             [self.picture.upload, self.modality.input],
@@ -105,4 +105,4 @@ class PictureTab:
 def _values(reading: Reading) -> tuple[Any, ...]:
     ready = gr.Button(interactive=reading.likeliest is not None)
     cards_ = (reading.alert, reading.classes, reading.similar)
-    return (*cards_, reading.note, reading.origin, reading.likeliest, ready, ready, ready)
+    return (*cards_, reading.likeliest, ready, *note_values(reading.written))

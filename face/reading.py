@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from dermnote.case import LesionMetadata
 from dermnote.errors import DermNoteError
+from dermnote.notes.strategies import get_strategy
+from dermnote.notes.writing import audited
 from face import cards
-from face.answers import CROPPED, Answers, need_count, need_picture, need_text
+from face.answers import Answers
+from face.checks import MAX_NOTE, need_count, need_picture, need_record, need_text
+from face.claims_card import claims_card
+from face.destination import written_by
+from face.fault_line import fault_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from dermnote import DermNote
+    from dermnote import DermNote, Note
+    from dermnote.notes.writer import NoteWriter
     from dermnote.pipeline import EncodedImage
 
-NOTE_ORIGIN_PICTURE = (
-    "Written by template from the class the model found likeliest, which may be wrong. It is no record of a patient."
-)
-NOTE_ORIGIN_FIELDS = "Written by template from the fields you filled in."
+EDITED = "Edited by hand since."
 NOTES_SHOWN, PICTURES_SHOWN = 4, 6
 NO_PICTURE = cards.empty(
     "Nothing read yet",
@@ -28,22 +33,37 @@ NO_TEXT = cards.empty("No pictures yet", "Type a note, or press an example, to s
 
 
 @dataclass(frozen=True)
+class Written:
+    """What the page shows of a note; all but the alert is empty if there is none.
+
+    Attributes:
+        alert: HTML of the one line beside the form.
+        note: The note itself.
+        origin: HTML of the line that says what it was written from.
+        claims: HTML of the claims card.
+    """
+
+    alert: str = ""
+    note: Note | None = None
+    origin: str = ""
+    claims: str = ""
+
+
+@dataclass(frozen=True)
 class Reading:
     """What the page shows of a picture; `alert` is empty unless it was refused.
 
     Attributes:
         alert: HTML of the one line beside the input.
         classes: HTML of the classes card.
-        note: The written note, as text.
-        origin: HTML of the line that says what the note was written from.
+        written: The note and what stands with it.
         similar: HTML of the similar notes and pictures.
         likeliest: Label and malignancy of the likeliest class, for the form.
     """
 
     alert: str = ""
     classes: str = NO_PICTURE
-    note: str = ""
-    origin: str = ""
+    written: Written = Written()
     similar: str = ""
     likeliest: tuple[str, str] | None = None
 
@@ -53,10 +73,11 @@ class Reader:
 
     Args:
         model: A loaded `DermNote`.
+        writer: What asks a language model, as in `Answers`.
     """
 
-    def __init__(self, model: DermNote) -> None:
-        self.answers = Answers(model)
+    def __init__(self, model: DermNote, writer: NoteWriter | None = None) -> None:
+        self.answers = Answers(model, writer)
         self.gallery, self.has_notes = model.config.gallery, model.index.has_notes
 
     def read(self, upload: Image | DermNoteError | None, modality: str) -> Reading:
@@ -66,13 +87,12 @@ class Reader:
         try:
             picture = self.answers.read(need_picture(upload), modality)
             predictions = self.answers.predictions(picture, modality)
-            note = self.answers.note(picture, modality, {}, "m", demographics=False)
+            note = self.answers.note(picture, modality, LesionMetadata(), "m", demographics=False)
         except DermNoteError as error:
-            return Reading(alert=cards.alert(str(error)))
+            return Reading(alert=cards.alert(fault_line(error)))
         return Reading(
             classes=cards.classes_card(predictions, modality),
-            note=note.text,
-            origin=cards.origin(NOTE_ORIGIN_PICTURE),
+            written=Written("", note, self._origin(note), claims_card(note, LesionMetadata())),
             similar=self._similar(picture, modality),
             likeliest=(predictions[0].label, predictions[0].malignancy or ""),
         )
@@ -88,13 +108,41 @@ class Reader:
         try:
             hits = self.answers.fitting_pictures(need_text(text), need_count(k))
         except DermNoteError as error:
-            return cards.alert(str(error)), NO_TEXT
+            return cards.alert(fault_line(error)), NO_TEXT
         return "", cards.pictures_card(hits, self.gallery)
 
-    def compose(self, fields: dict[str, Any], strategy: str, demographics: bool) -> tuple[str, str | None, str]:
-        """Alert line, note and its origin for a filled-in form; the note is None where none could be written."""
+    def compose(
+        self,
+        upload: Image | DermNoteError | None,
+        modality: str,
+        fields: dict[str, Any],
+        strategy: str,
+        demographics: bool,
+    ) -> Written:
+        """A note for a filled-in form. The picture goes to a strategy that looks at it, and to no other."""
         try:
-            note = self.answers.note(None, CROPPED, fields, strategy, demographics)
+            record = need_record(fields)
+            shown = need_picture(upload) if get_strategy(strategy).needs_model else None
+            note = self.answers.note(shown, modality, record, strategy, demographics)
         except DermNoteError as error:
-            return cards.alert(str(error)), None, ""
-        return "", note.text, cards.origin(NOTE_ORIGIN_FIELDS)
+            return Written(alert=cards.alert(fault_line(error)))
+        return Written("", note, self._origin(note), claims_card(note, record))
+
+    def check(self, note: Note, text: str, fields: dict[str, Any]) -> Written:
+        """The claims of a note that a person edited, held against the fields as they are now filled in.
+
+        Args:
+            note: As it was written.
+            text: As it reads now.
+            fields: Of the form.
+        """
+        try:
+            record, text = need_record(fields), need_text(text, MAX_NOTE)
+        except DermNoteError as error:
+            return Written(alert=cards.alert(fault_line(error)))
+        edited = text != note.text
+        checked = audited(replace(note, text=text), record)
+        return Written("", checked, self._origin(note, EDITED if edited else ""), claims_card(checked, record, edited))
+
+    def _origin(self, note: Note, then: str = "") -> str:
+        return cards.origin(f"{written_by(note, self.answers.writer)} {then}".strip())

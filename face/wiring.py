@@ -9,10 +9,13 @@ from typing import Any
 import gradio as gr
 
 from dermnote.errors import DermNoteError
+from face.fault_line import fault_line
 
 # One at a time: two forward passes beside each other only slow each other down, and memory stays bounded.
 MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 PRIVATE: dict[str, Any] = {"api_visibility": "private", **MODEL}
+# Waiting for a language model keeps nobody else waiting, but a few at a time are enough.
+WRITING: dict[str, Any] = {"concurrency_id": "writing", "concurrency_limit": 4}
 # For what only moves words about on the page.
 LIGHT: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 
@@ -25,6 +28,6 @@ def speaking(answer: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return answer(*args, **kwargs)
         except DermNoteError as error:
-            raise gr.Error(str(error), print_exception=False) from None
+            raise gr.Error(fault_line(error), print_exception=False) from None
 
     return told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from dermnote.hit import Hit
 from dermnote.index import CaseIndex
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import get_strategy
-from dermnote.notes.template import template_note
-from dermnote.taxonomy import EIGHT, find_class
+from dermnote.notes.writer import NoteWriter
+from dermnote.notes.writing import ask_for_note, fill_note
+from dermnote.taxonomy import EIGHT
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,14 @@ class StandIn:
         strategy: str = "m",
         demographics: bool = False,
         modality: str | None = "dermoscopy",
+        writer: NoteWriter | None = None,
     ) -> Note:
-        get_strategy(strategy)
-        if metadata is None and image is not None:
-            label = self.classify(image)[0].label
-            found = find_class(label)
-            metadata = LesionMetadata(label=label, malignancy=found.malignancy if found else None)
-        return template_note(metadata or LesionMetadata(), demographics=demographics)
+        chosen, known = get_strategy(strategy), LesionMetadata.of(metadata)
+        if chosen.needs_model:
+            assert image is not None
+            return ask_for_note(writer, chosen, known, image, demographics=demographics)
+        guess = None if image is None else partial(self._likeliest, image)
+        return fill_note(known, guess, demographics=demographics)
+
+    def _likeliest(self, image: Image.Image) -> Prediction:
+        return self.classify(image)[0]

@@ -16,11 +16,13 @@ import app
 from dermnote.errors import IndexQueryError, NotesError, PictureError
 from dermnote.hit import Hit
 from face import cards, frame
-from face.answers import MAX_FIELD, MAX_HITS, MAX_TEXT, Answers, need_age
+from face.answers import Answers
+from face.checks import MAX_FIELD, MAX_HITS, MAX_TEXT, need_age
 from face.examples import example_notes, example_pictures
 from face.figures import figures_table
 from face.reading import Reader
 from face.upload import strip_metadata, take_upload
+from face.verdicts import VERDICTS
 
 GPS, ORIENTATION = 0x8825, 0x0112
 NASTY = '<img src=x onerror="alert(1)">&"\''
@@ -204,7 +206,7 @@ def test_every_surface_says_research_only() -> None:
     model = StandIn()
     reading = Reader(model).read(scribble(7), "dermoscopy")
     _, found = Reader(model).search("a dark spot", 3)
-    surfaces = [frame.header(model), frame.about(model), frame.footer(), reading.classes, reading.origin]
+    surfaces = [frame.header(model), frame.about(model), frame.footer(), reading.classes, reading.written.origin]
     for surface in [*surfaces, reading.similar, found]:
         assert "Research use only, never a diagnosis." in surface
     for endpoint in (Answers.classify, Answers.find_notes, Answers.find_images, Answers.write_note):
@@ -231,12 +233,7 @@ def test_a_model_without_text_still_classifies_and_shows_similar_pictures() -> N
 
 def test_a_refused_picture_clears_what_was_shown() -> None:
     reading = Reader(StandIn()).read(PictureError("notes.jpg is no picture."), "dermoscopy")
-    assert "notes.jpg" in reading.alert and not reading.note and "dn-classes" not in reading.classes
-
-
-def test_a_strategy_that_needs_a_language_model_says_so() -> None:
-    alert, note, _ = Reader(StandIn()).compose({"label": "melanoma"}, "m+p1", demographics=False)
-    assert note is None and "language model" in alert
+    assert "notes.jpg" in reading.alert and reading.written.note is None and "dn-classes" not in reading.classes
 
 
 @pytest.mark.parametrize(
@@ -286,7 +283,7 @@ def test_colours_can_be_read() -> None:
     assert len(blocks) == 2  # light, dark
     for block in blocks:
         colours = dict(re.findall(r"--dn-([a-z-]+): (#[0-9a-f]{6})", block))
-        for kind in ("caution", "alert"):
+        for kind in ("caution", "alert", *(each.css for each in VERDICTS)):
             assert contrast(colours[f"{kind}-ink"], colours[f"{kind}-ground"]) >= 4.5, (kind, colours)
 
 
