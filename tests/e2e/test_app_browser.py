@@ -3,123 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY, find_chromium
+from browsing import Served, chromium, close_pages, drop, keep, open_page, serving
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from train.datasets.drawn import draw
 
 pytestmark = pytest.mark.browser
-SCREENSHOTS = REPOSITORY / "screenshots"
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-WIRING_MS = 1000  # Gradio draws a page a moment before its buttons do anything; nobody is as fast as a test
-PATIENCE_SECONDS = 180  # a test run is seldom alone on its cores
 expect.set_options(timeout=60_000)
-# Writes down every name the server looks up; Python imports `sitecustomize` by itself when it starts.
-EAVESDROPPER = """
-import os, sys
-def heard(event, arguments):
-    if event == "socket.getaddrinfo":
-        with open(os.environ["LOOKUPS"], "a") as stream:
-            stream.write(f"{arguments[0]}\\n")
-sys.addaudithook(heard)
-"""
-
-
-@dataclass(frozen=True)
-class Served:
-    """A running app."""
-
-    url: str
-    seconds: float  # from the command to the first answer
-    work_seconds: float  # processor time it took: what it would take alone, were all of it one thread
-    lookups: Path
-    uploads: Path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def processor_seconds(pid: int) -> float | None:
-    """User and system time of a process so far; None where there is no /proc."""
-    stat = Path(f"/proc/{pid}/stat")
-    if not stat.exists():
-        return None
-    ticks = stat.read_text().rsplit(")", 1)[1].split()[11:13]
-    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture(scope="module")
 def served(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    work = tmp_path_factory.mktemp("app")
-    (work / "sitecustomize.py").write_text(EAVESDROPPER)
-    port = free_port()
-    environment = os.environ | {
-        "DERMNOTE_MODEL": str(bundle_folder),
-        "GRADIO_SERVER_PORT": str(port),
-        "GRADIO_TEMP_DIR": str(work / "uploads"),
-        "PYTHONPATH": str(work),
-        "LOOKUPS": str(work / "lookups.txt"),
-    }
-    environment.pop("GRADIO_ANALYTICS_ENABLED")  # the app must see to that by itself
-    log = work / "log.txt"
-    begun = time.monotonic()
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=REPOSITORY, env=environment, stdout=stream, stderr=subprocess.STDOUT
-        )
-    try:
-        while True:
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() - begun < PATIENCE_SECONDS, log.read_text()
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.05)
-        seconds = time.monotonic() - begun
-        worked = processor_seconds(process.pid) or seconds
-        yield Served(f"http://127.0.0.1:{port}", seconds, worked, work / "lookups.txt", work / "uploads")
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-    assert "Traceback" not in log.read_text()
+    with serving(bundle_folder, tmp_path_factory.mktemp("app")) as served:
+        yield served
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=find_chromium(), args=list(FLAGS))
-        yield chromium
-        chromium.close()
+    with chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(autouse=True)
 def _closed_pages(browser: Browser) -> Iterator[None]:
-    """Every open page holds connections to the app, and a browser keeps only a few to one address."""
     yield
-    for context in browser.contexts:
-        context.close()
+    close_pages(browser)
 
 
 @pytest.fixture(scope="module")
@@ -131,28 +47,6 @@ def lesion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     exif.get_ifd(0x8825)[1] = "N"
     draw(99, 6, 320).save(path, exif=exif)
     return path
-
-
-def open_page(browser: Browser, served: Served, width: int = 1280, scheme: str = "light") -> tuple[Page, list[str]]:
-    """A fresh page, and the list of requests that went anywhere but to the app."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)  # type: ignore[arg-type]
-    page, outside = context.new_page(), []
-    page.on("request", lambda sent: sent.url.startswith((served.url, "data:", "blob:")) or outside.append(sent.url))
-    page.set_default_timeout(60_000)
-    page.goto(served.url)
-    expect(page.get_by_role("heading", name="DermNote", level=1)).to_be_visible()
-    page.wait_for_timeout(WIRING_MS)
-    return page, outside
-
-
-def drop(page: Page, path: Path) -> None:
-    page.locator("input[type=file]").first.set_input_files(str(path))
-
-
-def keep(page: Page, name: str) -> None:
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.wait_for_timeout(400)  # bars grow in
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
 def test_the_first_page_is_there_in_time(browser: Browser, served: Served) -> None:
@@ -234,7 +128,7 @@ def test_a_text_file_named_jpg_gets_one_clear_line_beside_the_input(
 
 def test_a_note_is_written_from_what_is_known(browser: Browser, served: Served) -> None:
     page, _ = open_page(browser, served)
-    page.get_by_text("Write it from what you know").click()
+    page.get_by_text("Write a note from what you know").click()
     page.get_by_label("Description of the findings").fill("a blue-gray veil")
     page.get_by_label("Tell age, sex and place").check()
     note = page.get_by_label("Written note")
@@ -247,6 +141,16 @@ def test_a_note_is_written_from_what_is_known(browser: Browser, served: Served) 
     page.get_by_label("Age in years").fill("old")
     page.get_by_role("button", name="Write the note").click()
     expect(page.locator("#form-alert [role=alert]")).to_contain_text("age")
+
+
+def test_where_no_language_model_is_set_up_it_is_said_and_nothing_can_be_sent(browser: Browser, served: Served) -> None:
+    page, _ = open_page(browser, served)
+    page.get_by_text("Write a note from what you know").click()
+    for strategy in ("M+P1:", "M+P2:", "P3:", "MIX:"):
+        page.get_by_label("Strategy", exact=True).click()
+        page.get_by_role("option", name=strategy).click()
+        expect(page.locator("#destination")).to_contain_text("No language model is set up here")
+        expect(page.get_by_role("button", name="Write the note")).to_be_disabled()
 
 
 @pytest.mark.parametrize(("name", "width", "scheme"), [("dark", 1280, "dark"), ("narrow", 390, "light")])

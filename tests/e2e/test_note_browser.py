@@ -1,0 +1,142 @@
+"""A note by a language model as a visitor meets it: told where it goes, shown claim by claim, taken away as a file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browsing import Served, chromium, close_pages, keep, open_page, serving
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.llm_server import LlmServer, running
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=60_000)
+KEY = "sk-the-owners-own-key"
+REPORT = {
+    "report": "A symmetric lesion with a sharp border. ${1+1} {{value}} <b>No blue-gray areas.</b>",
+    "stated_class": "melanocytic nevus",
+    "stated_malignancy": "benign",
+}
+
+
+@pytest.fixture(scope="module")
+def llm() -> Iterator[LlmServer]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def served(bundle_folder: Path, llm: LlmServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    settings = {"OPENAI_BASE_URL": llm.url, "OPENAI_API_KEY": KEY, "DERMNOTE_LLM": "some-model"}
+    with serving(bundle_folder, tmp_path_factory.mktemp("app"), **settings) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(autouse=True)
+def _closed_pages(browser: Browser) -> Iterator[None]:
+    yield
+    close_pages(browser)
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_label(label, exact=True).click()
+    page.get_by_role("option", name=option).click()
+
+
+def read_an_example(page: Page) -> None:
+    page.locator(".dn-example").first.click()
+    expect(page.locator(".dn-classes li")).to_have_count(8)
+    page.get_by_text("Write a note from what you know").click()
+
+
+def downloaded(page: Page) -> dict[str, Any]:
+    with page.expect_download() as coming:
+        page.get_by_role("button", name="Download note and audit").click()
+    assert coming.value.suggested_filename == "dermnote-note.json"
+    return json.loads(coming.value.path().read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"),
+    [("claims", 1280, "light"), ("claims-dark", 1280, "dark"), ("claims-narrow", 390, "light")],
+)
+def test_a_note_is_sent_for_on_a_click_and_comes_back_with_its_claims(
+    browser: Browser, served: Served, llm: LlmServer, name: str, width: int, scheme: str
+) -> None:
+    page, outside = open_page(browser, served, width, scheme)
+    read_an_example(page)
+    choose(page, "Diagnosis", "melanoma")
+    choose(page, "Strategy", "P3")
+    destination = page.locator("#destination")
+    expect(destination).to_contain_text("Sends the picture alone to 127.0.0.1")
+    expect(destination).to_contain_text("some-model")
+    before = len(llm.requests)
+    llm.script([{"name": "says", "text": json.dumps(REPORT)}])
+    send = page.get_by_role("button", name=re.compile(r"Send to 127\.0\.0\.1:\d+ and write the note"))
+    expect(send).to_be_enabled()
+    assert len(llm.requests) == before  # choosing sends nothing
+    press(page, send)
+    expect(page.locator("#claims mark.dn-claim-contradicted").first).to_contain_text("melanocytic nevus")
+    expect(page.locator("#claims .dn-outcome")).to_contain_text("contradict the record: diagnosis, malignancy.")
+    expect(page.locator("#claims .dn-legend li").first).to_contain_text("contradicted")
+    expect(page.locator("#claims .dn-marked")).to_contain_text("${1+1} {{value}} <b>")
+    assert len(llm.requests) == before + 1
+    keep(page, name)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert KEY not in page.content() and not outside
+
+
+def press(page: Page, send: Locator) -> None:
+    """Presses until the note is there: now and then the first press on a fresh page is never answered."""
+    for _ in range(3):
+        send.click()
+        with suppress(AssertionError):
+            expect(page.locator("#claims .dn-outcome strong")).not_to_be_empty(timeout=15_000)
+            return
+
+
+def test_note_and_audit_are_taken_away_and_an_edit_is_never_passed_off_as_checked(
+    browser: Browser, served: Served, llm: LlmServer
+) -> None:
+    page, outside = open_page(browser, served)
+    read_an_example(page)
+    choose(page, "Diagnosis", "melanoma")
+    page.get_by_role("button", name="Write the note").click()
+    expect(page.locator("#claims .dn-outcome")).to_contain_text("No claim contradicts")
+    record = downloaded(page)
+    assert record["strategy"] == "m" and record["record"] == {"label": "melanoma"} and not record["edited_by_hand"]
+    assert record["audit"]["contradicted"] is False
+    assert record["caution"] == "Research use only, never a diagnosis."
+    note = page.get_by_label("Written note")
+    note.fill("This record is of a skin lesion, diagnosed as a benign nevus.")
+    expect(page.locator(".dn-edited")).to_be_visible()
+    expect(page.locator("#claims .dn-marked")).to_be_hidden()
+    edited = downloaded(page)
+    assert edited["text"] == note.input_value() and edited["edited_by_hand"] and edited["audit"] is None
+    page.get_by_role("button", name="Check the edited note").click()
+    expect(page.locator("#claims .dn-outcome")).to_contain_text("contradict")
+    assert downloaded(page)["audit"]["contradicted"] is True
+    expect(page.get_by_role("button", name="Check the edited note")).to_be_hidden()
+    assert not outside
+
+
+def test_a_refused_key_is_one_line_beside_the_form(browser: Browser, served: Served, llm: LlmServer) -> None:
+    page, _ = open_page(browser, served)
+    read_an_example(page)
+    choose(page, "Strategy", "P3")
+    llm.script(["401"])
+    page.get_by_role("button", name=re.compile("Send to")).click()
+    expect(page.locator("#form-alert [role=alert]")).to_contain_text("OPENAI_API_KEY")
+    expect(page.get_by_label("Written note")).not_to_have_value("")  # what was there stays
