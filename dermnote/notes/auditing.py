@@ -14,14 +14,14 @@ from dermnote.notes.lexicon.names import Names, names_of
 from dermnote.notes.lexicon.options import options_of
 from dermnote.notes.polarity import read_contexts
 from dermnote.notes.reading.diagnoses import diagnosis_claims, find_names
-from dermnote.notes.reading.features import feature_claims, find_sections
+from dermnote.notes.reading.features import feature_claims, find_options, find_sections
 from dermnote.notes.reading.person import person_claims
 from dermnote.notes.reading.phrases import Phrases
 from dermnote.notes.reading.places import place_claims
 from dermnote.notes.reading.record import Record, read_record
 from dermnote.notes.reading.words import Word, read_words
 from dermnote.notes.schema import Note
-from dermnote.notes.verdicts import feature_verdict, record_verdict, states_features
+from dermnote.notes.verdicts import feature_verdict, record_verdict
 from dermnote.notes.vocabulary import BUILT_IN, Vocabulary, dermoscopy
 
 _RULES = sorted([*(Path(__file__).parent / "lexicon").glob("*.py"), *(Path(__file__).parent / "reading").glob("*.py")])
@@ -55,20 +55,15 @@ def audit(
     tables = options_of(vocabulary)
 
     namings = find_names(text, words, names)
-    named = {each.first for each in namings}.union(
-        *({first for first, _, _ in each.phrases.find(words)} for each in tables)
-    )
+    found = [find_options(words, options) for options in tables]
+    named = {each.first for each in namings}.union(first for each in found for first, _, _ in each)
     contexts = read_contexts(words, named)
-    told = [
-        *diagnosis_claims(words, namings, contexts),
-        *place_claims(words, contexts),
-        *person_claims(text, words, contexts),
-    ]
+    told = diagnosis_claims(words, namings, contexts)
+    told += [*place_claims(words, contexts), *person_claims(text, words, contexts)]
     claims = told if record is None else _judged(told, words, record, names)
-    checked = given if states_features(given, vocabulary) else {}
-    for options, sections in zip(tables, find_sections(words, tables), strict=True):
-        for claim in feature_claims(words, contexts, options, sections):
-            claims.append(replace(claim, verdict=feature_verdict(claim, options.feature, checked)))
+    for options, options_found, sections in zip(tables, found, find_sections(words, tables), strict=True):
+        for claim in feature_claims(words, contexts, options, options_found, sections):
+            claims.append(replace(claim, verdict=feature_verdict(claim, options.feature, given)))
     return sorted(claims, key=lambda claim: claim.span)
 
 

@@ -3,9 +3,10 @@
 The rules follow NegEx and ConText (Chapman 2001, Harkema 2009): trigger phrases that reach forward or backward until
 the clause ends. They are our own, in two sweeps over the words, because the libraries cost more than they bring here:
 
-- medspacy 1.3 installs 283 MB (57 packages), takes 1.4 s to import and load, and holds spaCy back at 3.7, whose thinc
-  is built for NumPy 1 and fails to import beside the NumPy 2 we need.
-- negspacy 1.1 resolves beside our pins (spaCy 3.8), but knows negation alone, no hedging, and wants entities found first.
+- medspacy 1.3 brings 283 MB and 1.4 s to import and load, and holds spaCy at 3.7, whose thinc is built for NumPy 1:
+  pip resolves it beside our pins, and the import then fails ("numpy.dtype size changed").
+- negspacy 1.1 works beside our pins but adds 235 MB (spaCy 3.8) and 0.7 s, knows negation alone and no hedging, and
+  expects the entities to be found already.
 - Neither knows what these notes are full of: a conclusion among rejected alternatives ("favours X; Y is the main
   differential"), lists after one "no" that end where the next finding starts, findings of the surrounding skin.
 """
@@ -15,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from functools import cache
 
-from dermnote.notes.lexicon.triggers import Reach, triggers
+from dermnote.notes.lexicon.reach import Reach
+from dermnote.notes.lexicon.triggers import triggers
 from dermnote.notes.reading.ahead import sweep_ahead
 from dermnote.notes.reading.behind import reach_behind
 from dermnote.notes.reading.context import Context

@@ -10,7 +10,7 @@ from dermnote.notes.lexicon.names import Names
 from dermnote.notes.reading.person import same_age
 from dermnote.notes.reading.places import compatible
 from dermnote.notes.reading.record import Record
-from dermnote.notes.vocabulary import Feature, Vocabulary
+from dermnote.notes.vocabulary import Feature
 
 
 def judge(claim: Claim, same: bool | None, *, clashes: bool = True) -> Verdict:
@@ -50,11 +50,6 @@ def feature_verdict(claim: Claim, feature: Feature, findings: Mapping[str, Any])
     if isinstance(listed, list | tuple | set | frozenset):
         return judge(claim, claim.value in listed)
     return "not checkable"
-
-
-def states_features(findings: Mapping[str, Any], vocabulary: Vocabulary) -> bool:
-    """Whether findings say anything of a vocabulary's features."""
-    return any(feature.name in findings for feature in vocabulary.features)
 
 
 def _same_diagnosis(claim: Claim, record: Record) -> bool:

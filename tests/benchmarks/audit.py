@@ -98,7 +98,12 @@ def wrong_diagnoses(rows: list[Row], missed: list[str]) -> list[Figure]:
             missed.append(f"[true {row['true_class']}, stated {row['stated_class']}, flagged {flagged}] {row['note']}")
     both = counts[True, True]
     return [
-        Figure("p3: flagged diagnoses that are wrong (precision)", _share(both, both + counts[True, False]), len(asked), 0.95),
+        Figure(
+            "p3: flagged diagnoses that are wrong (precision)",
+            _share(both, both + counts[True, False]),
+            len(asked),
+            0.95,
+        ),
         Figure("p3: wrong diagnoses flagged (recall)", _share(both, both + counts[False, True]), len(asked), 0.95),
     ]
 
@@ -108,7 +113,11 @@ def false_alarms(rows: list[Row], missed: list[str]) -> list[Figure]:
     asked = [row for row in rows if row["strategy"] in ("m+p1", "m+p2") and row.get("true_class")]
     alarms = [row for row in asked if _flagged(row)]
     missed.extend(f"[false alarm, {row['true_class']}, {row.get('true_subtype')}] {row['note']}" for row in alarms)
-    return [Figure("m+p1, m+p2: false contradicted diagnosis", _share(len(alarms), len(asked)), len(asked), 0.02, at_most=True)]
+    return [
+        Figure(
+            "m+p1, m+p2: false contradicted diagnosis", _share(len(alarms), len(asked)), len(asked), 0.02, at_most=True
+        )
+    ]
 
 
 def named_findings(rows: list[Row], missed: list[str]) -> list[Figure]:
@@ -131,7 +140,7 @@ def named_findings(rows: list[Row], missed: list[str]) -> list[Figure]:
 
 
 def masked_classes(rows: list[Row]) -> list[Figure]:
-    """How often a bag-of-words classifier tells the class of masked notes, above chance (the share of the commonest)."""
+    """How often a bag-of-words classifier tells the class of masked notes, above chance (the commonest one's share)."""
     by_strategy: dict[str, list[Row]] = defaultdict(list)
     lesions = {row["isic_id"]: row for row in rows if row.get("true_class")}
     for row in lesions.values():

@@ -1,1 +1,1 @@
-"""What the audit knows by heart, as tables: names of diagnoses, words of danger, places, and phrases that deny or hedge."""
+"""What the audit knows by heart, as tables: diagnoses, words of danger, places, and phrases that deny or hedge."""

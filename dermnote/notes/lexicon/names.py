@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from dermnote.notes.lexicon import diagnoses as known
 from dermnote.notes.lexicon.danger import DANGER
+from dermnote.notes.lexicon.kinds import KINDS, Kind
 from dermnote.notes.reading.phrases import Phrases
 from dermnote.notes.reading.words import forms
 from dermnote.notes.vocabulary import Vocabulary
@@ -27,7 +28,7 @@ class Name:
     """
 
     classname: str = ""
-    kind: known.Kind | None = None
+    kind: Kind | None = None
     danger: str = ""
     hedged: bool = False
     capitals: bool = False
@@ -44,16 +45,16 @@ class Names:
     """
 
     phrases: Phrases[Name]
-    adjectives: dict[str, dict[tuple[str, ...], known.Kind]] = field(default_factory=dict)
-    kinds: dict[str, known.Kind] = field(default_factory=dict)
+    adjectives: dict[str, dict[tuple[str, ...], Kind]] = field(default_factory=dict)
+    kinds: dict[str, Kind] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=32)
 def names_of(vocabulary: Vocabulary) -> Names:
-    """The names of a vocabulary's classes; those it shares with the built-in taxonomy bring all that is known of them."""
+    """The names of a vocabulary's classes; for those of the built-in taxonomy, all that is known."""
     classnames = {each.name for each in vocabulary.classes}
-    kinds = [kind for kind in known.KINDS if kind.classname in classnames]
-    adjectives: dict[str, dict[tuple[str, ...], known.Kind]] = {}
+    kinds = [kind for kind in KINDS if kind.classname in classnames]
+    adjectives: dict[str, dict[tuple[str, ...], Kind]] = {}
     for kind in kinds:
         adjectives.setdefault(kind.classname, {}).update({forms(word): kind for word in kind.adjectives})
     return Names(
@@ -63,7 +64,7 @@ def names_of(vocabulary: Vocabulary) -> Names:
     )
 
 
-def _entries(vocabulary: Vocabulary, kinds: list[known.Kind], *, built_in: bool) -> Iterator[tuple[str, Name]]:
+def _entries(vocabulary: Vocabulary, kinds: list[Kind], *, built_in: bool) -> Iterator[tuple[str, Name]]:
     """Names in order of precedence: of two alike the first counts."""
     for each in vocabulary.classes:
         yield each.name, Name(each.name)

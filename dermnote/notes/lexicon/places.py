@@ -69,9 +69,6 @@ ADJECTIVES = {
     "mucosal": ORAL,
     "labial": "lip",
 }
-LED_BY = frozenset(
-    {"on", "of", "from", "over", "in", "at", "to", "involving", "affecting", "onto", "located", "and", "or"}
-)
 ON = frozenset({"on", "of", "from", "over", "involving", "affecting", "onto"})
 HEADINGS = frozenset({"site", "location", "localization", "localisation", "body site", "region", "anatomical site"})
 WHOSE = frozenset(
@@ -158,3 +155,6 @@ NOT_BEFORE = frozenset(
         "it",
     ]
 )
+# Place words that are other words too ("the sole feature", "face of"), and what may stand behind them all the same.
+OTHERWISE = frozenset({"sole", "face", "back", "head"})
+BEHIND = frozenset(["of", "and", "or", "in", "with", "is", "show", "which", "for", "that", "at", "near", "skin"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from dermnote.notes.lexicon.triggers import BE, DETERMINERS, SEEN, Reach
+from dermnote.notes.lexicon.reach import Reach
+from dermnote.notes.lexicon.triggers import BE, DETERMINERS, SEEN
 from dermnote.notes.reading.context import Context, Found
 from dermnote.notes.reading.words import SENTENCE_ENDS, Word
 
@@ -29,7 +30,7 @@ class _Open:
     comma: bool = False
 
     def pass_comma(self, position: int, lists: int) -> None:
-        """A comma ends the reach, unless a list goes on behind it; `lists`: 2 an "or" follows, 1 an "and", 0 neither."""
+        """A comma ends the reach, unless a list goes on: `lists` is 2 where an "or" follows, 1 an "and", 0 neither."""
         self.comma, self.elsewhere = True, False
         goes_on = lists == 2 or (lists == 1 and self.first)
         if self.reach is not Reach.DIFFER and position != self.since and not goes_on:
@@ -47,11 +48,9 @@ class _Open:
             self.elsewhere = self.elsewhere and reach is not Reach.CONCLUDE
         elif reach is Reach.STOP:
             self.reach, self.weight, self.elsewhere = None, 0, False
-        elif reach is Reach.ELSEWHERE:
-            self.elsewhere = True
-        elif reach is Reach.ABSENT_AS:
+        elif reach in (Reach.ABSENT_AS, Reach.PREFERRED):
             self.reach, self.since = Reach.DENY, end
-        elif reach is not Reach.NOTHING:
+        elif reach not in (Reach.NOTHING, Reach.ELSEWHERE):
             self.reach = None  # a clause with its own verdict behind is over
 
 
@@ -64,14 +63,16 @@ def sweep_ahead(words: Sequence[Word], found: Sequence[Found], named: Collection
     position = 0
     while position < len(words):
         end, reach = starting.get(position, (position + 1, None))
-        contexts.extend(Context(state.reach, None, state.weight, state.elsewhere) for _ in range(position, end))
+        state.elsewhere = state.elsewhere or reach is Reach.ELSEWHERE  # "an adjacent nevus": its own noun too
+        for _ in range(position, end):
+            contexts.append(Context(state.reach, None, state.weight, state.elsewhere))
         if reach is not None:
             state.meet(reach, end, position <= sentence + 2)
         elif (form := words[position].form) in SENTENCE_ENDS:
             state, outer, sentence = _Open(), [], position + 1
             _ask(words, position, state)
         elif form == "(":
-            outer = [*outer[-DEEPEST:], replace(state)]
+            outer = [*outer, replace(state)] if len(outer) < DEEPEST else outer
         elif form == ")":
             state = outer.pop() if outer else state
         else:

@@ -1,17 +1,23 @@
-"""How far triggers reach back: to the clause's start, and over the commas of a list ("X, Y or Z cannot be excluded")."""
+"""How far triggers reach back: to the clause's start, and over the commas of a list ("X, Y or Z is excluded")."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from dermnote.notes.lexicon.triggers import FINITE, Reach
+from dermnote.notes.lexicon.reach import Reach
+from dermnote.notes.lexicon.triggers import FINITE
 from dermnote.notes.reading.context import Context, Found
 from dermnote.notes.reading.words import SENTENCE_ENDS, Word
 
 FARTHEST = 40  # words a trigger may reach back; keeps the time linear
 BEFORE_AND = 12  # words looked at to tell a list's last comma from a new clause
-_REACH_BACK = frozenset({Reach.DENIED, Reach.HEDGED, Reach.CONCLUDED, Reach.ABSENT_AS})
-_BARRIERS = frozenset({*_REACH_BACK, Reach.STOP, Reach.POINT, Reach.CONCLUDE})
+# What each trigger does to the words before it.
+_BACK = {
+    **{reach: reach for reach in (Reach.DENIED, Reach.HEDGED, Reach.CONCLUDED)},
+    Reach.ABSENT_AS: Reach.DENIED,
+    Reach.PREFERRED: Reach.CONCLUDED,
+}
+_BARRIERS = frozenset({*_BACK, Reach.STOP, Reach.POINT, Reach.CONCLUDE})
 _BEFORE_SKIN = 5
 _SKIN_STOPS = FINITE | frozenset(
     [
@@ -47,8 +53,8 @@ def reach_behind(
     """Adds to the contexts what the words behind decide."""
     barriers = {position for start, end, reach in found if reach in _BARRIERS for position in range(start, end)}
     for start, _, reach in found:
-        if reach in _REACH_BACK:
-            _reach(words, contexts, start, Reach.DENIED if reach is Reach.ABSENT_AS else reach, barriers, named)
+        if reach in _BACK:
+            _reach(words, contexts, start, _BACK[reach], barriers, named)
     inside = {position for start, end, _ in found for position in range(start, end)}
     for position, word in enumerate(words):
         if word.form == "?" and (position + 1 == len(words) or words[position + 1].start > word.end):
@@ -70,7 +76,7 @@ def _reach(
         form = words[position].form
         if position in barriers or form in SENTENCE_ENDS:
             return
-        if passed and (form in FINITE or form == ":" or (form == "with" and reach is Reach.DENIED)):
+        if passed and (form in FINITE or form == ":" or (form == "with" and _parts(words, position, reach))):
             return
         if form == "," and passed:
             following = words[position + 1].form
@@ -81,6 +87,11 @@ def _reach(
         joined = joined or (passed and form in ("and", "or", "nor", "/"))
         passed = passed or position in named
         contexts[position].behind = contexts[position].behind or reach
+
+
+def _parts(words: Sequence[Word], position: int, reach: Reach) -> bool:
+    """Whether a "with" parts what is judged from what stands before it: "favours X, with Y as the alternative"."""
+    return reach is Reach.DENIED or (position > 0 and words[position - 1].form == ",")
 
 
 def _ends_list(words: Sequence[Word], comma: int, barriers: Collection[int]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from dermnote.notes.lexicon.triggers import Reach
+from dermnote.notes.lexicon.reach import Reach
 
 Polarity = Literal["asserted", "denied", "hedged"]
 Found = tuple[int, int, Reach]  # a trigger: first word, last word (exclusive), what it does

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from dermnote.notes.claims import DIAGNOSIS, MALIGNANCY, SUBTYPE, Claim
-from dermnote.notes.lexicon.diagnoses import BETWEEN, Kind
+from dermnote.notes.lexicon.diagnoses import BETWEEN
+from dermnote.notes.lexicon.kinds import Kind
 from dermnote.notes.lexicon.names import Name, Names
 from dermnote.notes.reading.context import Context
 from dermnote.notes.reading.words import MARKS, Word
@@ -132,7 +134,7 @@ def _adjective(words: Sequence[Word], first: int, last: int, known: dict[tuple[s
 def _rivals(words: Sequence[Word], namings: Sequence[Naming]) -> set[Naming]:
     """Names of different things with nothing but "or" between them: neither is asserted."""
     rivals: set[Naming] = set()
-    for one, other in zip(namings, namings[1:], strict=False):
+    for one, other in pairwise(namings):
         between = {word.form for word in words[one.last : other.first]}
         differ = (one.name.classname, one.name.danger) != (other.name.classname, other.name.danger)
         if (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from dermnote.notes.claims import Claim
@@ -10,6 +11,7 @@ from dermnote.notes.reading.context import Context
 from dermnote.notes.reading.words import MARKS, SENTENCE_ENDS, Word
 
 LONGEST_HEADING = 4
+Named = tuple[int, int, tuple[str, ...]]
 _BEFORE_PART = 4
 # A border word before one of these tells of a part: "well-defined red lacunae", "a sharp blotch".
 PARTS = frozenset(
@@ -46,11 +48,19 @@ PARTS = frozenset(
         "area",
     ]
 )
-Sections = dict[int, tuple[int, int]]
+
+
+def find_options(words: Sequence[Word], options: Options) -> list[Named]:
+    """Where a text names options of a feature: first word, last word (exclusive), the options."""
+    return [each for each in options.phrases.find(words) if each[2]]
 
 
 def feature_claims(
-    words: Sequence[Word], contexts: Sequence[Context], options: Options, sections: Sequence[tuple[int, int]]
+    words: Sequence[Word],
+    contexts: Sequence[Context],
+    options: Options,
+    found: Sequence[Named],
+    sections: Sequence[tuple[int, int]],
 ) -> list[Claim]:
     """The claims of one feature.
 
@@ -58,16 +68,16 @@ def feature_claims(
         words: The note's words.
         contexts: Their contexts.
         options: The feature's table.
+        found: What `find_options` found for it.
         sections: Where the note speaks of this feature under a heading of its own; what stands outside does not
             count then, and of a feature with one option the first under a heading does.
     """
     feature, claims = options.feature, list[Claim]()
-    found = [each for each in options.phrases.find(words) if each[2]]
+    starts, headed = [first for first, _, _ in found], bool(sections)
     for start, end in sections or [(0, len(words))]:
-        headed = bool(sections)
-        for first, last, names in found:
+        for first, last, names in found[bisect_left(starts, start) : bisect_left(starts, end)]:
             context = contexts[first]
-            if not start <= first < end or _is_elsewhere(context, many=feature.many):
+            if context.elsewhere or (context.skin and feature.many and not headed):
                 continue
             if not headed and not _counts(words, first, last, options):
                 continue
@@ -95,10 +105,6 @@ def find_sections(words: Sequence[Word], tables: Sequence[Options]) -> list[list
     if current is not None:
         sections[current[0]].append((current[1], len(words)))
     return sections
-
-
-def _is_elsewhere(context: Context, *, many: bool) -> bool:
-    return context.elsewhere or (many and context.skin)
 
 
 def _counts(words: Sequence[Word], first: int, last: int, options: Options) -> bool:

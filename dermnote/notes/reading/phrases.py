@@ -33,31 +33,27 @@ class Phrases(Generic[T]):
 
     def longest_at(self, words: Sequence[Word], start: int) -> tuple[int, T] | None:
         """The longest phrase that begins at a word: where it ends (exclusive) and what it stands for."""
-        node, found = self._root.following.get(words[start].form), None
-        position, limit = start + 1, min(len(words), start + LONGEST)
-        while node is not None:
-            if node.meaning is not None:
-                found = (position, node.meaning)
-            if not node.following:
+        node = self._root.following.get(words[start].form)
+        if node is None:
+            return None
+        found, open_nodes = (start + 1, node.meaning) if node.meaning is not None else None, [node]
+        for position in range(start + 1, min(len(words), start + LONGEST)):
+            form = words[position].form
+            reached = [each.following[form] for each in open_nodes if form in each.following]
+            found = next(((position + 1, each.meaning) for each in reached if each.meaning is not None), found)
+            open_nodes = [*reached, *open_nodes] if form in self._skipped else reached
+            if not open_nodes:
                 break
-            while position < limit and (form := words[position].form) not in node.following and form in self._skipped:
-                position += 1
-            if position >= limit:
-                break
-            node = node.following.get(words[position].form)
-            position += 1
         return found
 
     def find(self, words: Sequence[Word]) -> list[tuple[int, int, T]]:
         """All phrases that do not overlap, from left to right: first word, last word (exclusive), meaning."""
-        found, position = [], 0
-        while position < len(words):
-            match = self.longest_at(words, position)
-            if match is None:
-                position += 1
-            else:
+        first_words, found, reached = self._root.following, [], 0
+        for position in [position for position, word in enumerate(words) if word[0] in first_words]:
+            match = self.longest_at(words, position) if position >= reached else None
+            if match is not None:
                 found.append((position, *match))
-                position = match[0]
+                reached = match[0]
         return found
 
 

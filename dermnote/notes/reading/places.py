@@ -6,13 +6,22 @@ from collections.abc import Sequence
 from functools import cache
 
 from dermnote.notes.claims import SITE, Claim
-from dermnote.notes.lexicon.places import ADJECTIVES, HEADINGS, NOT_BEFORE, ON, PLACES, THINGS, WHOSE
+from dermnote.notes.lexicon.places import (
+    ADJECTIVES,
+    BEHIND,
+    HEADINGS,
+    NOT_BEFORE,
+    ON,
+    OTHERWISE,
+    PLACES,
+    THINGS,
+    WHOSE,
+)
 from dermnote.notes.reading.context import Context
 from dermnote.notes.reading.phrases import Phrases
 from dermnote.notes.reading.words import Word, read_words
 
 _FARTHEST = 6  # words between "on" and the place
-_OF_IT = frozenset({"the", "this", "of", "a"})
 
 
 def place_claims(words: Sequence[Word], contexts: Sequence[Context]) -> list[Claim]:
@@ -46,23 +55,8 @@ def _is_bodily(words: Sequence[Word], first: int, last: int) -> bool:
     following = [word.form for word in words[last : last + 3]]
     if following[:1] == ["of"] and not ({"patient", "man", "woman"} & set(following) or _is_person(following)):
         return False
-    if following and words[first].form in ("sole", "face", "back", "head") and following[0].isalpha():
-        if following[0] not in (
-            "of",
-            "and",
-            "or",
-            "in",
-            "with",
-            "is",
-            "show",
-            "which",
-            "for",
-            "that",
-            "at",
-            "near",
-            "skin",
-        ):
-            return False
+    if following and words[first].form in OTHERWISE and following[0].isalpha() and following[0] not in BEHIND:
+        return False
     position = first - 1
     while position >= max(0, first - _FARTHEST):
         form = words[position].form

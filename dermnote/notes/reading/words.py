@@ -1,4 +1,4 @@
-"""Splits a note into words that compare equal whatever their spelling, number or case, each with its place in the text."""
+"""Splits a note into words that compare equal whatever their spelling, number or case, each with its place."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Word(NamedTuple):
 
 
 def read_words(text: str) -> list[Word]:
-    """The words and marks of a text in order, in time linear in its length; whatever is neither (hyphens) is skipped."""
+    """The words and marks of a text in order, in time linear in its length; hyphens and the like are skipped."""
     words = []
     for match in _WORD.finditer(text):
         start, end = match.span()

@@ -1,0 +1,72 @@
+"""Phrases that deny."""
+
+from __future__ import annotations
+
+from dermnote.notes.lexicon.reach import Reach
+
+_SEEN = (
+    "(seen|present|visible|identified|evident|apparent|detected|found|observed|recognised|noted|appreciated|discernible"
+    "|made out|convincing|demonstrated|recognizable|identifiable|noticed|appreciable|detectable|obvious|distinguishable"
+    "|there|shown|documented|recorded|described|reported|noticeable|pronounced|developed)"
+)
+_BE = "(|is|are|was|were|being)"
+_OUT = "(excluded|ruled out|dismissed|discarded|discounted|eliminated|out ruled|refuted)"
+
+DENIALS: dict[Reach, tuple[str, ...]] = {
+    Reach.NOTHING: (
+        "no (change|changes|increase|doubt|question|difference|history|treatment|intervention|problem|clear cut)",
+        "not (only|just|merely|simply|solely)",
+        "without (doubt|question|hesitation)",
+        "no (longer|other than)",
+        "none other than",
+        "not to mention",
+        "skin (lesion|tumour|cancer|type|tone|coloured|toned|markings|lines|growth|tag|fold)",
+        "not confirmed",
+        "not otherwise",
+    ),
+    Reach.DENY: (
+        *("no", "not", "without", "neither", "nor", "never", "none of", "denies", "nothing", "don't", "doesn't"),
+        *("isn't", "aren't", "wasn't", "weren't", "free of", "negative for", "devoid of", "w/o"),
+        "(|features|findings) against (|a|an|the) (|diagnosis of)",
+        (
+            "(rather than|instead of|as opposed to|unlike|in preference to|in contrast to|more likely than|"
+            "favoured over)"
+        ),
+        "(preferred over|preferred to|more than|over and above) ",
+        "(fails|failed) to (show|reveal|demonstrate|display)",
+        "(excluding|excluded are|absent are|missing are|lacking are)",
+        "(argues|speaks|argue|speak|militates|counts|weighs) against",
+        "(|is|are|was|were|be|been) (differentiated|distinguished) from",
+    ),
+    Reach.LACK: (
+        "(absence of|absent|lack of|lacks|lacking|lack|loss of|missing|paucity of|the absence of|the lack of)",
+    ),
+    Reach.DENIED: (
+        f"{_BE} (not|never|nowhere|n't) (|to) (|be) {_SEEN}",
+        f"(cannot|can not|can't|could not|couldn't) (be) {_SEEN}",
+        "(isn't|aren't|wasn't|weren't|not being) " + _SEEN,
+        f"{_BE} (absent|missing|lacking|wanting|nil|negative|inapparent|invisible|undetectable|unidentifiable)",
+        (
+            "(|is|are|was|were|seems|appears|appear|seem) (not) (|a|an) (likely|favoured|supported|suspected|"
+            "probable|diagnosed|the case|considered|typical|preferred|chosen|selected|in keeping|in question)"
+        ),
+        f"(is|are|was|were|has been|have been|can be|could be|may be|been) {_OUT}",
+        "(seems|appears|is|are|was|were|looks) (improbable|implausible|excluded|rejected|unlike)",
+        "(was|is|were|been|i|I|has been) (rejected|dismissed|discarded|discounted)",
+        "(do|does|did) not (fit|apply|match|explain)",
+        "(is|are) (at odds with|contradicted by|argued against)",
+        "(|is|are|was|were) (none|not applicable)",
+    ),
+    Reach.ABSENT_AS: (
+        (
+            f"{_BE} (absent|missing|lacking|not seen|not visible|not present|not evident) , (as|and so|"
+            "and neither|nor) (is|are|was|were)"
+        ),
+    ),
+    Reach.UNLIKELY: (
+        (
+            "(less likely|unlikely|less probable|improbable|least likely|less favoured|less convincing|"
+            "less probably|far less likely|very unlikely|unlikely to be|not likely|hardly|excluded|ruled out)"
+        ),
+    ),
+}
