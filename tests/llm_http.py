@@ -26,6 +26,10 @@ class Handler(BaseHTTPRequestHandler):
         super().setup()
         self.open_connections.add(self.connection)
 
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # a client that gave up waiting
+            super().handle()
+
     def finish(self) -> None:
         self.open_connections.discard(self.connection)
         with suppress(OSError):
@@ -47,8 +51,7 @@ class Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = self.llm.answer(self.command, address.path, dict(parse_qsl(address.query)), headers, body)
-        with suppress(ConnectionError):  # a client that gave up waiting
-            self._deliver(answer)
+        self._deliver(answer)
 
     def _deliver(self, answer: Answer) -> None:
         if answer.way == "none":

@@ -4,7 +4,8 @@
     OPENAI_BASE_URL=http://127.0.0.1:PORT/v1 python ...
 
 In a test: `with running() as server: server.script(["busy", None]); NoteWriter(base_url=server.url)`. Over HTTP the
-same by POST /script, e.g. {"next": [{"name": "busy", "seconds": 1}, null], "delay": 0.2}; GET /requests tells what came.
+same by POST /script, e.g. {"next": [{"name": "busy", "seconds": 1}, null], "delay": 0.2}; GET /requests tells what
+came.
 """
 
 from __future__ import annotations

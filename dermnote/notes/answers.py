@@ -17,7 +17,7 @@ from dermnote.taxonomy import BENIGN, MALIGNANT, PRECANCEROUS
 MALIGNANCIES = (BENIGN, PRECANCEROUS, MALIGNANT)
 LONGEST = 4000  # characters of one text; a model that repeats itself without end fills its token limit
 LONGEST_ANSWER = 100_000
-THOUGHTS = re.compile(r"\s*<think>.*?</think>", re.DOTALL)
+END_OF_THOUGHT = "</think>"  # what some models think aloud stands before it, drafts of the answer included
 NOTHING_SEEN = "none of those asked for"
 
 
@@ -88,8 +88,8 @@ def read_answer(text: str, prompt: Prompt, vocabulary: Vocabulary) -> dict[str, 
 
 
 def _object_in(text: str, keys: set[str]) -> dict[str, Any]:
-    """The first JSON object with all the keys, else the first; what a model thought before (<think>) is no answer."""
-    objects = list(_objects(THOUGHTS.sub("", text)[:LONGEST_ANSWER]))
+    """The first JSON object with all the keys, else the first."""
+    objects = list(_objects(text.rpartition(END_OF_THOUGHT)[2][:LONGEST_ANSWER]))
     if not objects:
         raise AnswerError("The answer holds no JSON object.")
     return next((each for each in objects if keys <= each.keys()), objects[0])

@@ -1,0 +1,94 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dermnote.errors import NotesError
+from dermnote.notes.vocabulary import BUILT_IN, Vocabulary, dermoscopy
+from dermnote.taxonomy import EIGHT
+
+SMALL = {
+    "name": "hair",
+    "picture": "a scalp",
+    "classes": [{"name": "alopecia areata"}, {"name": "tinea", "malignancy": "benign", "words": ["ringworm"]}],
+    "features": {"dots": {"choose": "many", "options": {"yellow": {}, "black": {"means": "cadaverized hairs"}}}},
+}
+
+
+def read(tmp_path: Path, values: object) -> Vocabulary:
+    path = tmp_path / "vocabulary.yaml"
+    path.write_text(values if isinstance(values, str) else yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    return Vocabulary.read(path)
+
+
+def changed(where: tuple[object, ...], value: object) -> dict:
+    """`SMALL` with one value put in its place; `...` takes it away."""
+    values = yaml.safe_load(yaml.safe_dump(SMALL))
+    inside = values
+    for key in where[:-1]:
+        inside = inside[key]
+    if value is ...:
+        del inside[where[-1]]
+    else:
+        inside[where[-1]] = value
+    return values
+
+
+def test_the_built_in_one_holds_the_papers_features_and_classes():
+    words = dermoscopy()
+    assert [feature.name for feature in words.features] == ["asymmetry", "border", "colours", "structures"]
+    assert words.classes == EIGHT
+    assert [feature.many for feature in words.features] == [False, False, True, True]
+    assert words.features[2].at_least == 1
+    assert len(list(BUILT_IN.glob("*.yaml"))) >= 1
+
+
+def test_a_file_is_read_with_its_defaults(tmp_path: Path):
+    words = read(tmp_path, SMALL)
+    (dots,) = words.features
+    assert (dots.title, dots.claim, dots.many, dots.at_least) == ("Dots", "dots", True, 0)
+    assert dots.choices == ["yellow", "black"]
+    assert dots.options[1].means == "cadaverized hairs"
+    assert [(each.name, each.words) for each in words.classes] == [("alopecia areata", ()), ("tinea", ("ringworm",))]
+
+
+def test_a_specialty_may_have_classes_alone(tmp_path: Path):
+    assert read(tmp_path, changed(("features",), ...)).features == ()
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "problem"),
+    [
+        (("name",), ..., "lacks 'name'"),
+        (("picture",), "", "lacks 'picture'"),
+        (("classes",), ..., "lacks 'classes'"),
+        (("clases",), [], "clases"),
+        (("classes",), "taxnomy", "must be 'taxonomy' or a list"),
+        (("classes",), [{"name": "only"}], "two classes or more"),
+        (("classes", 1), "tinea", "class 2"),
+        (("classes", 1, "name"), ["tinea"], "'name' of class 2"),
+        (("classes", 1, "words"), "ringworm", "must be a list of texts"),
+        (("features",), ["dots"], "'features'"),
+        (("features", "dots", "options"), {"yellow": {}}, "two options or more"),
+        (("features", "dots", "options", "black"), {"mean": "x"}, "mean"),
+        (("features", "dots", "choose"), "some", "must be one or many"),
+        (("features", "dots", "at_least"), 3, "from 0 to its number of options"),
+        (("features", "dots", "title"), 7, "'title' of feature 'dots'"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, where: tuple, value: object, problem: str):
+    with pytest.raises(NotesError, match=re.escape(problem)) as caught:
+        read(tmp_path, changed(where, value))
+    assert "vocabulary.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- b\n", "plain", "a: [", "a: !!python/object/apply:os.system ['true']"])
+def test_a_file_that_is_no_vocabulary(tmp_path: Path, text: str):
+    with pytest.raises(NotesError, match="vocabulary"):
+        read(tmp_path, text)
+
+
+def test_a_missing_file(tmp_path: Path):
+    with pytest.raises(NotesError, match="cannot be read"):
+        Vocabulary.read(tmp_path / "none.yaml")
