@@ -25,6 +25,7 @@ from train.writing.failures import Failures
 from train.writing.filling import from_parts, from_template, write_filled
 from train.writing.journal import Journal
 from train.writing.options import parse
+from train.writing.records import Records
 from train.writing.setup import Setup
 from train.writing.stopping import INCOMPLETE
 from train.writing.summary import print_next, print_requests, print_strategy
@@ -42,23 +43,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     cases = Cases.read(options.cases, splits=options.splits, sources=options.sources)
     if options.limit is not None:
         cases = cases.select(np.arange(min(options.limit, len(cases))))
+    records = Records(cases)
     if options.dry_run:
-        dry_run.show(setup, cases)
+        dry_run.show(setup, records)
         return 0
     tallies = {each.name: Tally() for each in setup.strategies}
     failures = Failures(options.out.with_name("failures.jsonl"))
     with Journal.open(options.out) as journal:
         if journal.repaired:
             print(journal.repaired)
-        outcome = write(setup, cases, journal, failures, tallies)
-    return report(setup, cases, journal, failures, tallies, outcome)
+        outcome = write(setup, records, journal, failures, tallies)
+    return report(setup, records, journal, failures, tallies, outcome)
 
 
-def write(setup: Setup, cases: Cases, journal: Journal, failures: Failures, tallies: dict[str, Tally]) -> Outcome:
+def write(setup: Setup, records: Records, journal: Journal, failures: Failures, tallies: dict[str, Tally]) -> Outcome:
     """Writes strategy after strategy: first those that ask, as they may find that nothing can or may be sent."""
     demographics, outcome = setup.options.demographics, Outcome()
     if setup.writer is not None:
-        outcome = write_asked(setup, setup.writer, cases, journal, failures, tallies)
+        outcome = write_asked(setup, setup.writer, records, journal, failures, tallies)
     for strategy in setup.strategies:
         tally = tallies[strategy.name]
         if strategy.made_of and outcome.stop is None:
@@ -67,12 +69,12 @@ def write(setup: Setup, cases: Cases, journal: Journal, failures: Failures, tall
             compose = from_template(tally, demographics=demographics)
         else:
             continue
-        write_filled(cases, journal, strategy.name, compose, Checker(setup.vocabulary), tally)
+        write_filled(records, journal, strategy.name, compose, Checker(setup.vocabulary), tally)
     return outcome
 
 
 def report(
-    setup: Setup, cases: Cases, journal: Journal, failures: Failures, tallies: dict[str, Tally], outcome: Outcome
+    setup: Setup, records: Records, journal: Journal, failures: Failures, tallies: dict[str, Tally], outcome: Outcome
 ) -> int:
     """Prints what was done and what comes next; the exit status.
 
@@ -82,9 +84,8 @@ def report(
     stop, asked = outcome.stop, [tallies[each.strategy.name] for each in setup.askings]
     if stop and stop.error and not sum(tally.asked + tally.from_cache for tally in asked):
         raise stop.error
-    case_ids = cases.table["case_id"].astype(str).tolist()
     for name, tally in tallies.items():
-        print_strategy(name, len(cases), tally, standing(journal, case_ids, name), failures, setup)
+        print_strategy(name, len(records), tally, standing(journal, records.case_ids, name), failures, setup)
     if setup.writer is not None:
         failures.finish()
         print_requests(setup, outcome, sum(tally.asked for tally in asked), failures)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from dermnote.errors import NotesError
 from dermnote.notes.faults import Usage
-from train.cases import Cases
 from train.writing.asking import Asker, settle_from_cache
 from train.writing.batch_results import BatchResults
 from train.writing.batch_state import BatchState
@@ -24,6 +23,7 @@ from train.writing.openai_batch import BatchRun
 from train.writing.outlook import look_ahead
 from train.writing.plan import Plan, make_plan, refuse_other_models, split_twins
 from train.writing.recorder import Recorder
+from train.writing.records import Records
 from train.writing.replies import ReplyCache
 from train.writing.setup import Setup
 from train.writing.stopping import Stop
@@ -53,7 +53,7 @@ class Outcome:
 
 
 def plan_run(
-    setup: Setup, cases: Cases, journal: Journal, cache: ReplyCache, tallies: dict[str, Tally]
+    setup: Setup, cases: Records, journal: Journal, cache: ReplyCache, tallies: dict[str, Tally]
 ) -> tuple[Plan, Decisions]:
     """What has to be asked, and what decides it.
 
@@ -69,7 +69,7 @@ def plan_run(
 
 
 def write_asked(
-    setup: Setup, writer: NoteWriter, cases: Cases, journal: Journal, failures: Failures, tallies: dict[str, Tally]
+    setup: Setup, writer: NoteWriter, cases: Records, journal: Journal, failures: Failures, tallies: dict[str, Tally]
 ) -> Outcome:
     """Brings the notes of every strategy that asks a language model up to date.
 

@@ -9,9 +9,9 @@ from dermnote.case import LesionMetadata
 from dermnote.notes.answers import AnswerError
 from dermnote.notes.request import Asking, NoteRequest
 from dermnote.notes.schema import Note
-from train.cases import Cases
 from train.writing.checking import Checker, contradictions, is_contradicted
 from train.writing.journal import Entry, Journal, Key
+from train.writing.records import Records
 from train.writing.replies import ReplyCache
 
 Policy = Literal["keep", "retry", "drop"]  # with a note that its record contradicts
@@ -50,13 +50,13 @@ class Decision:
 class Decisions:
     """Answers only from what is on disk, so that a run that was killed decides the same when it is started again."""
 
-    def __init__(self, cases: Cases, journal: Journal, cache: ReplyCache, checker: Checker, policy: Policy) -> None:
+    def __init__(self, cases: Records, journal: Journal, cache: ReplyCache, checker: Checker, policy: Policy) -> None:
         self._cases, self._journal, self._cache = cases, journal, cache
         self.checker, self.policy = checker, policy
 
     def request(self, row: int, asking: Asking, metadata: LesionMetadata) -> NoteRequest:
         """The first request for a case."""
-        return asking.about(metadata, str(self._cases.table["content_sha256"].iat[row]))
+        return asking.about(metadata, self._cases.picture(row))
 
     def stays(self, entry: Entry | None, request: NoteRequest, metadata: LesionMetadata) -> bool:
         """Whether a row is what would be written today, as far as can be told without reading it."""

@@ -7,19 +7,19 @@ from typing import Any
 
 from dermnote.notes.outgoing import outgoing_jpeg
 from dermnote.notes.writer import NoteWriter
-from train.cases import Cases
 from train.console import print_summary
 from train.writing.asked import plan_run
 from train.writing.decisions import Decisions, Job
 from train.writing.journal import Journal
 from train.writing.outlook import look_ahead
 from train.writing.plan import split_twins
+from train.writing.records import Records
 from train.writing.replies import ReplyCache
 from train.writing.setup import Setup
 from train.writing.tally import Tally
 
 
-def show(setup: Setup, cases: Cases) -> None:
+def show(setup: Setup, cases: Records) -> None:
     """Prints how many notes stand, what would be asked and what it would cost, and one request as a whole."""
     if setup.writer is None:
         print("None of these strategies asks a language model: nothing would be sent.")
@@ -45,7 +45,7 @@ def show(setup: Setup, cases: Cases) -> None:
     print("\nNothing was sent, nothing was written.")
 
 
-def _request(writer: NoteWriter, cases: Cases, decisions: Decisions, job: Job) -> dict[str, Any]:
+def _request(writer: NoteWriter, cases: Records, decisions: Decisions, job: Job) -> dict[str, Any]:
     """A request's body, its picture cut short."""
     request = decisions.request(job.row, job.asking, cases.metadata(job.row))
     jpeg = outgoing_jpeg(cases.images[job.row]) if job.asking.strategy.uses_picture else None

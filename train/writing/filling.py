@@ -13,11 +13,11 @@ from dermnote.notes.schema import Note, NoteRow
 from dermnote.notes.strategies import Strategy
 from dermnote.notes.template import template_note
 from dermnote.notes.vocabulary import Vocabulary
-from train.cases import Cases
 from train.writing.checking import Checker
 from train.writing.failures import Failures
 from train.writing.journal import Journal, content_digest
 from train.writing.plan import has_diagnosis, refuse_empty
+from train.writing.records import Records
 from train.writing.tally import Tally
 
 Compose = Callable[[str, LesionMetadata], Note | None]
@@ -25,7 +25,7 @@ PART_MISSING = "part missing"
 
 
 def write_filled(
-    cases: Cases, journal: Journal, strategy: str, compose: Compose, checker: Checker, tally: Tally
+    cases: Records, journal: Journal, strategy: str, compose: Compose, checker: Checker, tally: Tally
 ) -> None:
     """Brings the rows of a strategy up to date with what `compose` says today.
 
@@ -37,8 +37,7 @@ def write_filled(
         checker: Audits what is written.
         tally: Counts.
     """
-    case_ids = cases.table["case_id"].astype(str).tolist()
-    for row, case_id in enumerate(tqdm(case_ids, desc=f"writing {strategy} notes", unit="note", leave=False)):
+    for row, case_id in enumerate(tqdm(cases.case_ids, desc=f"writing {strategy} notes", unit="note", leave=False)):
         metadata = cases.metadata(row)
         note = compose(case_id, metadata)
         if note is None:

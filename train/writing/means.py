@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from train.cases import Cases
 from train.writing.budget import Budget
 from train.writing.decisions import Decisions
 from train.writing.recorder import Recorder
+from train.writing.records import Records
 from train.writing.replies import ReplyCache
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Means:
     """
 
     writer: NoteWriter
-    cases: Cases
+    cases: Records
     decisions: Decisions
     cache: ReplyCache
     recorder: Recorder

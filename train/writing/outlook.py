@@ -11,10 +11,10 @@ from dermnote.errors import PictureError
 from dermnote.notes.faults import Usage
 from dermnote.notes.outgoing import LONGEST_SIDE
 from dermnote.notes.request import Asking
-from train.cases import Cases
 from train.writing.decisions import Decisions, Job
 from train.writing.estimate import estimate, scaled
 from train.writing.prices import FREE, Price
+from train.writing.records import Records
 
 SAMPLE = 200  # requests that are looked at to tell what all of them take
 
@@ -56,7 +56,9 @@ class Outlook:
         return f"{said} (batch price)" if self.batch else said
 
 
-def look_ahead(jobs: Sequence[Job], cases: Cases, decisions: Decisions, price: Price | None, *, batch: bool) -> Outlook:
+def look_ahead(
+    jobs: Sequence[Job], cases: Records, decisions: Decisions, price: Price | None, *, batch: bool
+) -> Outlook:
     """Estimates from a sample, evenly taken."""
     sample = jobs[:: -(-len(jobs) // SAMPLE)] if jobs else []
     picture = (price or FREE).picture

@@ -11,9 +11,9 @@ from dermnote.case import LesionMetadata
 from dermnote.errors import NotesError
 from dermnote.notes.request import Asking
 from dermnote.notes.template import write_template
-from train.cases import Cases
 from train.writing.decisions import Decisions, Job
 from train.writing.journal import Journal
+from train.writing.records import Records
 from train.writing.tally import Tally
 
 
@@ -31,13 +31,12 @@ class Plan:
 
 
 def make_plan(
-    cases: Cases, journal: Journal, decisions: Decisions, askings: Sequence[Asking], tallies: dict[str, Tally]
+    cases: Records, journal: Journal, decisions: Decisions, askings: Sequence[Asking], tallies: dict[str, Tally]
 ) -> Plan:
     """Goes through every case and strategy; what stays and what has no metadata is counted in the tallies."""
     plan = Plan()
-    case_ids = cases.table["case_id"].astype(str).tolist()
     with tqdm(total=len(cases) * len(askings), desc="looking for notes", unit="note", leave=False) as bar:
-        for row, case_id in enumerate(case_ids):
+        for row, case_id in enumerate(cases.case_ids):
             metadata = cases.metadata(row)
             known = has_diagnosis(metadata)
             for asking in askings:

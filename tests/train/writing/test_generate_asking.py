@@ -86,7 +86,7 @@ def test_an_old_note_stays_while_its_successor_fails(
 def test_another_models_notes_are_not_replaced_unasked(generate: Generate, server: LlmServer, out: Path) -> None:
     generate("--strategy", "p3", "--model", "first")
     before = out.read_bytes()
-    with pytest.raises(NotesError, match="12 p3 notes by first.*--replace"):
+    with pytest.raises(NotesError, match=r"12 p3 notes by first.*--replace"):
         generate("--strategy", "p3", "--model", "second")
     assert out.read_bytes() == before and len(server.chats) == COUNT
     assert generate("--strategy", "p3", "--model", "second", "--replace") == 0

@@ -175,7 +175,7 @@ def test_a_run_without_batch_refuses_while_one_is_under_way(
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(openai_batch.BatchRun, "_wait", die)
         generate(*BATCH)
-    with pytest.raises(NotesError, match="under way.*--batch"):
+    with pytest.raises(NotesError, match=r"under way.*--batch"):
         generate("--strategy", "p3")
     assert not server.chats
 
