@@ -29,12 +29,12 @@ def request_for(strategy: str = "m+p1", metadata: LesionMetadata = MELANOMA, **o
     return asking.about(metadata, hashlib.sha256(small_jpeg()).hexdigest())
 
 
-def answer_to(writer: NoteWriter, request: NoteRequest | None = None) -> Reply:
+def answer_to(writer: NoteWriter, request: NoteRequest | None = None, *, picture: bool = True) -> Reply:
     """Asks once, and closes the client."""
 
     async def asked() -> Reply:
         try:
-            return await writer.ask(request or request_for(), small_jpeg())
+            return await writer.ask(request or request_for(), small_jpeg() if picture else None)
         finally:
             await writer.aclose()
 
