@@ -89,11 +89,12 @@ def report(
     if setup.writer is not None:
         failures.finish()
         print_requests(setup, outcome, sum(tally.asked for tally in asked), failures)
-    print_next(setup, unfinished=bool(stop or failures.count))
+    unfinished = bool(stop or failures.count or outcome.left)
+    print_next(setup, unfinished)
     if stop:
         print(f"{'error' if stop.error else 'stopped'}: {stop.reason}", file=sys.stderr)
         return stop.status
-    return INCOMPLETE if failures.count else 0
+    return INCOMPLETE if unfinished else 0
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dermnote.errors import NotesError
@@ -17,14 +16,13 @@ if TYPE_CHECKING:
 STORED = "The pictures of a batch lie at the server until it is collected."
 
 
-def get_consent(writer: NoteWriter, outlook: Outlook, *, yes: bool, ask: Callable[[str], str] = input) -> None:
+def get_consent(writer: NoteWriter, outlook: Outlook, *, yes: bool) -> None:
     """Says what will be sent where and asks whether it may; a server on this machine needs no consent.
 
     Args:
         writer: Who sends.
         outlook: What.
         yes: Whether the answer was given on the command line.
-        ask: Shows a question and returns the answer.
 
     Raises:
         NotesError: It may not, or there is nobody to ask.
@@ -39,11 +37,16 @@ def get_consent(writer: NoteWriter, outlook: Outlook, *, yes: bool, ask: Callabl
         print(STORED)
     if yes:
         return
-    if ask is input and not sys.stdin.isatty():
+    if not is_terminal():
         raise NotesError(f"Nobody can be asked whether this may be sent to {writer.host}.", "Add --yes if it may.")
     try:
-        answer = ask("Send? [y/N] ")
+        answer = input("Send? [y/N] ")
     except EOFError:
         answer = ""
     if answer.strip().lower() not in ("y", "yes"):
         raise NotesError("Nothing was sent.", "Add --limit or --dry-run to try things out.")
+
+
+def is_terminal() -> bool:
+    """Whether somebody sits there who can be asked."""
+    return sys.stdin.isatty()

@@ -114,6 +114,12 @@ class Journal:
             raise NotesError(f"{self.path} cannot be written: {error.strerror}.") from error
         self._remember(row, offset)
 
+    def holds(self, case_id: str, note: Note) -> bool:
+        """Whether this very note stands there, with this very audit."""
+        entry = self.entries.get((case_id, note.strategy))
+        checked = (note.audit or {}).get("checked", "")
+        return entry is not None and entry.content == content_digest(note) and entry.checked == checked
+
     def forget(self, key: Key) -> None:
         """Lets a row go when the file is closed."""
         if self.entries.pop(key, None):

@@ -34,6 +34,9 @@ class Recorder:
             error = NotesError(f"The record contradicts the note ({kinds}).", "See it with --on-contradiction keep.")
             self.failures.add(job.case_id, job.asking.strategy.name, error, CONTRADICTED)
             return
+        if self._journal.holds(job.case_id, note):  # asked once more, and no better for it
+            tally.kept += 1
+            return
         tally.replaced += job.key in self._journal.entries
         if asked:
             tally.asked += 1

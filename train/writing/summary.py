@@ -30,7 +30,9 @@ def print_strategy(name: str, cases: int, tally: Tally, found: Standing, failure
     rows["other rows in the file"] = found.others
     rows["words a note"] = found.words
     rows["notes"] = setup.options.out
-    print_summary(f"Notes of strategy {name}: {'written' if written else 'up to date'} (research use only)", rows)
+    missing = cases - tally.without_metadata - found.count
+    state = f"{missing:,} missing" if missing else "written" if written else "up to date"
+    print_summary(f"Notes of strategy {name}: {state} (research use only)", rows)
 
 
 def _share(found: Standing) -> str:
