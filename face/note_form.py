@@ -87,15 +87,15 @@ class NoteForm:
         choices = [self.strategy, self.modality, self.demographics]
         changes = [self.strategy.change, self.modality.change, self.demographics.change]
         gr.on(changes, self._say_where, choices, [self.destination, self.write], **LIGHT)
-        written = self.write.click(
+        self.asking = self.write.click(
             self._compose,
             [self.picture, *choices, *self.fields],
             self.shown,
-            show_progress_on=[self.written],
+            show_progress_on=[self.written, self.destination],  # the second stands where the button was pressed
             api_visibility="private",
             **WRITING,
         )
-        written.success(None, js=note_scripts.SHOW_NOTE, **LIGHT)
+        self.asking.success(None, js=note_scripts.SHOW_NOTE, **LIGHT)
         self.check.click(
             self._check,
             [self.kept, self.written, *self.fields],

@@ -78,7 +78,8 @@ class PictureTab:
 
     def _connect(self) -> None:
         shown = [self.alert, self.classes, self.similar, self.form.likeliest, self.form.take_class, *self.form.shown]
-        progress: dict[str, Any] = {"show_progress_on": [self.classes], **PRIVATE}
+        # A note that is still being written is of the picture before: it must not land under this one.
+        progress: dict[str, Any] = {"show_progress_on": [self.classes], "cancels": [self.form.asking], **PRIVATE}
         read = gr.on(
             [self.picture.upload, self.modality.input],
             self._read,
@@ -91,7 +92,7 @@ class PictureTab:
         read_example = self.strip.select(self._read_example, None, outputs, **progress)
         for done in (read, read_example):
             done.then(None, js=SHOW_RESULTS, **LIGHT)
-        self.picture.clear(lambda: _values(Reading()), None, shown, **LIGHT)
+        self.picture.clear(lambda: _values(Reading()), None, shown, cancels=[self.form.asking], **LIGHT)
 
     def _read(self, upload: Any, modality: str) -> tuple[Any, ...]:
         reading = self.reader.read(upload, modality)

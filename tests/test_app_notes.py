@@ -19,6 +19,7 @@ from PIL import Image
 from standin import StandIn, as_jpeg, scribble
 
 import app
+from dermnote.errors import ConfigError
 from dermnote.notes.faults import NoKeyError
 from dermnote.notes.strategies import STRATEGIES
 from dermnote.notes.writer import NoteWriter
@@ -276,3 +277,10 @@ def test_where_no_endpoint_is_set_up_it_is_said_and_the_button_is_off(unset: Not
         with pytest.raises(NoKeyError, match="OPENAI_BASE_URL"):
             Answers(StandIn(), unset).write_note(scribble(5), strategy=strategy, label="melanoma")
     assert can_ask("m", unset)
+
+
+def test_an_address_that_is_none_stops_the_app_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "my server")
+    with pytest.raises(ConfigError) as met:
+        app.build_demo(StandIn())
+    assert "OPENAI_BASE_URL" in str(met.value) and "\n" not in str(met.value)

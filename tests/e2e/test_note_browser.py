@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -140,3 +141,30 @@ def test_a_refused_key_is_one_line_beside_the_form(browser: Browser, served: Ser
     page.get_by_role("button", name=re.compile("Send to")).click()
     expect(page.locator("#form-alert [role=alert]")).to_contain_text("OPENAI_API_KEY")
     expect(page.get_by_label("Written note")).not_to_have_value("")  # what was there stays
+
+
+def test_a_note_still_being_written_never_lands_under_another_picture(
+    browser: Browser, served: Served, llm: LlmServer
+) -> None:
+    page, _ = open_page(browser, served)
+    read_an_example(page)
+    choose(page, "Strategy", "P3")
+    come, go_on = threading.Event(), threading.Event()
+
+    def hold(_: dict[str, Any]) -> None:
+        come.set()
+        go_on.wait(60)
+
+    llm.rule = hold
+    try:
+        page.get_by_role("button", name=re.compile("Send to")).click()
+        assert come.wait(60)
+        shown = page.locator("#read-column img").first
+        before = shown.get_attribute("src") or ""
+        page.locator(".dn-example").nth(1).click()
+        expect(shown).not_to_have_attribute("src", before)
+    finally:
+        go_on.set()
+        llm.rule = lambda body: None
+    page.wait_for_timeout(1500)
+    expect(page.get_by_label("Written note")).to_have_value(re.compile("^Class predicted by the model"))
