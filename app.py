@@ -3,6 +3,8 @@
     python app.py                                             # the embedded starter, on http://127.0.0.1:7860
     DERMNOTE_MODEL=org/name@revision python app.py            # a bundle of the Hugging Face Hub
     DERMNOTE_MODEL=bundle/ GRADIO_SERVER_PORT=8000 python app.py
+    OPENAI_API_KEY=... python app.py                          # notes by a language model too; DERMNOTE_LLM names it
+    OPENAI_BASE_URL=http://127.0.0.1:8000/v1 DERMNOTE_LLM=medgemma python app.py
 
 Research use only, never a diagnosis.
 """
