@@ -116,11 +116,14 @@ def test_note_and_audit_are_taken_away_and_an_edit_is_never_passed_off_as_checke
     choose(page, "Diagnosis", "melanoma")
     page.get_by_role("button", name="Write the note").click()
     expect(page.locator("#claims .dn-outcome")).to_contain_text("No claim contradicts")
+    note = page.get_by_label("Written note")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy the note").click()
+    page.wait_for_function("async (text) => await navigator.clipboard.readText() === text", arg=note.input_value())
     record = downloaded(page)
     assert record["strategy"] == "m" and record["record"] == {"label": "melanoma"} and not record["edited_by_hand"]
     assert record["audit"]["contradicted"] is False
     assert record["caution"] == "Research use only, never a diagnosis."
-    note = page.get_by_label("Written note")
     note.fill("This record is of a skin lesion, diagnosed as a benign nevus.")
     expect(page.locator(".dn-edited")).to_be_visible()
     expect(page.locator("#claims .dn-marked")).to_be_hidden()
@@ -168,3 +171,9 @@ def test_a_note_still_being_written_never_lands_under_another_picture(
         llm.rule = lambda body: None
     page.wait_for_timeout(1500)
     expect(page.get_by_label("Written note")).to_have_value(re.compile("^Class predicted by the model"))
+
+
+def test_the_server_looked_up_nobody_but_the_endpoint(served: Served) -> None:
+    """Runs last: what all of the above made the server ask the network for."""
+    asked = set(served.lookups.read_text().split()) if served.lookups.exists() else set()
+    assert asked <= {"127.0.0.1", "localhost", "None", "0.0.0.0"}, asked
