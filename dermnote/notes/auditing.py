@@ -68,8 +68,15 @@ def audit(
 
 
 def stated_diagnosis(claims: Sequence[Claim]) -> Claim | None:
-    """The one diagnosis a note ends up asserting: its firmest conclusion, of equally firm ones the last."""
-    asserted = [claim for claim in claims if claim.kind == DIAGNOSIS and claim.polarity == "asserted"]
+    """The one diagnosis a note ends up with: its firmest conclusion, of equally firm ones the last.
+
+    A note that asserts none may put one forward ("may represent X"): that one, if there is no second. Else None.
+    """
+    named = [claim for claim in claims if claim.kind == DIAGNOSIS]
+    asserted = [claim for claim in named if claim.polarity == "asserted"]
+    tentative = [claim for claim in named if claim.polarity == "hedged" and claim.weight]
+    if not asserted and len({claim.value for claim in tentative}) == 1:
+        return tentative[-1]
     return max(reversed(asserted), key=lambda claim: claim.weight, default=None)
 
 

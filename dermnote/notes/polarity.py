@@ -27,7 +27,7 @@ from dermnote.notes.reading.words import MARKS, Word
 # Some phrases reach whichever neighbour they have: "possible melanoma", "melanoma is possible".
 _EITHER_WAY = {
     Reach.UNLIKELY: (Reach.DENY, Reach.DENIED),
-    Reach.POSSIBLE: (Reach.HEDGE, Reach.HEDGED),
+    Reach.POSSIBLE: (Reach.MAYBE, Reach.HEDGED),
     Reach.LIKELIEST: (Reach.CONCLUDE, Reach.CONCLUDED),
 }
 _AFTER_ALL = MARKS | frozenset(
@@ -50,10 +50,12 @@ def read_contexts(words: Sequence[Word], named: Collection[int]) -> list[Context
 
 
 def _settled(words: Sequence[Word], start: int, end: int, reach: Reach) -> tuple[int, int, Reach]:
+    last = end == len(words) or words[end].form in _AFTER_ALL
+    if last and (reach is Reach.LACK or (reach is Reach.DENY and words[end - 1].form == "no")):  # "network: no"
+        return start, end, Reach.DENIED
     if reach not in _EITHER_WAY:
         return start, end, reach
     ahead, behind = _EITHER_WAY[reach]
-    last = end == len(words) or words[end].form in _AFTER_ALL
     return start, end, behind if last else ahead
 
 

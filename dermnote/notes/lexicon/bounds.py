@@ -12,7 +12,8 @@ BOUNDS: dict[Reach, tuple[str, ...]] = {
             "normal) (skin|tissue|epidermis)"
         ),
         "(skin|area|tissue|field) (around|outside|beyond|nearby|adjacent|next to)",
-        "(outside the lesion|unrelated|incidental|history of|previous|prior|previously)",
+        "(outside the lesion|unrelated|incidental|history of)",
+        "(previous|prior|earlier|former) (melanoma|nevus|lesion|scar|cancer|carcinoma|tumour|biopsy|excision)",
         (
             "(another|separate|second|unrelated|independent|different|similar smaller|similar|neighbouring|"
             "nearby|adjacent|further) (|small|smaller|tan|brown) (lesion|nevus|macule|papule|lentigo|spot)"

@@ -13,35 +13,22 @@ CONCLUSIONS: dict[Reach, tuple[str, ...]] = {
         "(is|are|was|seems|looks|being) more (likely|probable|plausible|convincing|fitting) (than)",
     ),
     Reach.POINT: (
-        (
-            "(favour|favours|favoured|favouring|suggest|suggests|suggesting|suggested|suggestive of|support|"
-            "supports|supporting)"
-        ),
-        ("(supportive of|indicate|indicates|indicating|indicative of|point|points|pointing) (|to|towards|toward|at)"),
-        "(consistent|compatible|concordant|congruent|agree|agrees|accords|accord|in line|in agreement) with",
-        (
-            "(in keeping with|fits|fit|fitting|fits with|fit with|matches|match|matching|typical of|typical for|"
-            "characteristic of)"
-        ),
-        (
-            "(characteristic for|diagnostic of|diagnostic for|classic for|classic of|classical for|classical of|"
-            "pathognomonic of)"
-        ),
-        (
-            "(pathognomonic for|classic|classical|textbook|evocative of|speaks for|speak for|speaking for|"
-            "argue for|argues for)"
-        ),
-        (
-            "(suspicious of|suspicious for|suspicion of|suspicion for|suspect|suspected|concerning for|"
-            "worrisome for|raises the suspicion of|suspicion is of)"
-        ),
-        ("(corresponds to|correspond to|corresponding to|mean|means|make|makes|making|lead to|leads to|imply|implies)"),
-        (
-            "(in favour of|in support of|represents|representing|probably|probable|likely|presumably|presumed|"
-            "presumptive|apparently|appears to be|seems to be|recognisable as|evidence of|evidence for|signs of|"
-            "features of|look of|appearance of|picture of|pattern of)"
-        ),
-        "(speak in favour of|tends towards|leans to|leans towards|lean towards|leaning towards|leaning to)",
+        "(favour|favoured|favouring|suggest|suggesting|suggested|suggestive of|support|supporting|supportive of)",
+        "(indicate|indicating|indicative of|point|pointing) (|to|towards|toward|at)",
+        "(consistent|compatible|concordant|congruent|agree|accord|in line|in agreement|align|aligns|aligned) with",
+        "(in keeping with|fit|fitting|fit with|match|matching|in favour of|in support of|mean|make|making)",
+        "(typical|characteristic|diagnostic|classic|classical|pathognomonic|hallmark) (of|for)",
+        "(classic|classical|textbook|evocative of|speak for|speaks for|speaking for|argue for|argues for)",
+        "(suspicious|suspicion|concerning|worrisome|concern|suspect|suspected) (|of|for)",
+        "(raises the suspicion of|suspicion is of|speak in favour of|represent|representing|recognisable as)",
+        "(correspond|corresponds|corresponding|lead|leads|leading) to",
+        "(imply|implies|probably|probable|likely|presumably|presumed|presumptive|apparently|appears to be|seems to be)",
+        "(|tend|tends|lean|leans|leaning|tip|tips the balance) (towards|toward)",
+        "(tend|tends|lean|leans|leaning|tip|tips the balance) to",
+    ),
+    Reach.SIGNS: (
+        "(evidence|sign|feature|look|appearance|picture|pattern|criteria|hallmark) (of|for)",
+        "(typical|characteristic|diagnostic) (feature|sign) of",
     ),
     Reach.CONCLUDE: (
         (

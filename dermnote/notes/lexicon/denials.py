@@ -33,6 +33,11 @@ DENIALS: dict[Reach, tuple[str, ...]] = {
             "favoured over)"
         ),
         "(preferred over|preferred to|more than|over and above) ",
+        "(differ|differs|different|distinct|point away|points away|away) from",
+        "less (in keeping with|consistent with|compatible with|typical of|suggestive of|characteristic of)",
+        "(|is|are|was|were) not (typical|characteristic|diagnostic|suggestive|indicative|evidence) of",
+        "(|is|are|was|were) not (consistent|compatible|in keeping|in line) with",
+        "(|is|are|was|were) not (typical|suspicious|concerning|likely) (for|of|to be)",
         "(fails|failed) to (show|reveal|demonstrate|display)",
         "(excluding|excluded are|absent are|missing are|lacking are)",
         "(argues|speaks|argue|speak|militates|counts|weighs) against",

@@ -13,63 +13,22 @@ _RIVAL = (
 )
 
 HEDGES: dict[Reach, tuple[str, ...]] = {
+    Reach.MAYBE: (
+        "(may|might|could|perhaps|maybe|possibility of|reminiscent of|look like|looks like a|looks as if)",
+        "(resemble|resembles|resembling|questionable|equivocal)",
+    ),
     Reach.HEDGE: (
-        *("may", "might", "could", "perhaps", "maybe", "possibility of", "questionable", "equivocal", "versus", "vs"),
-        *(
-            "mimic",
-            "mimics",
-            "mimicking",
-            "resemble",
-            "resembling",
-            "resembles",
-            "reminiscent of",
-            "similar to",
-            "unless",
-        ),
-        *(
-            "if",
-            "in case of",
-            "question of",
-            "compared with",
-            "compared to",
-            "arising from",
-            "arising in",
-            "developing in",
-        ),
-        *(
-            "developing within",
-            "developing from",
-            "arising within",
-            "evolving from",
-            "on top of",
-            "indistinguishable from",
-        ),
-        *(
-            "turn into",
-            "progress to",
-            "progression to",
-            "transformation",
-            "evolve into",
-            "precursor of",
-            "precursor to",
-        ),
-        *("risk of", "potential for", "hint of", "suggestion of", "doubtful", "r/o", "uncertain", "unclear", "whether"),
-        *(
-            "not necessarily",
-            "not certain",
-            "look like",
-            "looks like a",
-            "likened to",
-            "imitating",
-            "imitates",
-            "simulating",
-        ),
+        "(versus|vs|unless|if|in case of|question of|whether|uncertain|unclear|doubtful|r/o|not certain)",
+        "not (necessarily)",
+        "(mimic|mimicking|imitating|imitates|simulating|likened to|similar to|compared with|compared to)",
+        "(arising|developing|evolving) (from|in|within)",
+        "(turn into|evolve into|progress to|progression to|transformation|precursor of|precursor to|on top of)",
+        "(risk of|potential for|hint of|suggestion of|indistinguishable from)",
         (
-            "(difficult|hard|impossible|not possible|need|needed|necessary|important|try|tried) to (distinguish|"
-            "differentiate|separate|tell) (from|apart from)"
+            "(difficult|hard|impossible|not possible|need|needed|necessary|important|try|tried) to"
+            " (distinguish|differentiate|separate|tell) (from|apart from)"
         ),
         "(distinguish|differentiate|separate|tell) (from|it from|this from)",
-        "looks (like|as if)",
         "(can|could|may|might) (|also) (occur|be seen|be found|appear|happen) (in|with)",
         "(concern|concerns|worry|fear) (about|over|regarding|of)",
     ),
@@ -106,6 +65,7 @@ HEDGES: dict[Reach, tuple[str, ...]] = {
         "(in order to|so as to) (exclude|rule out)",
     ),
     Reach.HEDGED: (
+        "(would|could|should) not (|normally|usually) (have|show|display|look|explain|present|account|give)",
         f"{_CANNOT} (|yet) (be) {_OUT}",
         f"(is|are|was|were|has|have|been) (not|never) (|been) {_OUT}",
         f"(isn't|aren't|wasn't) {_OUT}",

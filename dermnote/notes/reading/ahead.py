@@ -10,10 +10,10 @@ from dermnote.notes.lexicon.triggers import BE, DETERMINERS, SEEN
 from dermnote.notes.reading.context import Context, Found
 from dermnote.notes.reading.words import SENTENCE_ENDS, Word
 
-_OPENS = frozenset({Reach.DENY, Reach.LACK, Reach.HEDGE, Reach.DIFFER})
+_OPENS = frozenset({Reach.DENY, Reach.LACK, Reach.HEDGE, Reach.MAYBE, Reach.DIFFER})
 _DENIES = frozenset({Reach.DENY, Reach.LACK})
-_WEIGHT = {Reach.POINT: 1, Reach.CONCLUDE: 2}
-_BREAKS = frozenset({Reach.STOP, *_WEIGHT})  # no list goes on beyond these
+_WEIGHT = {Reach.SIGNS: 1, Reach.POINT: 1, Reach.CONCLUDE: 2}
+_BREAKS = frozenset({Reach.STOP, Reach.POINT, Reach.CONCLUDE})  # no list goes on beyond these
 DEEPEST = 8  # nested brackets whose outer state is kept
 
 
@@ -39,10 +39,10 @@ class _Open:
     def meet(self, reach: Reach, end: int, first: bool) -> None:
         """Applies a trigger that ends before word `end`."""
         if reach in _OPENS:
-            if not (reach is Reach.HEDGE and self.reach is Reach.DIFFER):
+            if self.reach is not Reach.DIFFER or reach not in (Reach.HEDGE, Reach.MAYBE):
                 self.reach, self.since, self.first, self.named, self.comma = reach, end, first, False, False
         elif reach in _WEIGHT:
-            if self.reach is Reach.LACK or self.named or self.comma:
+            if reach is not Reach.SIGNS and (self.reach is Reach.LACK or self.named or self.comma):
                 self.reach = None
             self.weight = max(self.weight, _WEIGHT[reach])
             self.elsewhere = self.elsewhere and reach is not Reach.CONCLUDE
@@ -95,15 +95,18 @@ def _step(words: Sequence[Word], position: int, state: _Open, lists: int) -> Non
         state.reach = None if state.named or words[position - 1].form in BE else state.reach
     elif state.reach in _DENIES and form == "with" and state.named:
         state.reach = None
-    elif form == "over" and state.weight and state.named:  # "I favour a nevus over melanoma"
-        state.reach, state.since = Reach.DENY, position + 1
+    elif (
+        form in ("over", "than") and state.named
+    ):  # "favour a nevus over melanoma", "more like X than Y", "less so than Y"
+        state.reach = None if state.reach else Reach.DENY if state.weight else None
+        state.since, state.named = position + 1, False
 
 
 def _ask(words: Sequence[Word], position: int, state: _Open) -> None:
     """A question mark that touches the next word asks for it: "?melanoma"."""
     touching = position + 1 < len(words) and words[position + 1].start == words[position].end
     if words[position].form == "?" and touching:
-        state.reach, state.since = Reach.HEDGE, position + 1
+        state.reach, state.since = Reach.MAYBE, position + 1
 
 
 def _lists_go_on(words: Sequence[Word], starting: dict[int, tuple[int, Reach]]) -> list[int]:

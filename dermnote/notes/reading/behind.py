@@ -58,7 +58,7 @@ def reach_behind(
     inside = {position for start, end, _ in found for position in range(start, end)}
     for position, word in enumerate(words):
         if word.form == "?" and (position + 1 == len(words) or words[position + 1].start > word.end):
-            _reach(words, contexts, position, Reach.HEDGED, barriers, named)
+            _reach(words, contexts, position, Reach.MAYBE, barriers, named)
         elif word.form == "skin" and position not in inside:
             _mark_skin(words, contexts, position)
 

@@ -32,10 +32,15 @@ class Context:
     @property
     def polarity(self) -> Polarity:
         """Whether what the word names is asserted, denied or hedged."""
-        if self.behind is Reach.HEDGED:
+        if self.behind in (Reach.HEDGED, Reach.MAYBE):
             return "hedged"
         if self.behind is Reach.DENIED:
             return "hedged" if self.ahead is Reach.DENY else "denied"  # "neither can be excluded"
         if self.ahead in (Reach.DENY, Reach.LACK):
             return "denied"
         return "hedged" if self.ahead and self.behind is not Reach.CONCLUDED else "asserted"
+
+    @property
+    def tentative(self) -> bool:
+        """Whether what is hedged is put forward ("may be X"), and is no mere rival of something else."""
+        return self.behind is Reach.MAYBE or (self.ahead is Reach.MAYBE and self.behind is None)

@@ -56,7 +56,8 @@ def diagnosis_claims(words: Sequence[Word], namings: Sequence[Naming], contexts:
             continue
         values = tuple(dict.fromkeys(kind.value for kind in each.kinds))
         span = _span(words, each.first, each.last)
-        claims.append(Claim(DIAGNOSIS, each.name.classname, span, polarity, weight=context.weight, subtypes=values))
+        weight = int(context.tentative) if polarity == "hedged" else context.weight
+        claims.append(Claim(DIAGNOSIS, each.name.classname, span, polarity, weight=weight, subtypes=values))
         wide = _span(words, *each.widest)
         alike = "hedged" if polarity == "asserted" and _beside_or(words, each) else polarity
         claims.extend(Claim(SUBTYPE, value, wide, alike) for value in values)

@@ -17,11 +17,11 @@ _SEX = {
 _OLDEST = 120
 # "53-year-old", "53 years old", "53 y/o", "53yo", "aged 53", "age: 53 years", "in her 50s"; not "a 10-year-old scar".
 _AGE = re.compile(
-    r"\b(?P<years>\d{1,3})[\s-]{0,2}(?:(?:years?|yrs?)[\s-]{1,2}old|(?:years?|yrs?)\s{1,2}of\s{1,2}age|y\s?/?\s?o)\b"
+    r"\b(?P<years>\d{1,3})[\s-]{0,2}(?:(?:years?|yrs?)[\s-]{1,2}old|(?:years?|yrs?)\s{1,2}of\s{1,2}age|y\s?/?\s?o)\b(?:\s?(?P<sex>(?-i:[MF]))\b)?"
     r"(?![\s-]{1,2}(?:scar|lesion|mole|n(?:a)?ev|history|tattoo|wound|plaque|patch|nodule|papule))"
     r"|\bage[d]?\b\s?[:=]?\s?(?:of\s)?(?P<aged>\d{1,3})\b"
     r"|\bin\s(?:his|her|their|the)\s(?:early\s|mid[\s-]|late\s)?(?P<decade>[1-9]0)['’]?s\b"
-    r"|\b(?P<short>\d{1,3})\s?(?P<letter>[MF])\b",
+    r"|\b(?P<short>\d{1,3})\s?(?P<letter>(?-i:[MF]))\b",
     re.IGNORECASE,
 )
 
@@ -31,11 +31,9 @@ def person_claims(text: str, words: Sequence[Word], contexts: Sequence[Context])
     claims = []
     for match in _AGE.finditer(text):
         years = match["years"] or match["aged"] or match["short"]
-        if match["letter"]:
-            if match["letter"].islower():
-                continue  # "5 m" is a length
-            sex = FEMALE if match["letter"] == "F" else MALE
-            claims.append(Claim(SEX, sex, match.span("letter")))
+        for letter in ("sex", "letter"):
+            if match[letter]:
+                claims.append(Claim(SEX, FEMALE if match[letter] == "F" else MALE, match.span(letter)))
         if match["decade"]:
             claims.append(Claim(AGE, f"{match['decade']}s", match.span()))
         elif int(years) <= _OLDEST:
