@@ -210,9 +210,10 @@ class NoteWriter:
         with self.faults():
             # the client's own limit is one of silence: a server that sends a byte now and then never reaches it
             async with asyncio.timeout(self.timeout):
-                answer = await client.chat.completions.with_raw_response.create(**body)
+                # not chat.completions.create: it walks through the body for nothing, two fifths of the client's time
+                answer = await client.post("/chat/completions", body=body, cast_to=bytes)
         try:
-            return json.loads(answer.content)
+            return json.loads(answer)
         except ValueError:
             raise NotAnApiError(f"{self.host} answered with something that is no JSON.", CHECK_ADDRESS) from None
 
