@@ -21,5 +21,6 @@ HINTS: dict[type[faults.WriterError], str] = {
 
 def fault_line(error: DermNoteError) -> str:
     """The error's message and what can be done about it from here, in one line."""
+    unusable = "The model's answer cannot be used: " if isinstance(error, faults.MalformedError) else ""
     hint = HINTS.get(type(error), error.hint) if isinstance(error, faults.WriterError) else error.hint
-    return f"{error.message} {hint}".strip()
+    return f"{unusable}{error.message} {hint}".strip()

@@ -219,7 +219,7 @@ def test_an_edited_note_is_checked_anew_and_known_as_edited(reader: Reader, llm:
         ("dropped", "that the server runs"),
         ("page", "OPENAI_BASE_URL"),
         ("quota", "credit"),
-        ("wrong schema", "JSON schema"),
+        ("wrong schema", "answer cannot be used: "),
         ("refusal", "refuses"),
         ("cut off", "limit"),
         ("filtered", "content filter"),
