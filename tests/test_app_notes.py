@@ -20,11 +20,8 @@ from standin import StandIn, as_jpeg, scribble
 
 import app
 from dermnote.errors import ConfigError
-from dermnote.notes.faults import NoKeyError
 from dermnote.notes.strategies import STRATEGIES
 from dermnote.notes.writer import NoteWriter
-from face.answers import Answers
-from face.destination import can_ask, destination, press_words
 from face.reading import Reader
 from tests.llm_server import LlmServer, running
 
@@ -56,13 +53,6 @@ def llm() -> Iterator[LlmServer]:
 def reader(llm: LlmServer) -> Reader:
     writer = NoteWriter("some-model", base_url=llm.url, api_key=KEY, timeout=0.5, max_retries=0)
     return Reader(StandIn(), writer)
-
-
-@pytest.fixture
-def unset(monkeypatch: pytest.MonkeyPatch) -> NoteWriter:
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "DERMNOTE_LLM"):
-        monkeypatch.delenv(name, raising=False)
-    return NoteWriter()
 
 
 @contextmanager
@@ -244,39 +234,6 @@ def test_without_a_picture_nothing_is_sent(reader: Reader, llm: LlmServer) -> No
 def test_a_template_note_needs_no_picture_and_takes_no_refused_one_amiss(reader: Reader) -> None:
     written = reader.compose(None, "cropped", FIELDS, "m", demographics=False)
     assert written.note is not None and "melanoma" in written.note.text and "some-model" not in written.origin
-
-
-def test_what_goes_where_is_said_before_it_is_sent(llm: LlmServer) -> None:
-    writer = NoteWriter("some-model", base_url=llm.url, api_key=KEY)
-    told = destination("m+p1", writer, "dermoscopy", demographics=False)
-    assert "the picture, cropped to the lesion and the diagnosis, subtype, malignancy and description above" in told
-    assert f"<strong>{writer.host}</strong> (model some-model). Age, sex and place stay here." in told
-    assert "stay here" not in destination("m+p2", writer, "clinical", demographics=True)
-    assert "Sends the whole picture and" in destination("m+p2", writer, "clinical", demographics=True)
-    alone = destination("p3", writer, "clinical", demographics=True)
-    assert "Sends the whole picture alone" in alone and "only to check the note afterwards" in alone
-    assert "in two requests" in destination("mix", writer, "cropped", demographics=False)
-    assert "Nothing is sent" in destination("m", writer, "cropped", demographics=False)
-    for strategy in ASKED:
-        assert (
-            can_ask(strategy, writer) and press_words(strategy, writer) == f"Send to {writer.host} and write the note"
-        )
-    assert press_words("m", writer) == "Write the note" and KEY not in told
-
-
-def test_a_model_named_in_markup_is_escaped(llm: LlmServer) -> None:
-    writer = NoteWriter("<img src=x>", base_url=llm.url)
-    assert "<img" not in destination("p3", writer, "cropped", demographics=False)
-
-
-def test_where_no_endpoint_is_set_up_it_is_said_and_the_button_is_off(unset: NoteWriter) -> None:
-    for strategy in ASKED:
-        said = destination(strategy, unset, "dermoscopy", demographics=False)
-        assert "No language model is set up here: start the app with OPENAI_API_KEY" in said
-        assert not can_ask(strategy, unset) and press_words(strategy, unset) == "Write the note"
-        with pytest.raises(NoKeyError, match="OPENAI_BASE_URL"):
-            Answers(StandIn(), unset).write_note(scribble(5), strategy=strategy, label="melanoma")
-    assert can_ask("m", unset)
 
 
 def test_an_address_that_is_none_stops_the_app_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
