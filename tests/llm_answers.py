@@ -64,7 +64,15 @@ def _from_words(words: str) -> dict[str, Any]:
     if found is None:
         return {"type": "string"}
     choice = {"type": "string", "enum": found[1].split(", ")}
-    return {"type": "array", "items": choice} if words.startswith("a list") else choice
+    if not words.startswith("a list"):
+        return choice
+    fewest = re.search(r"at least (\d+)", words)
+    return {
+        "type": "array",
+        "items": choice,
+        "minItems": int(fewest[1]) if fewest else 0,
+        "maxItems": len(choice["enum"]),
+    }
 
 
 def instance(schema: dict[str, Any], chance: random.Random) -> Any:

@@ -171,6 +171,7 @@ def answer_with(fault: Fault | None, good: dict[str, Any]) -> Answer:
 
 # What servers say of an option they do not know.
 REFUSED = {
+    "minItems": (400, "Invalid schema for response_format 'note': In ('colours'), 'minItems' is not permitted.", ""),
     "json_schema": (400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported.", ""),
     "json_object": (422, "'response_format.type' must be 'text'", "response_format"),
     "temperature": (400, "Unsupported value: 'temperature' does not support 0.2 with this model.", "temperature"),
@@ -183,8 +184,9 @@ def refused_option(body: dict[str, Any], refused: set[str]) -> Answer | None:
     """The refusal of a request that uses an option out of `refused` (see `REFUSED`)."""
     form = (body.get("response_format") or {}).get("type")
     kinds = {part["type"] for each in body["messages"] if isinstance(each["content"], list) for part in each["content"]}
+    used = {*body, *kinds, form, *(name for name in ("minItems",) if name in json.dumps(body.get("response_format")))}
     for name in REFUSED:
-        if name in refused and (name in body or name == form or name in kinds):
+        if name in refused and name in used:
             status, message, param = REFUSED[name]
             return error(status, message, "unsupported_parameter", param)
     return None

@@ -51,7 +51,10 @@ def _properties(prompt: Prompt, vocabulary: Vocabulary) -> Iterator[tuple[str, d
 
 def _of_feature(feature: Feature) -> dict[str, Any]:
     choice = {"type": "string", "enum": feature.choices}
-    return {"type": "array", "items": choice} if feature.many else choice
+    if not feature.many:
+        return choice
+    # servers that hold the model to the schema would else let it say nothing, or one option over and over
+    return {"type": "array", "items": choice, "minItems": feature.at_least, "maxItems": len(feature.choices)}
 
 
 def _choices(answer: Answer, vocabulary: Vocabulary) -> tuple[str, ...]:
@@ -62,7 +65,8 @@ def _choices(answer: Answer, vocabulary: Vocabulary) -> tuple[str, ...]:
 
 def _in_words(schema: Mapping[str, Any]) -> str:
     if schema["type"] == "array":
-        return "a list of those that are seen, each one of: " + ", ".join(schema["items"]["enum"])
+        fewest = f" (at least {schema['minItems']})" if schema["minItems"] else ""
+        return f"a list of those that are seen{fewest}, each one of: " + ", ".join(schema["items"]["enum"])
     said = "one of: " + ", ".join(schema["enum"]) if "enum" in schema else "a text"
     return f"{said} ({schema['description']})" if schema.get("description") else said
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-FORMATS = ("json_schema", "json_object", "none")  # each asks less of the server than the one before
+FORMATS = ("json_schema", "plain_schema", "json_object", "none")  # each asks less of the server than the one before
+LIST_LENGTHS = ("minItems", "maxItems")  # what a plain schema lacks: some servers know no such limits
 LIMITS = ("max_tokens", "max_completion_tokens")
 # How servers name the answer's format when they cannot serve it: OpenAI, vLLM, llama.cpp.
 FORMAT_WORDS = (
@@ -39,8 +40,9 @@ class Dialect:
         chosen: dict[str, Any] = {self.limit: max_tokens}
         if self.temperature:
             chosen["temperature"] = temperature
-        if self.answer_format == "json_schema":
-            form = {"name": "note", "strict": True, "schema": dict(schema)}
+        if self.answer_format in ("json_schema", "plain_schema"):
+            sent = dict(schema) if self.answer_format == "json_schema" else _without_lengths(schema)
+            form = {"name": "note", "strict": True, "schema": sent}
             chosen["response_format"] = {"type": "json_schema", "json_schema": form}
         elif self.answer_format == "json_object":
             chosen["response_format"] = {"type": "json_object"}
@@ -53,12 +55,11 @@ class Dialect:
             return replace(self, limit="max_completion_tokens")
         if self.temperature and "temperature" in words:
             return replace(self, temperature=False)
+        if self.answer_format == "json_schema" and any(name.lower() in words for name in LIST_LENGTHS):
+            return replace(self, answer_format="plain_schema")
         if self.answer_format != "none" and any(word in words for word in FORMAT_WORDS):
-            return self._with_plainer_format()
+            return replace(self, answer_format="none" if self.answer_format == "json_object" else "json_object")
         return None
-
-    def _with_plainer_format(self) -> Dialect:
-        return replace(self, answer_format=FORMATS[FORMATS.index(self.answer_format) + 1])
 
     def plainest(self, other: Dialect) -> Dialect:
         """What both understand: two requests at once may each have learnt something else of the server."""
@@ -67,3 +68,11 @@ class Dialect:
             self.temperature and other.temperature,
             max(self.limit, other.limit, key=LIMITS.index),
         )
+
+
+def _without_lengths(schema: Mapping[str, Any]) -> dict[str, Any]:
+    properties = {
+        key: {name: value for name, value in each.items() if name not in LIST_LENGTHS}
+        for key, each in schema["properties"].items()
+    }
+    return {**schema, "properties": properties}

@@ -73,6 +73,12 @@ class UnknownModelError(WriterError):
     kind, fatal = "unknown model", True
 
 
+class NoSightError(WriterError):
+    """The model sees no pictures, and every request has one."""
+
+    kind, fatal = "no sight", True
+
+
 class NotAnApiError(WriterError):
     """Something answered that is no OpenAI-compatible server: a web page, a proxy's login."""
 

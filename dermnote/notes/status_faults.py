@@ -13,6 +13,7 @@ from dermnote.notes.faults import (
     FilteredError,
     KeyRefusedError,
     NoKeyError,
+    NoSightError,
     NotAnApiError,
     QuotaError,
     RequestRefusedError,
@@ -25,6 +26,12 @@ from dermnote.notes.faults import (
 LONGEST_QUOTE = 200  # characters of a server's words in a message
 NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|gsk|hf|nvapi|xai)[-_][\w*.…-]{6,}|(?<=Bearer )\S+")
+# vLLM, llama.cpp (with status 500), Ollama and OpenAI, of a model that knows words alone
+NO_SIGHT = re.compile(
+    r"image.{0,30}(?:not supported|only supported by)|(?:does not|doesn't) support.{0,30}image|at most 0 image"
+    r"|missing.{0,30}image input|not a multimodal model",
+    re.IGNORECASE,
+)
 CHECK_ADDRESS = "Check --base-url or OPENAI_BASE_URL: it mostly ends in /v1."
 
 
@@ -86,6 +93,8 @@ def status_fault(said: Said, endpoint: Endpoint, model: str) -> WriterError:
     message = f"{endpoint.host} answered {said.status}: {said.quote}"
     if said.status in (401, 402, 403, 404, 429):
         return _refused_caller(said, message, endpoint, model)
+    if NO_SIGHT.search(said.words):
+        return NoSightError(message, f"Choose a model that sees pictures instead of '{model}'.")
     if said.status in (408, 409) or (said.status >= 500 and said.status != 501):
         kind = SlowError if said.status == 408 else ServerFaultError
         fault = kind(message, "Run again later; notes already written are kept.", retryable=True)
@@ -124,8 +133,6 @@ def _refused_request(said: Said, message: str, endpoint: Endpoint) -> WriterErro
             NoKeyError(message, "Set OPENAI_API_KEY.") if missing else KeyRefusedError(message, "Check OPENAI_API_KEY.")
         )
     hint = "Another model may take it."
-    if "image" in words or "multimodal" in words or "content" in words:
-        hint = "Does the model see pictures? Choose one that does with --model."
     if said.status == 413 or "context" in words or "too large" in words:
         hint = "The server takes no request of this size: use --detail low, or raise the server's limit."
     fault = RequestRefusedError(message, hint)

@@ -98,6 +98,13 @@ def test_a_wrong_value_is_named(change: dict[str, object], problem: str):
         read({**SEEN, **change})
 
 
+def test_the_least_and_the_most_of_a_list_are_told_to_model_and_server():
+    colours = answer_schema(CLOSED, WORDS)["properties"]["colours"]
+    assert (colours["minItems"], colours["maxItems"]) == (1, 6)
+    assert '"colours": a list of those that are seen (at least 1), each one of: white' in describe_answer(CLOSED, WORDS)
+    assert '"structures": a list of those that are seen, each one of:' in describe_answer(CLOSED, WORDS)
+
+
 def test_a_missing_key_is_named():
     with pytest.raises(AnswerError, match=r'lacks the key "structures"'):
         read({key: value for key, value in SEEN.items() if key != "structures"})

@@ -39,6 +39,19 @@ def test_a_refused_option_is_left_out_then_and_ever_after(
     assert options(writer.body(request_for(), None)) == left
 
 
+def test_a_server_without_limits_for_lists_gets_the_schema_all_the_same(llm_server: LlmServer):
+    llm_server.refuse("minItems")
+    writer = NoteWriter("x", base_url=llm_server.url)
+    answer_to(writer)
+    first, second = (each.body["response_format"]["json_schema"] for each in llm_server.chats)
+    colours = first["schema"]["properties"].pop("colours")
+    plain = second["schema"]["properties"].pop("colours")
+    assert (colours.pop("minItems"), colours.pop("maxItems")) == (1, 6)
+    assert plain == colours
+    answer_to(writer)
+    assert len(llm_server.chats) == 3
+
+
 def test_a_server_that_has_none_of_it_implemented(llm_server: LlmServer):
     llm_server.rule = lambda body: "501" if "response_format" in body else None
     answer_to(NoteWriter("x", base_url=llm_server.url))
@@ -76,4 +89,5 @@ def test_what_two_learnt_apart_is_joined():
 
 def test_words_that_name_no_option_change_nothing():
     assert Dialect().without("Invalid picture.") is None
+    assert Dialect("plain_schema").without("'minItems' is not permitted.") is None
     assert Dialect("none", False, "max_completion_tokens").without("response_format temperature max_tokens") is None

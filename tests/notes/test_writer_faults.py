@@ -46,7 +46,11 @@ CASES = {
     "400": Case("400", faults.RequestRefusedError),
     "413": Case("413", faults.RequestRefusedError, says="--detail low"),
     "context": Case(status(400, "maximum context length is 128"), faults.RequestRefusedError, says="size"),
-    "no pictures": Case(status(400, "At most 0 image(s) may be provided"), faults.RequestRefusedError, says="pictures"),
+    "no sight, vLLM": Case(status(400, "At most 0 image(s) may be provided"), faults.NoSightError, says="pictures"),
+    "no sight, llama.cpp": Case(status(500, "image input is not supported - hint: ..."), faults.NoSightError),
+    "no sight, Ollama": Case(status(500, "this model is missing data required for image input"), faults.NoSightError),
+    "no sight, OpenAI": Case(status(400, "image_url is only supported by certain models."), faults.NoSightError),
+    "one bad picture": Case(status(400, "You uploaded an unsupported image."), faults.RequestRefusedError),
     "422": Case("422", faults.RequestRefusedError),
     "content filter 400": Case(status(400, "Filtered.", "content_filter"), faults.FilteredError),
     "quota": Case("quota", faults.QuotaError, says="credit"),
@@ -105,7 +109,7 @@ def test_what_was_paid_for_nothing_is_counted(llm_server: LlmServer, fault: str)
 def test_fatal_are_the_faults_that_every_request_would_meet():
     kinds = [each for each in vars(faults).values() if isinstance(each, type) and issubclass(each, faults.WriterError)]
     assert {each.__name__ for each in kinds if each.fatal} == {
-        *("NoKeyError", "KeyRefusedError", "QuotaError", "UnknownModelError", "NotAnApiError")
+        *("NoKeyError", "KeyRefusedError", "QuotaError", "UnknownModelError", "NoSightError", "NotAnApiError")
     }
     assert len({each.kind for each in kinds}) == len(kinds)
 
