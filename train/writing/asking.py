@@ -10,11 +10,11 @@ from tqdm.auto import tqdm
 
 from dermnote.errors import PictureError
 from dermnote.notes.faults import Usage, WriterError
-from dermnote.notes.outgoing import outgoing_jpeg
 from dermnote.notes.request import NoteRequest
 from train.writing.decisions import Decisions, Job
 from train.writing.estimate import estimate
 from train.writing.means import Means
+from train.writing.pictures import Ready, made_ready
 from train.writing.prices import FREE
 from train.writing.recorder import Recorder
 from train.writing.stopping import Stop, stopping_signals
@@ -41,6 +41,7 @@ class Asker:
         self._writer, self._cases, self._decisions = means.writer, means.cases, means.decisions
         self._cache, self._recorder, self._budget = means.cache, means.recorder, means.budget
         self._concurrency = concurrency
+        self._picture_tokens = (means.budget.price or FREE).picture
         self.usage, self.left = Usage(), 0
         self.stop: Stop | None = None
         self._failed_in_a_row = 0
@@ -51,10 +52,12 @@ class Asker:
             self.left += len(jobs)
             return
         self._stopped, self._freed = asyncio.Event(), asyncio.Event()
-        waiting = iter(jobs)
-        with tqdm(total=len(jobs), desc="asking for notes", unit="note", smoothing=0.1) as self._bar:
-            workers = [asyncio.ensure_future(self._work(waiting)) for _ in range(min(self._concurrency, len(jobs)))]
-            everyone = asyncio.gather(*workers)
+        count = min(self._concurrency, len(jobs))
+        with (
+            tqdm(total=len(jobs), desc="asking for notes", unit="note", smoothing=0.1) as self._bar,
+            made_ready(jobs, self._cases, ahead=count) as waiting,
+        ):
+            everyone = asyncio.gather(*(self._work(waiting) for _ in range(count)))
             with stopping_signals(self._end, everyone.cancel):
                 await self._finish(everyone)
             self.left += self._bar.total - self._bar.n
@@ -79,19 +82,19 @@ class Asker:
         self._stopped.set()
         self._freed.set()
 
-    async def _work(self, waiting: Iterator[Job]) -> None:
-        for job in waiting:
-            if await self._one(job):
+    async def _work(self, waiting: Iterator[tuple[Job, Ready]]) -> None:
+        for job, picture in waiting:
+            if await self._one(job, picture):
                 self._bar.update()
             if self.stop:
                 return
 
-    async def _one(self, job: Job) -> bool:
+    async def _one(self, job: Job, picture: Ready) -> bool:
         """Brings one job to its end; False if the run was stopped before that."""
         decision, asked = self._decisions.decide(job), False
         try:
             for _ in range(ATTEMPTS):
-                if decision.ask is None or not await self._ask(job, decision.ask):
+                if decision.ask is None or not await self._ask(job, decision.ask, await picture):
                     break
                 decision, asked = self._decisions.decide(job), True
         except (WriterError, PictureError) as error:
@@ -104,15 +107,14 @@ class Asker:
         self._recorder.write(job, decision.note, asked=asked)
         return True
 
-    async def _ask(self, job: Job, request: NoteRequest) -> bool:
+    async def _ask(self, job: Job, request: NoteRequest, jpeg: bytes | PictureError | None) -> bool:
         """Has a reply put into the cache; False if the run was stopped, or the money is used up."""
-        stored, price = self._cases.images[job.row], self._budget.price or FREE
-        worst, used = estimate(request, stored, price.picture).worst, Usage()
+        if isinstance(jpeg, PictureError):
+            raise jpeg
+        worst, used = estimate(request, self._cases.images[job.row], self._picture_tokens).worst, Usage()
         if not await self._admitted(worst):
             return False
         try:
-            # in a thread: encoding takes milliseconds, in which no other request would get on
-            jpeg = await asyncio.to_thread(outgoing_jpeg, stored) if request.asking.strategy.uses_picture else None
             reply = await self._writer.ask(request, jpeg)
             used = reply.usage
             self._cache.add(request.key, reply, job.asking.strategy.name, job.asking.model)

@@ -1,0 +1,219 @@
+"""How fast, how lean and how thrifty `train.generate_notes` asks a language model that takes 200 ms a reply.
+
+    python -m tests.benchmarks.notes --out notes.json
+
+Everything goes over real HTTP to `tests.llm_server` in a process of its own; the command runs in its own process too.
+Rates are taken on the server's clock, from the first request's arrival to the last reply, so that neither the start of
+Python nor the reading of the cases counts; the whole command is timed beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from openai import OpenAI
+from PIL import Image
+
+from dermnote.notes.outgoing import outgoing_jpeg
+from dermnote.notes.request import Asking
+from dermnote.notes.strategies import get_strategy
+from dermnote.notes.vocabulary import dermoscopy
+from dermnote.notes.writer import NoteWriter
+from dermnote.picture import encode_jpeg
+from tests.tiny_cases import NAMES, case_row
+from train import generate_notes
+from train.cases import Cases, schema
+
+STRATEGY = "m+p2"
+SEQUENTIAL = 25  # requests of the sequential loop; the rest of it is reckoned
+
+
+@dataclass
+class Figure:
+    """One line of the table."""
+
+    name: str
+    value: float
+    unit: str
+    target: str = ""
+    met: bool | None = None
+
+
+@dataclass
+class Run:
+    """One run of the command.
+
+    Attributes:
+        seconds: Of the whole process.
+        asking: From the first request's arrival to the last reply, by the server's clock.
+        requests: How many came.
+        memory: (requests so far, resident MB), about five times a second.
+    """
+
+    seconds: float
+    asking: float
+    requests: int
+    memory: list[tuple[int, float]]
+
+
+@contextmanager
+def server(delay: float) -> Iterator[str]:
+    """The stand-in server in its own process; its base URL."""
+    command = [sys.executable, "-m", "tests.llm_server", "--port", "0", "--delay", str(delay)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        yield process.stdout.readline().strip()
+        process.kill()
+
+
+def told(url: str, *, bodies: bool = False, forget: bool = False) -> dict[str, Any]:
+    """What the server has seen."""
+    address = url.removesuffix("/v1") + f"/requests?bodies={int(bodies)}"
+    request = urllib.request.Request(address, method="DELETE" if forget else "GET")
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
+
+
+def make_cases(folder: Path, count: int) -> Path:
+    """Cases with 256 px pictures as `train.prepare` stores them; fifty different ones, each with many digests."""
+    random = np.random.default_rng(0)
+    ys, xs = np.mgrid[:256, :256]
+    pictures = []
+    for _ in range(50):
+        spot = np.exp(-((xs - 128) ** 2 + (ys - 128) ** 2) / random.uniform(1e3, 6e3))[..., None]
+        pixels = np.array([200, 160, 140]) - spot * 120 + random.normal(0, 8, (256, 256, 1))
+        pictures.append(encode_jpeg(Image.fromarray(pixels.clip(0, 255).astype(np.uint8))))
+    (folder / "data").mkdir(parents=True)
+    rows = [case_row("train", number, number % 3, NAMES) for number in range(count)]
+    for number, row in enumerate(rows):
+        row["image"] = {"bytes": pictures[number % len(pictures)], "path": None}
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema()), folder / "data" / "train-00000-of-00001.parquet")
+    summary = {"classnames": list(NAMES), "sources": {"squares": {"licence": "cc0-1.0"}}, "splits": {}}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    return folder
+
+
+def arguments(cases: Path, out: Path, url: str, concurrency: int) -> list[str]:
+    where = ["--cases", str(cases), "--out", str(out), "--base-url", url]
+    return [*where, "--strategy", STRATEGY, "--concurrency", str(concurrency)]
+
+
+def run_command(cases: Path, out: Path, url: str, concurrency: int) -> Run:
+    """Runs the command in a process of its own, and watches it."""
+    told(url, forget=True)
+    started = time.perf_counter()
+    command = [sys.executable, "-m", "train.generate_notes", *arguments(cases, out, url, concurrency)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        memory: list[tuple[int, float]] = []
+        watcher = threading.Thread(target=watch, args=(process, url, memory))
+        watcher.start()
+        status = process.wait()
+    seconds = time.perf_counter() - started
+    watcher.join()
+    assert status == 0, f"the command ended with status {status}"
+    arrivals = [each["time"] for each in told(url, bodies=True)["requests"]]
+    return Run(seconds, max(arrivals) - min(arrivals) if arrivals else 0.0, len(arrivals), memory)
+
+
+def watch(process: subprocess.Popen[bytes], url: str, memory: list[tuple[int, float]]) -> None:
+    """Notes the process's resident memory until it ends (Linux only)."""
+    status = Path(f"/proc/{process.pid}/status")
+    while process.poll() is None and status.exists():
+        resident = [line for line in status.read_text().splitlines() if line.startswith("VmRSS")]
+        if resident:
+            memory.append((told(url)["chats"], int(resident[0].split()[1]) / 1024))
+        time.sleep(0.2)
+
+
+def sequential_loop(cases: Path, url: str) -> float:
+    """Seconds a request of a plain loop with the OpenAI client, the picture made ready in it as ours is."""
+    read = Cases.read(cases)
+    asking = Asking(get_strategy(STRATEGY), "gpt-4o-mini", dermoscopy())
+    writer = NoteWriter("gpt-4o-mini", base_url=url)
+    client = OpenAI(base_url=url, api_key="none")
+    started = time.perf_counter()
+    for row in range(SEQUENTIAL):
+        jpeg = outgoing_jpeg(read.images[row])
+        body = writer.body(asking.about(read.metadata(row), str(read.table["content_sha256"].iat[row])), jpeg)
+        client.chat.completions.create(**body)
+    return (time.perf_counter() - started) / SEQUENTIAL
+
+
+def growth(memory: list[tuple[int, float]], total: int) -> float:
+    """MB a thousand notes, from a quarter of the way (all is loaded by then) to the end."""
+    later = [(asked, resident) for asked, resident in memory if total / 4 <= asked < total]
+    asked, resident = np.array(later).T
+    return float(np.polyfit(asked / 1000, resident, 1)[0])
+
+
+def measure(folder: Path, url: str, count: int, delay: float, concurrency: int) -> list[Figure]:
+    few, many = make_cases(folder / "few", count), make_cases(folder / "many", 4 * count)
+    first = run_command(few, folder / "few.jsonl", url, concurrency)
+    again = run_command(few, folder / "few.jsonl", url, concurrency)
+    started = time.perf_counter()
+    with redirect_stdout(io.StringIO()):
+        generate_notes.main(arguments(few, folder / "few.jsonl", url, concurrency))
+    in_process = time.perf_counter() - started
+    loop = sequential_loop(few, url) * count
+    large = run_command(many, folder / "many.jsonl", url, concurrency)
+    ideal, asking = count * delay / concurrency, first.asking + delay
+    share, times, slope = ideal / asking, loop / asking, growth(large.memory, 4 * count)
+    return [
+        Figure(f"ideal, {count:,} notes", ideal, "s"),
+        Figure("asking, first request to last reply", asking, "s"),
+        Figure("share of the ideal rate", 100 * share, "%", ">= 90", share >= 0.9),
+        Figure("notes a second", count / asking, "1/s"),
+        Figure("whole command", first.seconds, "s"),
+        Figure(f"sequential loop ({SEQUENTIAL} requests measured, scaled)", loop, "s"),
+        Figure("times as fast as the loop", times, "x", ">= 25", times >= 25),
+        Figure("requests of the first run", first.requests, "", f"= {count}", first.requests == count),
+        Figure("requests of the second run", again.requests, "", "= 0", again.requests == 0),
+        Figure("second run, whole process", again.seconds, "s", "< 2", again.seconds < 2),
+        Figure("second run, in process", in_process, "s", "< 2", in_process < 2),
+        Figure(f"peak memory, {count:,} notes", max(mb for _, mb in first.memory), "MB"),
+        Figure(f"peak memory, {4 * count:,} notes", max(mb for _, mb in large.memory), "MB"),
+        Figure(f"memory growth within {4 * count:,} notes", slope, "MB/1,000 notes", "< 5", slope < 5),
+        Figure(f"share of the ideal rate, {4 * count:,} notes", 400 * ideal / (large.asking + delay), "%"),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--notes", type=int, default=1000)
+    parser.add_argument("--delay", type=float, default=0.2, help="seconds a reply takes")
+    parser.add_argument("--concurrency", type=int, default=32)
+    parser.add_argument("--out", type=Path, help="also write the figures as JSON")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, server(args.delay) as url:
+        figures = measure(Path(folder), url, args.notes, args.delay, args.concurrency)
+    print("| figure | value | target | met |\n|---|---|---|---|")
+    for each in figures:
+        met = "" if each.met is None else "yes" if each.met else "NO"
+        print(f"| {each.name} | {each.value:,.2f} {each.unit} | {each.target} | {met} |")
+    if args.out:
+        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+        machine = {"cores": os.cpu_count(), "machine": platform.machine(), "load_average": load}
+        told = {"machine": machine, "settings": {**vars(args), "out": None}, "figures": [asdict(f) for f in figures]}
+        args.out.write_text(json.dumps(told, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
