@@ -19,7 +19,7 @@ from dermnote.notes.reading.person import person_claims
 from dermnote.notes.reading.phrases import Phrases
 from dermnote.notes.reading.places import place_claims
 from dermnote.notes.reading.record import Record, read_record
-from dermnote.notes.reading.words import Word, read_words
+from dermnote.notes.reading.words import read_words
 from dermnote.notes.schema import Note
 from dermnote.notes.verdicts import feature_verdict, record_verdict
 from dermnote.notes.vocabulary import BUILT_IN, Vocabulary, dermoscopy
@@ -48,23 +48,16 @@ def audit(
     """
     vocabulary = vocabulary or dermoscopy()
     text, own_findings = (note.text, note.findings or {}) if isinstance(note, Note) else (note, {})
+    told, shown = _read(text, vocabulary)
+    if metadata is not None:
+        told = _judged(text, told, read_record(metadata, vocabulary), names_of(vocabulary))
     given = own_findings if findings is None else findings
-    record = None if metadata is None else read_record(metadata, vocabulary)
-    names = names_of(vocabulary)
-    words = read_words(text)
-    tables = options_of(vocabulary)
-
-    namings = find_names(text, words, names)
-    found = [find_options(words, options) for options in tables]
-    named = {each.first for each in namings}.union(first for each in found for first, _, _ in each)
-    contexts = read_contexts(words, named)
-    told = diagnosis_claims(words, namings, contexts)
-    told += [*place_claims(words, contexts), *person_claims(text, words, contexts)]
-    claims = told if record is None else _judged(told, words, record, names)
-    for options, options_found, sections in zip(tables, found, find_sections(words, tables), strict=True):
-        for claim in feature_claims(words, contexts, options, options_found, sections):
-            claims.append(replace(claim, verdict=feature_verdict(claim, options.feature, given)))
-    return sorted(claims, key=lambda claim: claim.span)
+    checked = [
+        replace(claim, verdict=feature_verdict(claim, feature, given))
+        for feature, claims in zip(vocabulary.features, shown, strict=True)
+        for claim in claims
+    ]
+    return sorted([*told, *checked], key=lambda claim: claim.span)
 
 
 def stated_diagnosis(claims: Sequence[Claim]) -> Claim | None:
@@ -93,9 +86,24 @@ def summarise(claims: Sequence[Claim]) -> dict[str, Any]:
     }
 
 
-def _judged(told: Sequence[Claim], words: Sequence[Word], record: Record, names: Names) -> list[Claim]:
+def _read(text: str, vocabulary: Vocabulary) -> tuple[list[Claim], list[list[Claim]]]:
+    """What a text claims of diagnosis and person, and of each feature, before anything is checked."""
+    words, tables = read_words(text), options_of(vocabulary)
+    namings = find_names(text, words, names_of(vocabulary))
+    found = [find_options(words, options) for options in tables]
+    named = {each.first for each in namings}.union(first for each in found for first, _, _ in each)
+    contexts = read_contexts(words, named)
+    told = diagnosis_claims(words, namings, contexts)
+    told += [*place_claims(words, contexts), *person_claims(text, words, contexts)]
+    sections = find_sections(words, tables)
+    shown = [feature_claims(words, contexts, *each) for each in zip(tables, found, sections, strict=True)]
+    return told, shown
+
+
+def _judged(text: str, told: Sequence[Claim], record: Record, names: Names) -> list[Claim]:
     """The claims with their verdicts, and the record's own words where the note repeats them."""
     claims = [replace(claim, verdict=record_verdict(claim, record, names)) for claim in told]
+    words = read_words(text) if record.own_words else []
     for kind, value in record.own_words:
         for first, last, _ in Phrases([(value, kind)]).find(words):
             claims.append(Claim(kind, value, (words[first].start, words[last - 1].end), "asserted", "supported"))

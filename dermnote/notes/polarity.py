@@ -22,7 +22,7 @@ from dermnote.notes.reading.ahead import sweep_ahead
 from dermnote.notes.reading.behind import reach_behind
 from dermnote.notes.reading.context import Context
 from dermnote.notes.reading.phrases import Phrases
-from dermnote.notes.reading.words import MARKS, Word
+from dermnote.notes.reading.words import MARKS, Word, forms
 
 # Some phrases reach whichever neighbour they have: "possible melanoma", "melanoma is possible".
 _EITHER_WAY = {
@@ -30,9 +30,7 @@ _EITHER_WAY = {
     Reach.POSSIBLE: (Reach.MAYBE, Reach.HEDGED),
     Reach.LIKELIEST: (Reach.CONCLUDE, Reach.CONCLUDED),
 }
-_AFTER_ALL = MARKS | frozenset(
-    ["than", "given", "because", "here", "on", "in", "as", "and", "but", "by", "if", "with", "though", "although"]
-)
+_AFTER_ALL = MARKS | frozenset(forms("than given because here on in as and but by if with though although"))
 
 
 def read_contexts(words: Sequence[Word], named: Collection[int]) -> list[Context]:

@@ -63,6 +63,10 @@ def read(text: str, kind: str) -> set[str]:
         ("The lesion shows marked asymmetry.", "asymmetry", {"asymmetric"}),
         ("No asymmetry.", "asymmetry", set()),
         ("Asymmetry: symmetric, round.", "asymmetry", {"symmetric"}),
+        ("Asymmetry: present. Border: sharp.", "asymmetry", {"asymmetric"}),
+        ("Asymmetry: none. Border: sharp.", "asymmetry", set()),
+        ("The border is well defined at the upper left.", "border", set()),
+        ("The border is well defined on all sides.", "border", {"sharp"}),
     ],
 )
 def test_options_are_read_in_their_own_words(text: str, kind: str, expected: set[str]) -> None:

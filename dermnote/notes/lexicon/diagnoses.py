@@ -6,6 +6,7 @@ Spellings (naevus, haemangioma, plural, hyphens, capitals) need no entry: words 
 from __future__ import annotations
 
 from dermnote.notes.lexicon.kinds import AK, BCC, BKL, DF, MEL, NV, SCC, VASC
+from dermnote.notes.reading.words import forms
 
 # More plain names of a class, in any case.
 NAMES: dict[str, tuple[str, ...]] = {
@@ -68,6 +69,4 @@ OTHERS = (
     *("cutaneous metastasis", "porokeratosis", "tinea", "atypical fibroxanthoma", "dermatofibrosarcoma"),
 )
 # Words that may stand between a name and its subtype: "nevus, NOS, dermal type".
-BETWEEN = frozenset(
-    {",", "(", "nos", "not", "otherwise", "specified", "type", "variant", "subtype", "kind", "and", "or", "/"}
-)
+BETWEEN = frozenset(forms(", ( nos not otherwise specified type variant subtype kind and or /"))

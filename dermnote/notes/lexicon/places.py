@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dermnote.notes.reading.words import forms
+
 HEAD, UPPER, LOWER, TRUNK = "head/neck", "upper extremity", "lower extremity", "torso"
 FRONT, BACK, SIDE = "anterior torso", "posterior torso", "lateral torso"
 PALMS, ORAL = "palms/soles", "oral/genital"
@@ -70,91 +72,20 @@ ADJECTIVES = {
     "labial": "lip",
 }
 ON = frozenset({"on", "of", "from", "over", "involving", "affecting", "onto"})
-HEADINGS = frozenset({"site", "location", "localization", "localisation", "body site", "region", "anatomical site"})
+HEADINGS = frozenset({"site", "location", "localization", "region"})
 WHOSE = frozenset(
-    [
-        "the",
-        "his",
-        "her",
-        "their",
-        "a",
-        "an",
-        "patient",
-        "this",
-        "left",
-        "right",
-        "upper",
-        "lower",
-        "anterior",
-        "posterior",
-        "lateral",
-        "medial",
-        "dorsal",
-    ]
+    forms("the his her their a an patient this left right upper lower anterior posterior lateral medial dorsal")
 ) | frozenset(
-    [
-        "ventral",
-        "mid",
-        "middle",
-        "central",
-        "distal",
-        "proximal",
-        "hairy",
-        "sun",
-        "exposed",
-        "damaged",
-        "outer",
-        "inner",
-        "front",
-        "extensor",
-        "flexor",
-        "bilateral",
-        "dorsum",
-        "aspect",
-        "side",
-        "part",
-        "of",
-    ]
+    forms(
+        "ventral mid middle central distal proximal hairy sun exposed damaged outer inner front extensor"
+        " flexor bilateral dorsum aspect side part of"
+    )
 )
-THINGS = frozenset(
-    [
-        "skin",
-        "lesion",
-        "plaque",
-        "papule",
-        "nodule",
-        "patch",
-        "macule",
-        "tumor",
-        "growth",
-        "mole",
-        "nevus",
-        "site",
-        "region",
-        "area",
-        "type",
-    ]
-)
+THINGS = frozenset(forms("skin lesion plaque papule nodule patch macule tumor growth mole nevus site region area type"))
 # A place word with these behind it is none: "the face of", "the sole feature", "the back of the lesion".
 NOT_BEFORE = frozenset(
-    [
-        "lesion",
-        "plaque",
-        "nodule",
-        "papule",
-        "patch",
-        "pigment",
-        "picture",
-        "image",
-        "photograph",
-        "ruler",
-        "frame",
-        "tumor",
-        "macule",
-        "field",
-        "it",
-    ]
+    forms("lesion plaque nodule papule patch pigment picture image photograph ruler frame tumor macule field it")
 )
 # Place words that are other words too ("the sole feature", "face of"), and what may stand behind them all the same.
 OTHERWISE = frozenset({"sole", "face", "back", "head"})
-BEHIND = frozenset(["of", "and", "or", "in", "with", "is", "show", "which", "for", "that", "at", "near", "skin"])
+BEHIND = frozenset(forms("of and or in with is show which for that at near skin"))

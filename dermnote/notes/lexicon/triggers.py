@@ -51,43 +51,11 @@ SEEN = frozenset(
 )
 # Ends the reach of what stands before it when it opens a clause after "and": "no streaks, and the border is sharp".
 DETERMINERS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "there",
-        "it",
-        "its",
-        "this",
-        "these",
-        "some",
-        "few",
-        "several",
-        "many",
-        "numerous",
-        "multiple",
-        "prominent",
-        "occasional",
-    ]
+    forms("a an the there it its this these some few several many numerous multiple prominent occasional")
 )
-BE = frozenset(["is", "are", "was", "were", "be", "been", "being", "has", "have", "had"])
+BE = frozenset(forms("is are was were be been being has have had"))
 FINITE = BE | frozenset(
-    [
-        "show",
-        "shows",
-        "seen",
-        "present",
-        "visible",
-        "noted",
-        "identified",
-        "contains",
-        "contain",
-        "forms",
-        "mean",
-        "means",
-        "that",
-        "which",
-    ]
+    forms("show shows seen present visible noted identified contains contain forms mean means that which")
 )
 
 

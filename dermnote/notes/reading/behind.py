@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dermnote.notes.lexicon.reach import Reach
 from dermnote.notes.lexicon.triggers import FINITE
 from dermnote.notes.reading.context import Context, Found
-from dermnote.notes.reading.words import SENTENCE_ENDS, Word
+from dermnote.notes.reading.words import SENTENCE_ENDS, Word, forms
 
 FARTHEST = 40  # words a trigger may reach back; keeps the time linear
 BEFORE_AND = 12  # words looked at to tell a list's last comma from a new clause
@@ -19,32 +19,7 @@ _BACK = {
 }
 _BARRIERS = frozenset({*_BACK, Reach.STOP, Reach.POINT, Reach.CONCLUDE})
 _BEFORE_SKIN = 5
-_SKIN_STOPS = FINITE | frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "of",
-        "in",
-        "into",
-        "with",
-        "on",
-        "against",
-        "to",
-        "and",
-        "by",
-        "from",
-        "over",
-        ".",
-        ";",
-        ":",
-        "(",
-        ")",
-        "!",
-        "?",
-        "lesion",
-    ]
-)
+_SKIN_STOPS = FINITE | frozenset(forms("the a an of in into with on against to and by from over . ; : ( ) ! ? lesion"))
 
 
 def reach_behind(

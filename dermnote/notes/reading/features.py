@@ -7,47 +7,21 @@ from collections.abc import Sequence
 
 from dermnote.notes.claims import Claim
 from dermnote.notes.lexicon.options import Options
-from dermnote.notes.reading.context import Context
-from dermnote.notes.reading.words import MARKS, SENTENCE_ENDS, Word
+from dermnote.notes.reading.context import Context, Polarity
+from dermnote.notes.reading.words import MARKS, SENTENCE_ENDS, Word, forms
 
 LONGEST_HEADING = 4
 Named = tuple[int, int, tuple[str, ...]]
 _BEFORE_PART = 4
 # A border word before one of these tells of a part: "well-defined red lacunae", "a sharp blotch".
 PARTS = frozenset(
-    [
-        "lacuna",
-        "lacunae",
-        "vessel",
-        "clod",
-        "globule",
-        "dot",
-        "nest",
-        "blotch",
-        "crust",
-        "focus",
-        "foci",
-        "opening",
-        "structure",
-        "telangiectasia",
-        "erosion",
-        "ulcer",
-        "cyst",
-        "follicle",
-        "line",
-        "streak",
-        "network",
-        "ring",
-        "rim",
-        "halo",
-        "scale",
-        "plug",
-        "ovoid",
-        "veil",
-        "zone",
-        "area",
-    ]
+    forms(
+        "lacuna lacunae vessel clod globule dot nest blotch crust focus foci opening structure telangiectasia"
+        " erosion ulcer cyst follicle line streak network ring rim halo scale plug ovoid veil zone area"
+    )
 )
+
+_ALL_OVER = frozenset({"all", "both", "every", "each", "two", "either"})
 
 
 def find_options(words: Sequence[Word], options: Options) -> list[Named]:
@@ -72,20 +46,49 @@ def feature_claims(
         sections: Where the note speaks of this feature under a heading of its own; what stands outside does not
             count then, and of a feature with one option the first under a heading does.
     """
-    feature, claims = options.feature, list[Claim]()
-    starts, headed = [first for first, _, _ in found], bool(sections)
-    for start, end in sections or [(0, len(words))]:
-        for first, last, names in found[bisect_left(starts, start) : bisect_left(starts, end)]:
-            context = contexts[first]
-            if context.elsewhere or (context.skin and feature.many and not headed):
-                continue
-            if not headed and not _counts(words, first, last, options):
-                continue
-            span = words[first].start, words[last - 1].end
-            claims.extend(Claim(feature.claim, name, span, context.polarity) for name in names)
-            if headed and not feature.many and context.polarity == "asserted":
-                break
-    return claims if feature.many or sections else _undecided(claims)
+    if not sections:
+        return _claims_in_prose(words, contexts, options, found)
+    claims: list[Claim] = []
+    starts = [first for first, _, _ in found]
+    for start, end in sections:
+        inside = found[bisect_left(starts, start) : bisect_left(starts, end)]
+        heading = [each for each in found[: bisect_left(starts, start)][-1:] if each[1] == start - 1]
+        claims += _claims_under_heading(words, contexts, options, inside or heading)  # "Asymmetry: none"
+    return claims
+
+
+def _claims_under_heading(
+    words: Sequence[Word], contexts: Sequence[Context], options: Options, found: Sequence[Named]
+) -> list[Claim]:
+    claims: list[Claim] = []
+    for first, last, names in found:
+        if contexts[first].elsewhere:
+            continue
+        claims += _named(words, options, first, last, names, contexts[first].polarity)
+        if not options.feature.many and claims and claims[-1].polarity == "asserted":
+            break
+    return claims
+
+
+def _claims_in_prose(
+    words: Sequence[Word], contexts: Sequence[Context], options: Options, found: Sequence[Named]
+) -> list[Claim]:
+    claims: list[Claim] = []
+    many = options.feature.many
+    for first, last, names in found:
+        context = contexts[first]
+        if context.elsewhere or (context.skin and many) or not _counts(words, first, last, options):
+            continue
+        partial = not many and context.polarity == "asserted" and _in_part(words, last)
+        claims += _named(words, options, first, last, names, "hedged" if partial else context.polarity)
+    return claims if many else _undecided(claims)
+
+
+def _named(
+    words: Sequence[Word], options: Options, first: int, last: int, names: Sequence[str], polarity: Polarity
+) -> list[Claim]:
+    span = words[first].start, words[last - 1].end
+    return [Claim(options.feature.claim, name, span, polarity) for name in names]
 
 
 def find_sections(words: Sequence[Word], tables: Sequence[Options]) -> list[list[tuple[int, int]]]:
@@ -119,6 +122,14 @@ def _counts(words: Sequence[Word], first: int, last: int, options: Options) -> b
     if tuple(word.form for word in words[first:last]) in options.plain:
         return True
     return _sentence_names(words, first, last, options.nouns)
+
+
+def _in_part(words: Sequence[Word], last: int) -> bool:
+    """Whether what was said holds in a part only: "well defined at the upper left", not "on all sides"."""
+    following = [word.form for word in words[last : last + 2]]
+    return bool(following) and (
+        following[0] in ("above", "below") or (following[0] in ("at", "on") and following[-1] not in _ALL_OVER)
+    )
 
 
 def _sentence_names(words: Sequence[Word], first: int, last: int, nouns: frozenset[str]) -> bool:
