@@ -12,6 +12,7 @@ from dermnote.notes.faults import (
     BusyError,
     FilteredError,
     KeyRefusedError,
+    MalformedError,
     NoKeyError,
     NoSightError,
     NotAnApiError,
@@ -58,12 +59,12 @@ class Said:
         """Reads an error's body: OpenAI's {"message", "code", "param"}, FastAPI's {"detail"}, a text, or nothing."""
         if not isinstance(body, dict):
             text = str(body or "")
-            return cls(status, _without_keys(text, endpoint), "", looks_like_a_page(text), retry_after)
+            return cls(status, without_keys(text, endpoint), "", looks_like_a_page(text), retry_after)
         told = body.get("message") or body.get("detail") or body
         text = told if isinstance(told, str) else json.dumps(told)
         named = body.get("param")
         words = f"{text} ({named})" if isinstance(named, str) and named not in text else text
-        return cls(status, _without_keys(words, endpoint), str(body.get("code") or ""), False, retry_after)
+        return cls(status, without_keys(words, endpoint), str(body.get("code") or ""), False, retry_after)
 
     @property
     def quote(self) -> str:
@@ -82,7 +83,8 @@ def one_line(text: str, longest: int = LONGEST_QUOTE) -> str:
     return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
-def _without_keys(text: str, endpoint: Endpoint) -> str:
+def without_keys(text: str, endpoint: Endpoint) -> str:
+    """A stranger's text with our key, and what looks like one, struck out."""
     if endpoint.api_key:
         text = text.replace(endpoint.api_key, "[key]")
     return LOOKS_LIKE_A_KEY.sub("[key]", text)
@@ -93,6 +95,8 @@ def status_fault(said: Said, endpoint: Endpoint, model: str) -> WriterError:
     message = f"{endpoint.host} answered {said.status}: {said.quote}"
     if said.status in (401, 402, 403, 404, 429):
         return _refused_caller(said, message, endpoint, model)
+    if "model produced output" in said.words:  # llama.cpp's 500 for an answer that is broken, or cut off
+        return MalformedError(message, "A model that follows a JSON schema does better.")
     if NO_SIGHT.search(said.words):
         return NoSightError(message, f"Choose a model that sees pictures instead of '{model}'.")
     if said.status in (408, 409) or (said.status >= 500 and said.status != 501):

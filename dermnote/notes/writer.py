@@ -34,7 +34,7 @@ from dermnote.notes.pacing import Pacing, retry_after
 from dermnote.notes.request import NoteRequest
 from dermnote.notes.retrying import retried
 from dermnote.notes.schema import Note
-from dermnote.notes.status_faults import CHECK_ADDRESS, Said, status_fault
+from dermnote.notes.status_faults import CHECK_ADDRESS, Said, one_line, status_fault, without_keys
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -234,9 +234,10 @@ class NoteWriter:
                 "Raise --timeout, or lower --concurrency.",
                 retryable=True,
             ) from None
-        except openai.APIConnectionError:
+        except openai.APIConnectionError as error:
+            why = one_line(without_keys(str(error.__cause__ or error), self._endpoint))
             raise UnreachableError(
-                f"{self.host} could not be reached, or dropped the connection.",
+                f"{self.host} could not be reached, or dropped the connection ({why}).",
                 "Is the server running, and --base-url or OPENAI_BASE_URL right?",
                 retryable=True,
             ) from None

@@ -50,6 +50,9 @@ CASES = {
     "no sight, llama.cpp": Case(status(500, "image input is not supported - hint: ..."), faults.NoSightError),
     "no sight, Ollama": Case(status(500, "this model is missing data required for image input"), faults.NoSightError),
     "no sight, OpenAI": Case(status(400, "image_url is only supported by certain models."), faults.NoSightError),
+    "llama.cpp's broken answer": Case(
+        status(500, "The model produced output that does not match the expected format"), faults.MalformedError, 2
+    ),
     "one bad picture": Case(status(400, "You uploaded an unsupported image."), faults.RequestRefusedError),
     "422": Case("422", faults.RequestRefusedError),
     "content filter 400": Case(status(400, "Filtered.", "content_filter"), faults.FilteredError),
@@ -141,7 +144,7 @@ def test_the_server_decides_how_long_to_wait(llm_server: LlmServer, fault: dict[
 def test_no_server_there():
     with running() as server:
         url = server.url
-    with pytest.raises(faults.UnreachableError, match="could not be reached"):
+    with pytest.raises(faults.UnreachableError, match=r"could not be reached.*\(.*connect.*\)"):
         answer_to(NoteWriter("x", base_url=url, max_retries=1))
 
 
