@@ -41,8 +41,9 @@ def served(models: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    serve = "from transformers.cli.transformers import main; main()"
-    command = [sys.executable, "-c", serve, "serve", "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
+    # what the command `transformers serve` does, without the other commands, which want further packages
+    serve = f"from transformers.cli.serve import Serve; Serve(host='127.0.0.1', port={port}, device='cpu')"
+    command = [sys.executable, "-c", serve]
     settings = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": "1"}
     log = models / "server.log"
     with log.open("wb") as output:
