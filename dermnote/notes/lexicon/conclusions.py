@@ -22,7 +22,8 @@ CONCLUSIONS: dict[Reach, tuple[str, ...]] = {
         "(suspicious|suspicion|concerning|worrisome|concern|suspect|suspected) (|of|for)",
         "(raises the suspicion of|suspicion is of|speak in favour of|represent|representing|recognisable as)",
         "(correspond|corresponds|corresponding|lead|leads|leading) to",
-        "(imply|implies|probably|probable|likely|presumably|presumed|presumptive|apparently|appears to be|seems to be)",
+        "(imply|suit|suits|probably|probable|likely|presumably|presumed|presumptive|apparently)",
+        "(appear|appears|seem|seems) to be",
         "(|tend|tends|lean|leans|leaning|tip|tips the balance) (towards|toward)",
         "(tend|tends|lean|leans|leaning|tip|tips the balance) to",
     ),
@@ -59,6 +60,7 @@ CONCLUSIONS: dict[Reach, tuple[str, ...]] = {
             "therefore) (as|to be|for)"
         ),
         "(this|it|lesion|that|which|here) (is|was) (a|an|the)",
+        "(I|we) (|would|will) (regard|judge|rate|deem|hold) (this|it|lesion|this lesion) (|a|an|as|to be|for)",
         "(I|we) (consider|regard|judge|rate|think|deem|hold) (this|it|lesion|this lesion) (|a|an|as|to be|for)",
         (
             "(concluded|conclude|concludes|concluding|settled on|settle for|in conclusion|in summary|in sum|"

@@ -38,6 +38,7 @@ DENIALS: dict[Reach, tuple[str, ...]] = {
         "(|is|are|was|were) not (typical|characteristic|diagnostic|suggestive|indicative|evidence) of",
         "(|is|are|was|were) not (consistent|compatible|in keeping|in line) with",
         "(|is|are|was|were) not (typical|suspicious|concerning|likely) (for|of|to be)",
+        "(low|little|slim|small|minimal|negligible|no) (probability|likelihood|chance|odds|suspicion|risk) (of|for)",
         "(fails|failed) to (show|reveal|demonstrate|display)",
         "(excluding|excluded are|absent are|missing are|lacking are)",
         "(argues|speaks|argue|speak|militates|counts|weighs) against",
@@ -47,6 +48,7 @@ DENIALS: dict[Reach, tuple[str, ...]] = {
         "(absence of|absent|lack of|lacks|lacking|lack|loss of|missing|paucity of|the absence of|the lack of)",
     ),
     Reach.DENIED: (
+        "(is|are|seems|appears) (|very|rather|extremely) (low|small|slim|negligible|minimal|remote)",
         f"{_BE} (not|never|nowhere|n't) (|to) (|be) {_SEEN}",
         f"(cannot|can not|can't|could not|couldn't) (be) {_SEEN}",
         "(isn't|aren't|wasn't|weren't|not being) " + _SEEN,

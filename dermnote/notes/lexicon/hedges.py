@@ -9,12 +9,13 @@ _CANNOT = "(cannot|can not|can't|could not|couldn't|may not|should not|must not|
 _OUT = "(excluded|ruled out|dismissed|discarded|discounted|eliminated|out ruled|refuted)"
 _RIVAL = (
     "(differential|differential diagnosis|alternative|alternatives|consideration|possibility|mimic|mimicker|option"
-    "|differentials|rival|competitor|contender|runner up|concern)"
+    "|differentials|rival|competitor|contender|runner up|concern|pitfall|trap|second)"
 )
 
 HEDGES: dict[Reach, tuple[str, ...]] = {
     Reach.MAYBE: (
         "(may|might|could|perhaps|maybe|possibility of|reminiscent of|look like|looks like a|looks as if)",
+        "(|high|good|fair) (probability|likelihood|chance|odds) of",
         "(resemble|resembles|resembling|questionable|equivocal)",
     ),
     Reach.HEDGE: (
@@ -23,6 +24,7 @@ HEDGES: dict[Reach, tuple[str, ...]] = {
         "(mimic|mimicking|imitating|imitates|simulating|likened to|similar to|compared with|compared to)",
         "(arising|developing|evolving) (from|in|within)",
         "(turn into|evolve into|progress to|progression to|transformation|precursor of|precursor to|on top of)",
+        "(should|would|could|must|may|might) (raise|arouse|prompt|trigger) (suspicion|concern) (of|for)",
         "(risk of|potential for|hint of|suggestion of|indistinguishable from)",
         (
             "(difficult|hard|impossible|not possible|need|needed|necessary|important|try|tried) to"
@@ -65,6 +67,9 @@ HEDGES: dict[Reach, tuple[str, ...]] = {
         "(in order to|so as to) (exclude|rule out)",
     ),
     Reach.HEDGED: (
+        "(fit|fits|come|comes) (|in) second best",
+        "(|a) (distant|close) second",
+        "(would|should|could|may|might) (arise|be raised)",
         "(would|could|should) not (|normally|usually) (have|show|display|look|explain|present|account|give)",
         f"{_CANNOT} (|yet) (be) {_OUT}",
         f"(is|are|was|were|has|have|been) (not|never) (|been) {_OUT}",

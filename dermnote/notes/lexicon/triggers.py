@@ -43,7 +43,20 @@ FILLERS = (
     *("a", "an", "the", "my", "our", "one", "main", "chief", "leading", "important", "relevant", "principal", "key"),
     *("further", "close", "closest", "nearest", "major", "valid", "clinical", "working", "final", "given", "stated"),
     *("all", "both", "sometimes", "often", "some", "careful", "thus", "hence", "then", "simply", "indeed", "likely"),
-    *("however", "most", "strongly", "best", "well", "perfectly", "somewhat", "only", "ever", "convincingly", "first"),
+    *(
+        "however",
+        "more",
+        "most",
+        "strongly",
+        "best",
+        "well",
+        "perfectly",
+        "somewhat",
+        "only",
+        "ever",
+        "convincingly",
+        "first",
+    ),
 )
 # Behind what "no" denies, these end its reach: "no network is seen and ...".
 SEEN = frozenset(

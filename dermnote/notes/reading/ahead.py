@@ -95,9 +95,9 @@ def _step(words: Sequence[Word], position: int, state: _Open, lists: int) -> Non
         state.reach = None if state.named or words[position - 1].form in BE else state.reach
     elif state.reach in _DENIES and form == "with" and state.named:
         state.reach = None
-    elif (
-        form in ("over", "than") and state.named
-    ):  # "favour a nevus over melanoma", "more like X than Y", "less so than Y"
+    elif form == ">" and state.named:  # "BCC > SCC": a ranking
+        state.reach, state.since = Reach.HEDGE, position + 1
+    elif form in ("over", "than") and state.named:  # "a nevus over melanoma", "more like X than Y", "less so than Y"
         state.reach = None if state.reach else Reach.DENY if state.weight else None
         state.since, state.named = position + 1, False
 

@@ -11,7 +11,7 @@ from dermnote.notes.lexicon.diagnoses import BETWEEN
 from dermnote.notes.lexicon.kinds import Kind
 from dermnote.notes.lexicon.names import Name, Names
 from dermnote.notes.reading.context import Context
-from dermnote.notes.reading.words import MARKS, Word
+from dermnote.notes.reading.words import MARKS, SENTENCE_ENDS, Word
 
 _COMPARED = frozenset({"like", "specific", "mimic", "simulator", "mimicker", "associated"})  # "melanoma-specific"
 _JOINTS = frozenset({",", "and", "or", "/", "type"})
@@ -56,7 +56,7 @@ def diagnosis_claims(words: Sequence[Word], namings: Sequence[Naming], contexts:
             continue
         values = tuple(dict.fromkeys(kind.value for kind in each.kinds))
         span = _span(words, each.first, each.last)
-        weight = int(context.tentative) if polarity == "hedged" else context.weight
+        weight = int(context.tentative) if polarity == "hedged" else context.weight or int(_is_headline(words, each))
         claims.append(Claim(DIAGNOSIS, each.name.classname, span, polarity, weight=weight, subtypes=values))
         wide = _span(words, *each.widest)
         alike = "hedged" if polarity == "asserted" and _beside_or(words, each) else polarity
@@ -77,6 +77,13 @@ def _one_conclusion(claims: list[Claim]) -> list[Claim]:
     return [
         replace(each, polarity="hedged") if each.span in bare and each.kind == DIAGNOSIS else each for each in claims
     ]
+
+
+def _is_headline(words: Sequence[Word], naming: Naming) -> bool:
+    """Whether a name stands for a sentence of its own: "Dermatofibroma, benign."."""
+    left, right = naming.widest
+    opens = left == 0 or words[left - 1].form in SENTENCE_ENDS
+    return opens and (right == len(words) or words[right].form in MARKS)
 
 
 def _in_capitals(text: str, words: Sequence[Word], first: int) -> bool:

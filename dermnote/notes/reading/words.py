@@ -12,10 +12,10 @@ _WORD = re.compile(
     r"(?P<short>\b(?:i\.\s?e\.|e\.\s?g\.|vs\.|cf\.|viz\.|approx\.|dr\.|[rycw]/o\b))"
     r"|(?P<number>\d{1,9}(?:[.,]\d{1,9})?(?![^\W_]))"
     r"|(?P<word>[^\W_]+(?:['’ʼ][^\W_]+)*)"
-    r"|(?P<mark>\n(?=[ \t]{0,8}(?:\n|[-*•#\d]|(?-i:[A-Z])))|[.,;:!?()\[\]/])",
+    r"|(?P<mark>\n(?=[ \t]{0,8}(?:\n|[-*•#\d]|(?-i:[A-Z])))|[.,;:!?()\[\]/]|(?<=\s)>(?=\s))",
     re.IGNORECASE,
 )
-MARKS = frozenset(".,;:!?()[]/\n")
+MARKS = frozenset(".,;:!?()[]/>\n")
 SENTENCE_ENDS = frozenset(".!?;\n")
 _SPELLINGS = tuple(
     (re.compile(pattern), to)
