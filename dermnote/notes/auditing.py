@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from dermnote import taxonomy
 from dermnote.case import LesionMetadata
 from dermnote.notes.claims import DIAGNOSIS, VERDICTS, Claim, contradicted
 from dermnote.notes.lexicon.names import Names, names_of
@@ -24,9 +25,11 @@ from dermnote.notes.schema import Note
 from dermnote.notes.verdicts import feature_verdict, record_verdict
 from dermnote.notes.vocabulary import BUILT_IN, Vocabulary, dermoscopy
 
-_RULES = sorted([*(Path(__file__).parent / "lexicon").glob("*.py"), *(Path(__file__).parent / "reading").glob("*.py")])
-_SOURCES = [*_RULES, Path(__file__).with_name("verdicts.py"), BUILT_IN / "dermoscopy.yaml"]
-AUDIT_VERSION = hashlib.sha256(b"\n".join(path.read_bytes() for path in _SOURCES)).hexdigest()[:8]
+# What decides a claim: rules, tables and words. A change of any makes audits of another version.
+_HERE = Path(__file__).parent
+_RULES = [*_HERE.glob("lexicon/*.py"), *_HERE.glob("reading/*.py"), _HERE / "polarity.py", _HERE / "verdicts.py"]
+_SOURCES = [*sorted(_RULES), Path(taxonomy.__file__), BUILT_IN / "dermoscopy.yaml"]
+AUDIT_VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in _SOURCES)).hexdigest()[:8]
 
 
 def audit(

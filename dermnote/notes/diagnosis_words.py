@@ -1,7 +1,8 @@
 """The words that give a diagnosis away, as one regular expression a group.
 
-Beside the names in `dermnote.taxonomy` these are: words for how dangerous a lesion is, words that single out a group
-of classes (a "melanocytic proliferation" is a nevus or a melanoma), and the codes public data sets write for a class.
+Beside the names in `dermnote.taxonomy` and `dermnote.notes.lexicon` these are: words for how dangerous a lesion is,
+words that single out a group of classes (a "melanocytic proliferation" is a nevus or a melanoma), and the codes public
+data sets write for a class.
 
 Left standing on purpose, because they say what is seen: colours, borders, network, dots, globules, streaks, vessels,
 "vascular" before anything but a growth, keratin, scale and crust, "follicular" openings, a "halo", a "nodule" and an
@@ -13,6 +14,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from dermnote.notes.lexicon.diagnoses import CAPITAL_NAMES, NAMES
+from dermnote.notes.lexicon.kinds import KINDS
 from dermnote.taxonomy import EIGHT
 
 DANGER = (
@@ -86,8 +89,9 @@ QUALIFIED = (
 # A subtype is often an adjective and the class: "nodular basal cell carcinoma". The adjective alone is a finding.
 KIND = (
     r"(?:(?:micro)?nodular|superficial|infiltrati(?:ve|ng)|sclerosing|morph(?:o?eic|eaform|oeaform)|h(?:a)?emosiderotic"
-    r"|cellular|aneurysmal|hypertrophic|atrophic|cherry|senile|spider|hobnail|thrombosed|reticulated|clonal|irritated"
-    r"|inflamed|verrucous|acantholytic|desmoplastic|acral|mucosal|pigmented|(?:well|moderately|poorly)[\s-]differentiated)"
+    r"|cellular|aneurysmal|hypertrophic|atrophic|cherry|senile|spider|hobnail|targetoid|thrombosed|reticulated|clonal|irritated"
+    r"|inflamed|verrucous|acantholytic|desmoplastic|acral|mucosal|(?:non[\s-]?)?pigmented"
+    r"|(?:well|moderately|poorly)[\s-]differentiated)"
 )
 KIND_BEFORE = (
     r"(?:basal|squamous|melanom|(?:dermato)?fibrom|fibrous|actinic|solar|seborrh|keratos[ie]s|keratoacanth|(?:h(?:a)?em)?angiom"
@@ -118,6 +122,13 @@ def any_of(patterns: Iterable[str]) -> str:
 
 
 def class_names() -> list[str]:
-    """Every class name and alias of the taxonomy, longest first."""
+    """Every class name and alias of the taxonomy, and what reports call them and their subtypes, longest first."""
     names = {name for each in EIGHT for name in (each.name, *each.words)}
+    names.update(name for each in NAMES.values() for name in each)
+    names.update(name for kind in KINDS for name in (*kind.names, kind.value))
     return sorted(names, key=lambda name: (-len(name), name))
+
+
+def codes() -> list[str]:
+    """Patterns of the abbreviations that count in capitals alone: in small letters they are words or units."""
+    return [*CODES, *(f"{name}s?" for names in CAPITAL_NAMES.values() for name in names)]

@@ -66,7 +66,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     return (
         re.compile(words.any_of(phrases), re.IGNORECASE),
         re.compile(words.any_of((*names, *words.GROUPS, *words.DANGER)), re.IGNORECASE),
-        re.compile(words.any_of(words.CODES)),
+        re.compile(words.any_of(words.codes())),
     )
 
 
