@@ -216,3 +216,11 @@ def test_one_conclusion_leaves_bare_mentions_of_other_classes_unasserted() -> No
     claims = audit("Diagnosis: nevus. It has the melanoma of a textbook.", {"label": "melanocytic nevus"})
     assert contradicted(claims) == []
     assert stated_diagnosis(claims).value == "melanocytic nevus"
+
+
+@pytest.mark.parametrize(
+    "part", ["no ", "(", "\n", "Colour: red. ", "absent, ", "melanoma or ", "cannot be ", "on the left "]
+)
+def test_long_texts_of_what_triggers_most_come_to_an_end(part: str) -> None:
+    text = part * (100_000 // len(part))
+    assert all(claim.span[1] <= len(text) for claim in audit(text, {"label": "melanoma"}))

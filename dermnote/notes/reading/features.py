@@ -51,8 +51,9 @@ def feature_claims(
     claims: list[Claim] = []
     starts = [first for first, _, _ in found]
     for start, end in sections:
-        inside = found[bisect_left(starts, start) : bisect_left(starts, end)]
-        heading = [each for each in found[: bisect_left(starts, start)][-1:] if each[1] == start - 1]
+        first = bisect_left(starts, start)
+        inside = found[first : bisect_left(starts, end)]
+        heading = [each for each in found[max(0, first - 1) : first] if each[1] == start - 1]
         claims += _claims_under_heading(words, contexts, options, inside or heading)  # "Asymmetry: none"
     return claims
 

@@ -51,33 +51,40 @@ def compatible(one: str, other: str) -> bool:
 
 
 def _is_bodily(words: Sequence[Word], first: int, last: int) -> bool:
-    """Whether a place word is led by "on the left" or a heading, and means no part of the lesion or picture."""
+    """Whether a place word is led by "on the left" or a heading, or names a thing ("scalp lesion")."""
     following = [word.form for word in words[last : last + 3]]
-    if following[:1] == ["of"] and not ({"patient", "man", "woman"} & set(following) or _is_person(following)):
-        return False
-    if following and words[first].form in OTHERWISE and following[0].isalpha() and following[0] not in BEHIND:
-        return False
-    position = first - 1
-    while position >= max(0, first - _FARTHEST):
-        form = words[position].form
-        if form in ON or (
-            form == "in" and words[position + 1].form in WHOSE and words[first].form not in ("face", "back")
-        ):
-            return True
-        if form == ":" and position and words[position - 1].form in HEADINGS:
-            return True
-        if form not in WHOSE:
-            return (
-                first == position + 1 and last < len(words) and words[last].form in THINGS and form not in ("the", ",")
-            )
-        position -= 1
-    return last < len(words) and words[last].form in THINGS
-
-
-def _is_person(forms: Sequence[str]) -> bool:
-    return any(form[:1].isdigit() or form in ("a", "an", "male", "female") for form in forms[1:2]) and not (
-        NOT_BEFORE & set(forms)
+    return not _is_other_word(words[first].form, following) and (
+        _is_led(words, first) or (following[:1] != [] and following[0] in THINGS and not _has_article(words, first))
     )
+
+
+def _is_other_word(form: str, following: Sequence[str]) -> bool:
+    """Whether what follows shows that the word means no body part: "the face of it", "the sole feature"."""
+    if following[:1] == ["of"]:
+        return not ({"patient", "man", "woman"} & set(following) or _is_person(following))
+    return form in OTHERWISE and bool(following) and following[0].isalpha() and following[0] not in BEHIND
+
+
+def _is_led(words: Sequence[Word], first: int) -> bool:
+    for position in range(first - 1, max(-1, first - _FARTHEST - 1), -1):
+        form = words[position].form
+        if form in ON or (form == ":" and position and words[position - 1].form in HEADINGS):
+            return True
+        if form == "in":  # "in the face of", "in back of"
+            return words[position + 1].form in WHOSE and words[first].form not in OTHERWISE
+        if form not in WHOSE:
+            return False
+    return False
+
+
+def _has_article(words: Sequence[Word], first: int) -> bool:
+    return first > 0 and words[first - 1].form == "the"
+
+
+def _is_person(following: Sequence[str]) -> bool:
+    """Whether "of" is followed by somebody: "of a man", "of a 56-year-old", "of 56"."""
+    someone = following[1:2] and (following[1][0].isdigit() or following[1] in ("a", "an", "male", "female"))
+    return bool(someone) and not NOT_BEFORE & set(following)
 
 
 @cache
