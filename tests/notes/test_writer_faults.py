@@ -69,7 +69,7 @@ CASES = {
     "dropped": Case("dropped", faults.UnreachableError, 3, "OPENAI_BASE_URL"),
     "torn": Case("torn", faults.UnreachableError, 3),
     "slow": Case({"name": "slow", "seconds": 30}, faults.SlowError, 3, "--timeout"),
-    "drip": Case({"name": "drip", "seconds": 30}, faults.SlowError, 3, "0.3 s"),
+    "drip": Case({"name": "drip", "seconds": 4}, faults.SlowError, 3, "0.3 s"),  # never silent for as long as that
     "page": Case("page", faults.NotAnApiError, says="/v1"),
     "no json": Case("no json", faults.NotAnApiError),
     "redirect": Case({"name": "redirect", "text": "http://127.0.0.1:9/v1"}, faults.NotAnApiError, says="307"),
@@ -193,6 +193,12 @@ def test_a_key_is_never_shown_even_by_a_server_that_repeats_it(
     assert "cdef" not in told
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+def test_a_key_that_looks_like_any_word_is_not_shown_either(llm_server: LlmServer):
+    llm_server.always(status(400, "No account for {key}."))
+    with pytest.raises(faults.WriterError, match=r"No account for \[key\]\."):
+        answer_to(NoteWriter("x", base_url=llm_server.url, api_key="correct horse"))
 
 
 def test_a_strangers_words_cannot_fill_or_colour_the_terminal(llm_server: LlmServer):
