@@ -37,7 +37,7 @@ from dermnote.notes.request import Asking
 from dermnote.notes.strategies import get_strategy
 from dermnote.notes.vocabulary import dermoscopy
 from dermnote.notes.writer import NoteWriter
-from dermnote.picture import encode_jpeg
+from dermnote.picture import encode_jpeg, resize_short_side
 from tests.tiny_cases import NAMES, case_row
 from train import generate_notes
 from train.cases import Cases, schema
@@ -93,14 +93,14 @@ def told(url: str, *, bodies: bool = False, forget: bool = False) -> dict[str, A
 
 
 def make_cases(folder: Path, count: int) -> Path:
-    """Cases with 256 px pictures as `train.prepare` stores them; fifty different ones, each with many digests."""
+    """Cases with 256 px pictures of about 18 kB, as stored dermoscopies have; fifty, each under many digests."""
     random = np.random.default_rng(0)
-    ys, xs = np.mgrid[:256, :256]
+    ys, xs = np.mgrid[:450, :450]
     pictures = []
     for _ in range(50):
-        spot = np.exp(-((xs - 128) ** 2 + (ys - 128) ** 2) / random.uniform(1e3, 6e3))[..., None]
-        pixels = np.array([200, 160, 140]) - spot * 120 + random.normal(0, 8, (256, 256, 1))
-        pictures.append(encode_jpeg(Image.fromarray(pixels.clip(0, 255).astype(np.uint8))))
+        spot = np.exp(-((xs - 225) ** 2 + (ys - 225) ** 2) / random.uniform(3e3, 2e4))[..., None]
+        pixels = np.array([200, 160, 140]) - spot * 120 + random.normal(0, 8, (450, 450, 1))
+        pictures.append(encode_jpeg(resize_short_side(Image.fromarray(pixels.clip(0, 255).astype(np.uint8)))))
     (folder / "data").mkdir(parents=True)
     rows = [case_row("train", number, number % 3, NAMES) for number in range(count)]
     for number, row in enumerate(rows):

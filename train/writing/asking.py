@@ -20,6 +20,9 @@ from train.writing.recorder import Recorder
 from train.writing.stopping import Stop, stopping_signals
 
 GRACE_S = 10.0  # for the replies under way when a run is stopped: they are paid for
+STAGGER_S = (
+    0.005  # between the first requests: replies to what was sent in one instant would queue up behind each other
+)
 TOO_MANY = 20  # failures without a reply between them
 ATTEMPTS = 2  # requests a note may take: the second only for a note that contradicted its record
 
@@ -52,12 +55,13 @@ class Asker:
             self.left += len(jobs)
             return
         self._stopped, self._freed = asyncio.Event(), asyncio.Event()
+        self._decisions.checker.prepare()
         count = min(self._concurrency, len(jobs))
         with (
             tqdm(total=len(jobs), desc="asking for notes", unit="note", smoothing=0.1) as self._bar,
             made_ready(jobs, self._cases, ahead=count) as waiting,
         ):
-            everyone = asyncio.gather(*(self._work(waiting) for _ in range(count)))
+            everyone = asyncio.ensure_future(self._everyone(waiting, count))
             with stopping_signals(self._end, everyone.cancel):
                 await self._finish(everyone)
             self.left += self._bar.total - self._bar.n
@@ -82,12 +86,19 @@ class Asker:
         self._stopped.set()
         self._freed.set()
 
+    async def _everyone(self, waiting: Iterator[tuple[Job, Ready]], count: int) -> None:
+        workers = []
+        for _ in range(count):
+            workers.append(asyncio.ensure_future(self._work(waiting)))
+            await asyncio.sleep(STAGGER_S)
+        await asyncio.gather(*workers)
+
     async def _work(self, waiting: Iterator[tuple[Job, Ready]]) -> None:
         for job, picture in waiting:
-            if await self._one(job, picture):
-                self._bar.update()
             if self.stop:
                 return
+            if await self._one(job, picture):
+                self._bar.update()
 
     async def _one(self, job: Job, picture: Ready) -> bool:
         """Brings one job to its end; False if the run was stopped before that."""

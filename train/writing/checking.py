@@ -20,6 +20,10 @@ class Checker:
         self._vocabulary = vocabulary
         self._base = f"{AUDIT_VERSION}\n{vocabulary!r}"
 
+    def prepare(self) -> None:
+        """Does now what the first audit would do: reading the lexicon, a moment in which no reply would be taken."""
+        self.check(Note("None.", "m"), LesionMetadata())
+
     def mark(self, metadata: LesionMetadata) -> str:
         """Short hash of the audit's rules, the vocabulary and the record: with another one the audit is out of date."""
         record = json.dumps(metadata.to_mapping(), sort_keys=True)

@@ -68,15 +68,17 @@ class Journal:
         """The file, for this process alone; it is made with the first row.
 
         Raises:
-            NotesError: Another process writes it, or a line other than the last is wrong.
+            NotesError: Another process writes it, it cannot be written, or a line other than the last is wrong.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path.with_name(f".{path.name}.lock"))  # the system frees it, however the process ends
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout as error:
             hint = "Wait for it to end, or name another file for --out."
             raise NotesError(f"{path} is being written by another process.", hint) from error
+        except OSError as error:
+            raise NotesError(f"{path} cannot be written: {error.strerror}.") from error
         try:
             journal = cls(path)
             if path.exists():

@@ -197,3 +197,25 @@ def test_pictures_without_a_readable_file_are_failures(
     pq.write_table(table, folder / "data" / "train-00000-of-00001.parquet")
     assert generate("--strategy", "p3", cases=folder) == 3
     assert [row["kind"] for row in failures_of(out)] == ["picture"] and len(server.chats) == 1
+
+
+VOCABULARY = """
+name: nails
+picture: a photo of one nail
+classes: [{name: melanoma, malignancy: malignant}, {name: onychomycosis, malignancy: benign}]
+features:
+  shape: {options: {flat: {}, curved: {}}}
+"""
+
+
+def test_another_specialtys_vocabulary_is_asked_with_and_makes_other_notes(
+    generate: Generate, server: LlmServer, out: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "nails.yaml"
+    path.write_text(VOCABULARY)
+    assert generate("--strategy", "m+p1", "p3") == 0
+    assert generate("--strategy", "m+p1", "p3", "--vocabulary", str(path)) == 0
+    assert len(server.chats) == 4 * COUNT  # with other options, every note is another
+    assert {row.note.findings["shape"] for row in check_exact(out, "m+p1")} <= {"flat", "curved"}
+    stated = {row.note.findings["stated_class"] for row in check_exact(out, "p3")}
+    assert stated <= {"melanoma", "onychomycosis"}

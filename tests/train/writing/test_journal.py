@@ -74,6 +74,15 @@ def test_a_second_writer_is_refused_and_a_later_one_is_not(tmp_path: Path) -> No
         journal.append(row("a"))
 
 
+def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(NotesError, match=r"notes\.jsonl cannot be written"),
+        Journal.open(tmp_path / "file" / "notes.jsonl"),
+    ):
+        pass
+
+
 def test_an_error_inside_frees_the_lock_and_keeps_the_rows(tmp_path: Path) -> None:
     path = tmp_path / "notes.jsonl"
     with pytest.raises(ZeroDivisionError), Journal.open(path) as journal:
