@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dermnote.pipeline import EncodedImage
 
 CROPPED = "cropped"  # how the page spells modality None: nothing left to crop
-RETRIES = 1  # somebody is waiting, and can press again
+RETRIES, PATIENCE = 1, 45.0  # seconds; somebody is waiting, and can press again
 NOT_SET_UP = "No language model is set up here:"
 SET_UP = "start the app with OPENAI_API_KEY (and OPENAI_BASE_URL for your own server)."
 
@@ -35,7 +35,7 @@ class Answers:
 
     def __init__(self, model: DermNote, writer: NoteWriter | None = None) -> None:
         self.model = model
-        self.writer = writer or NoteWriter(max_retries=RETRIES)
+        self.writer = writer or NoteWriter(max_retries=RETRIES, patience=PATIENCE)
 
     def read(self, picture: Image, modality: str) -> EncodedImage:
         """The picture as the model encodes it, so that several answers about it need not open and encode it again."""

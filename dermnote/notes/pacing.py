@@ -81,9 +81,8 @@ class Pacing:
             while (wait := self._admit(ticket)) > 0:
                 if self.now() + wait > began + patience:
                     return None
-                await asyncio.sleep(
-                    max(wait, SHORTEST_SLEEP)
-                )  # and look again: the server may have sent another away meanwhile
+                # and then look again: the server may have sent another away meanwhile
+                await asyncio.sleep(max(wait, SHORTEST_SLEEP))
         finally:
             with self._lock:
                 self._waiting.remove(ticket)

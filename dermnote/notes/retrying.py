@@ -9,23 +9,22 @@ from typing import Any
 from dermnote.notes.faults import BusyError, WriterError
 from dermnote.notes.pacing import Pacing, backoff
 
-PATIENCE = 600.0  # seconds that one request may spend waiting in all; a server that asks for more is not waited for
 
-
-async def retried(send: Callable[[], Awaitable[Any]], pacing: Pacing, max_retries: int) -> Any:
+async def retried(send: Callable[[], Awaitable[Any]], pacing: Pacing, max_retries: int, patience: float) -> Any:
     """What `send` returns, once it does.
 
     Args:
         send: Sends the request and raises WriterError.
         pacing: Shared with all requests to the same server: where it says that it is busy, they wait together.
         max_retries: How often to send again at most.
+        patience: Seconds to spend waiting in all; a server that asks for more is not waited for.
 
     Raises:
         WriterError: The last one `send` raised, or the first that a retry cannot help.
     """
     waited, tries = 0.0, 0
     while True:
-        turn = await pacing.turn(PATIENCE - waited)
+        turn = await pacing.turn(patience - waited)
         if turn is None:
             raise BusyError("The server asks to wait for too long.", "Run again later.", retryable=True)
         waited, tries = waited + turn, tries + 1
@@ -34,7 +33,7 @@ async def retried(send: Callable[[], Awaitable[Any]], pacing: Pacing, max_retrie
             answer = await send()
         except WriterError as fault:
             wait = backoff(tries) if fault.retry_after is None else fault.retry_after
-            if not fault.retryable or tries > max_retries or waited + wait > PATIENCE:
+            if not fault.retryable or tries > max_retries or waited + wait > patience:
                 raise
             if isinstance(fault, BusyError) or fault.retry_after is not None:
                 pacing.sent_away(wait, sent)

@@ -53,6 +53,7 @@ class NoteWriter:
         api_key: None takes OPENAI_API_KEY. A missing key is an error only when something is asked.
         timeout: Seconds that one request may take.
         max_retries: How often a request is sent again after a busy server, a fault or a lost connection.
+        patience: Seconds that one note may spend waiting for a busy server in all.
 
     Raises:
         ConfigError: The address is none.
@@ -66,9 +67,10 @@ class NoteWriter:
         api_key: str | None = None,
         timeout: float = 60.0,
         max_retries: int = 4,
+        patience: float = 600.0,
     ) -> None:
         self.model = model or os.environ.get("DERMNOTE_LLM") or DEFAULT_MODEL
-        self.timeout, self.max_retries = timeout, max_retries
+        self.timeout, self.max_retries, self.patience = timeout, max_retries, patience
         self._endpoint = Endpoint.find(base_url, api_key)
         # OpenAI's newer models know only the second name, most other servers only the first
         self._dialect = Dialect(limit=LIMITS[1] if self._endpoint.is_openai else LIMITS[0])
@@ -195,7 +197,9 @@ class NoteWriter:
         while True:
             body = self._body(request, messages, dialect)
             try:
-                completion = await retried(partial(self._send, client, body), self._pacing, self.max_retries)
+                completion = await retried(
+                    partial(self._send, client, body), self._pacing, self.max_retries, self.patience
+                )
             except RequestRefusedError as fault:
                 plainer = dialect.without(fault.said)
                 if plainer is None:

@@ -6,8 +6,10 @@ import pytest
 
 from dermnote.notes.faults import BusyError, ServerFaultError, WriterError
 from dermnote.notes.pacing import FIRST_BACKOFF, LONGEST_BACKOFF, Pacing, backoff, retry_after
-from dermnote.notes.retrying import PATIENCE, retried
+from dermnote.notes.retrying import retried
 from tests.virtual_time import run_in_virtual_time
+
+PATIENCE = 600.0
 
 
 def busy(seconds: float | None, kind: type[WriterError] = BusyError) -> WriterError:
@@ -33,7 +35,7 @@ class Server:
 
 def ask(server: Server, max_retries: int = 4) -> str:
     async def asked() -> str:
-        return await retried(server.send, Pacing(asyncio.get_running_loop().time), max_retries)
+        return await retried(server.send, Pacing(asyncio.get_running_loop().time), max_retries, PATIENCE)
 
     return run_in_virtual_time(asked())
 
@@ -115,7 +117,7 @@ def test_while_one_is_sent_away_all_wait():
 
         async def later(seconds: float) -> str:
             await asyncio.sleep(seconds)
-            return await retried(server.send, pacing, 4)
+            return await retried(server.send, pacing, 4, PATIENCE)
 
         return await asyncio.gather(*(later(number) for number in range(20)))
 
@@ -156,7 +158,7 @@ def test_a_limit_far_below_the_concurrency_costs_no_note(a_minute: float, burst:
 
         async def worker() -> None:
             for _ in asked:
-                await retried(server.send, pacing, 4)  # raises if a request uses up its tries
+                await retried(server.send, pacing, 4, PATIENCE)  # raises if a request uses up its tries
 
         await asyncio.gather(*(worker() for _ in range(workers)))
         return loop.time()

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dermnote.errors import ConfigError
-from dermnote.notes.faults import KeyRefusedError, MalformedError, NoKeyError, Usage
+from dermnote.notes.faults import BusyError, KeyRefusedError, MalformedError, NoKeyError, Usage
 from dermnote.notes.strategies import ROLE
 from dermnote.notes.writer import DEFAULT_MODEL, NoteWriter
 from tests.llm_server import LlmServer
@@ -190,3 +190,10 @@ def test_nothing_heavy_is_loaded_before_something_is_asked():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_server_that_asks_for_more_than_one_s_patience_is_not_waited_for(llm_server: LlmServer):
+    llm_server.always({"name": "busy", "seconds": 30})
+    with pytest.raises(BusyError):
+        NoteWriter(base_url=llm_server.url, patience=5.0).write(request_for("p3"), small_jpeg())
+    assert len(llm_server.chats) == 1
