@@ -20,9 +20,8 @@ from train.writing.recorder import Recorder
 from train.writing.stopping import Stop, stopping_signals
 
 GRACE_S = 10.0  # for the replies under way when a run is stopped: they are paid for
-STAGGER_S = (
-    0.005  # between the first requests: replies to what was sent in one instant would queue up behind each other
-)
+# Between the first requests: replies to what was sent in one instant would queue up behind each other.
+STAGGER_S = 0.005
 TOO_MANY = 20  # failures without a reply between them
 ATTEMPTS = 2  # requests a note may take: the second only for a note that contradicted its record
 
