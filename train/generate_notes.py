@@ -82,7 +82,7 @@ def report(
         WriterError: The fault that stopped the run before a single note came.
     """
     stop, asked = outcome.stop, [tallies[each.strategy.name] for each in setup.askings]
-    if stop and stop.error and not sum(tally.asked + tally.from_cache for tally in asked):
+    if stop and stop.error and not any(tally.asked or tally.from_cache for tally in tallies.values()):
         raise stop.error
     for name, tally in tallies.items():
         print_strategy(name, len(records), tally, standing(journal, records.case_ids, name), failures, setup)

@@ -40,7 +40,7 @@ class Outcome:
     Attributes:
         usage: What this run used.
         spent: USD; 0 if the price is unknown.
-        seconds: From the first request to the last reply.
+        seconds: That asking took, the start of the client included.
         left: Notes that were not asked for because the run was stopped.
         stop: Why it was; None if it ran to its end.
     """

@@ -34,6 +34,7 @@ class BatchResults:
         self._writer, self._decisions, self._cache = means.writer, means.decisions, means.cache
         self._recorder, self._budget = means.recorder, means.budget
         self._jobs: dict[str, Job] = {}
+        self._taken: set[str] = set()
         self._faults: dict[str, WriterError | PictureError] = {}
         self.usage, self.left = Usage(), 0
 
@@ -44,11 +45,14 @@ class BatchResults:
                 self._jobs[request.key] = job
 
     def take(self, line: str) -> None:
-        """Takes one line."""
+        """Takes one line; the same line once more, as after a download that broke off, is passed over."""
         if not line.strip():
             return
         row = json.loads(line)
         key = str(row["custom_id"])
+        if key in self._taken:
+            return
+        self._taken.add(key)
         try:
             reply = self._read(row, key)
         except WriterError as fault:

@@ -73,16 +73,16 @@ class Decisions:
         """What is to be done for a job."""
         metadata = self._cases.metadata(job.row)
         request = self.request(job.row, job.asking, metadata)
+        again, entry = replace(request, attempt=1), self._journal.entries.get(job.key)
         first = self._note(job, request, metadata)
-        if first is None:
-            return Decision(None, request)
-        if self.policy != "retry" or not is_contradicted(first):
-            return Decision(first)
-        request = replace(request, attempt=1)
-        second = self._note(job, request, metadata)
-        if second is None:
-            return Decision(first, request)
-        return Decision(min(first, second, key=contradictions))  # of equals the first
+        if entry is None or entry.request != again.key:  # else it was asked again before, and that was the better one
+            if first is None:
+                return Decision(None, request)
+            if self.policy != "retry" or not is_contradicted(first):
+                return Decision(first)
+        second = self._note(job, again, metadata)
+        best = min(filter(None, (first, second)), key=contradictions, default=None)  # of equals the first
+        return Decision(best, again if second is None else None)
 
     def _note(self, job: Job, request: NoteRequest, metadata: LesionMetadata) -> Note | None:
         """The note that answers a request, out of the cache or, should that be gone, out of the journal."""

@@ -130,31 +130,31 @@ class BatchRun:
         pause, failed = FIRST_PAUSE_S, 0
         total = sum(part.requests for part in self._state.parts)
         with tqdm(total=total, desc="waiting for batches", unit="note") as bar:
-            done = 0  # in batches that have ended
             while self._state.parts and not self._stopped.is_set():
                 try:
-                    batches = [(part, await self._look(part)) for part in self._state.parts]
-                    failed = 0
+                    answered, failed = await self._look(), 0
+                    bar.n = total - sum(part.requests for part in self._state.parts) + answered
+                    bar.refresh()
                 except WriterError as error:
                     failed += 1
                     if not error.retryable or failed == TOO_MANY:
                         raise
-                    batches = []
-                for part, batch in batches:
-                    if batch.status in ENDED:
-                        await self._collect(part, batch)
-                        done += part.requests
-                under_way = sum(_answered(batch) for part, batch in batches if part in self._state.parts)
-                bar.n = done + under_way
-                bar.refresh()
                 if self._state.parts:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._stopped.wait(), pause)
                 pause = min(pause * 1.5, LONGEST_PAUSE_S)
 
-    async def _look(self, part: Part) -> Batch:
+    async def _look(self) -> int:
+        """Looks at each batch once and collects those that have ended; how many requests the others have answered."""
+        answered, client = 0, self._writer.client
         with self._writer.faults():
-            return await self._writer.client.batches.retrieve(part.batch_id)
+            batches = [(part, await client.batches.retrieve(part.batch_id)) for part in self._state.parts]
+        for part, batch in batches:
+            if batch.status in ENDED:
+                await self._collect(part, batch)
+            elif batch.request_counts:
+                answered += batch.request_counts.completed + batch.request_counts.failed
+        return answered
 
     async def _collect(self, part: Part, batch: Batch) -> None:
         """Has the replies of a batch put into the cache; then it is forgotten, here and at the server."""
@@ -171,8 +171,3 @@ class BatchRun:
         for file_id in (part.file_id, *files):  # pictures need not lie there any longer
             with suppress(WriterError), self._writer.faults():
                 await self._writer.client.files.delete(file_id)
-
-
-def _answered(batch: Batch) -> int:
-    counts = batch.request_counts
-    return counts.completed + counts.failed if counts else 0

@@ -9,7 +9,7 @@ from train.writing.outlook import dollars
 from train.writing.setup import Setup
 from train.writing.tally import Standing, Tally
 
-CHANGED = "the record or the template has changed"
+CHANGED = "the record, the template or the audit has changed"
 CHANGED_REQUEST = "the record, the picture, the prompt or the audit has changed"
 
 

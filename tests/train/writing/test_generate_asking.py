@@ -149,6 +149,15 @@ def test_a_refused_key_stops_at_once_with_the_error(
     assert len(server.chats) <= 2 and not out.exists()
 
 
+def test_notes_that_need_no_server_are_written_although_the_key_is_refused(
+    generate: Generate, server: LlmServer, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.always("403")
+    assert generate("--strategy", "m", "p3") == 3
+    check_exact(out, "m")
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: ")
+
+
 def test_credit_that_runs_out_keeps_what_came(
     generate: Generate, server: LlmServer, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

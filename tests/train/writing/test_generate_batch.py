@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from dermnote.errors import NotesError
+from dermnote.notes.faults import UnreachableError
 from dermnote.notes.schema import read_notes
 from tests.llm_server import LlmServer
 from tests.train.writing.conftest import COUNT, Generate, check_exact, failures_of
 from train.writing import openai_batch
+from train.writing.batch_results import BatchResults
 
 BATCH = ("--strategy", "p3", "--batch")
 
@@ -167,6 +169,23 @@ def test_replies_to_cases_that_are_not_asked_for_now_are_kept(
     assert generate("--strategy", "p3") == 0
     check_exact(out)
     assert not server.chats
+
+
+def test_a_download_that_breaks_off_is_taken_up_again(
+    generate: Generate, server: LlmServer, out: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    take, lines = BatchResults.take, []
+
+    def take_or_break(self: BatchResults, line: str) -> None:
+        lines.append(line)
+        if len(lines) == 5:
+            raise UnreachableError("The connection was dropped.", retryable=True)
+        take(self, line)
+
+    monkeypatch.setattr(BatchResults, "take", take_or_break)
+    assert generate(*BATCH) == 0
+    check_exact(out)
+    assert len(lines) == COUNT + 5 and "requests  12" in capsys.readouterr().out
 
 
 def test_a_run_without_batch_refuses_while_one_is_under_way(

@@ -73,6 +73,20 @@ def test_retry_asks_once_more_and_keeps_the_better(write, server: LlmServer, out
     assert {row.case_id: row.note for row in read_notes(out)} == notes
 
 
+@pytest.mark.parametrize("policy", ["keep", "retry"])
+def test_the_better_second_note_stays_when_the_audit_changes(
+    write, server: LlmServer, out: Path, monkeypatch, policy: str
+) -> None:
+    server.script([says(NEVUS), says(MELANOMA), says(MELANOMA), says(MELANOMA), says(MELANOMA)])
+    assert write("retry") == 0
+    texts = {row.case_id: row.note.text for row in read_notes(out)}
+    monkeypatch.setattr("train.writing.checking.AUDIT_VERSION", "another")
+    out.with_name("notes.replies.sqlite").unlink()
+    assert write(policy) == 0
+    assert {row.case_id: row.note.text for row in check_exact(out, count=4)} == texts
+    assert len(server.chats) == 5
+
+
 def test_retry_after_keep_asks_only_for_the_flagged(write, server: LlmServer, out: Path) -> None:
     server.script([says(NEVUS), says(MELANOMA), says(MELANOMA), says(MELANOMA), says(MELANOMA)])
     assert write("keep") == 0
