@@ -44,7 +44,7 @@ class Outlook:
         rows = {name: f"{count:,} requests with {told(askings[name])}" for name, count in counts.items()}
         detail = next(iter(askings.values())).detail
         rows["picture"] = f"JPEG of at most {LONGEST_SIDE} px, detail {detail}; no EXIF, no file name, no id"
-        rows["tokens"] = f"about {self.usual.prompt_tokens:,} in and {self.usual.completion_tokens:,} out"
+        rows["tokens"] = f"about {_round(self.usual.prompt_tokens)} in and {_round(self.usual.completion_tokens)} out"
         return rows | {"cost": self.cost()}
 
     def cost(self) -> str:
@@ -69,6 +69,11 @@ def look_ahead(
             found.append(estimate(request, cases.images[job.row], picture, repairs=not batch))
     usual, worst = ([getattr(each, name) for each in found] for name in ("usual", "worst"))
     return Outlook(jobs, scaled(usual, len(jobs)), scaled(worst, len(jobs)), price, batch)
+
+
+def _round(count: int) -> str:
+    """Three digits say all that an estimate knows."""
+    return f"{float(f'{count:.3g}'):,.0f}"
 
 
 def told(asking: Asking) -> str:

@@ -37,11 +37,14 @@ class ReplyCache(AbstractContextManager["ReplyCache"]):
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         with self._faults():
+            if read_only and path.exists():
+                # "immutable": SQLite makes no files of its own, but does not read the log that a killed run left either
+                log = path.with_name(f"{path.name}-wal").exists()
+                how = "mode=ro" if log else "mode=ro&immutable=1"
+                self._base = sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True)
+                return
             if read_only:
-                where = f"{path.resolve().as_uri()}?mode=ro" if path.exists() else ":memory:"
-                self._base = sqlite3.connect(where, uri=True)
-                if path.exists():
-                    return
+                self._base = sqlite3.connect(":memory:")
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._base = sqlite3.connect(path, timeout=WAIT_S)

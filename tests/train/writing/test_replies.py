@@ -39,6 +39,8 @@ def test_a_killed_process_loses_none(tmp_path: Path) -> None:
     )
     path = tmp_path / "replies.sqlite"
     assert subprocess.run([sys.executable, "-c", code, str(path)], cwd=REPOSITORY, check=False).returncode == -9
+    with ReplyCache(path, read_only=True) as cache:
+        assert cache.get("k49") == "{}"
     with ReplyCache(path) as cache:
         assert all(cache.get(f"k{i}") == "{}" for i in range(50))
 
@@ -59,6 +61,7 @@ def test_reading_only_leaves_no_trace(tmp_path: Path) -> None:
         cache.add("k", REPLY, "p3", "model")
     with ReplyCache(tmp_path / "replies.sqlite", read_only=True) as cache:
         assert cache.get("k") == REPLY.text
+        assert list(tmp_path.iterdir()) == [tmp_path / "replies.sqlite"]
 
 
 def test_another_kind_of_file_is_named_and_left_alone(tmp_path: Path) -> None:
