@@ -98,6 +98,20 @@ def test_a_polite_stop_keeps_every_reply_and_locks_others_out_until_then(
     assert len(server.chats) == 12
 
 
+def test_a_second_signal_does_not_wait_for_the_replies(squares: Path, server: LlmServer, out: Path) -> None:
+    out.parent.mkdir(parents=True)
+    server.delay = 60
+    process = start(squares, out, server)
+    wait_for(lambda: len(server.chats) == CONCURRENCY, process)
+    process.send_signal(signal.SIGINT)
+    assert process.stderr
+    while "stopping in good order" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=8)  # the replies would take a minute, and are waited for ten seconds
+    assert process.returncode == 130 and "not asked for yet  12" in told and not out.exists()
+
+
 def test_errors_are_one_line_and_status_2(squares: Path, server: LlmServer, out: Path) -> None:
     out.parent.mkdir(parents=True)
     process = start(squares, out, server, "--base-url", "http://notes.example.invalid/v1")
