@@ -30,6 +30,7 @@ class Batches:
         self.line_fault: Callable[[str], Fault | str | None] = lambda custom_id: None
         self.files: dict[str, dict[str, Any]] = {}
         self.batches: dict[str, dict[str, Any]] = {}
+        self._kept = 0
         self._contents: dict[str, bytes] = {}
         self._asked: dict[str, int] = {}
         self._complete = complete
@@ -66,7 +67,8 @@ class Batches:
         return self._keep(upload.get_payload(decode=True), upload.get_filename() or "", fields["purpose"].get_payload())
 
     def _keep(self, content: bytes, filename: str, purpose: str) -> dict[str, Any]:
-        name = f"file-{len(self.files) + 1}"
+        self._kept += 1  # a number is not given again when a file is deleted
+        name = f"file-{self._kept}"
         self._contents[name] = content
         self.files[name] = {
             **{"id": name, "object": "file", "filename": filename, "purpose": purpose.strip(), "status": "processed"},

@@ -9,7 +9,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from dermnote.errors import PictureError
-from dermnote.notes.faults import Usage, WriterError
+from dermnote.notes.faults import CutOffError, FilteredError, MalformedError, RefusalError, Usage, WriterError
 from dermnote.notes.request import NoteRequest
 from train.writing.decisions import Decisions, Job
 from train.writing.estimate import estimate
@@ -23,6 +23,7 @@ GRACE_S = 10.0  # for the replies under way when a run is stopped: they are paid
 # Between the first requests: replies to what was sent in one instant would queue up behind each other.
 STAGGER_S = 0.005
 TOO_MANY = 20  # failures without a reply between them
+OF_ONE_CASE = (PictureError, MalformedError, CutOffError, RefusalError, FilteredError)  # the next may well be answered
 ATTEMPTS = 2  # requests a note may take: the second only for a note that contradicted its record
 
 
@@ -151,7 +152,7 @@ class Asker:
 
     def _count_failure(self, error: WriterError | PictureError) -> None:
         """Stops the run where the next requests would fail as this one did."""
-        self._failed_in_a_row = self._failed_in_a_row + 1 if error.retryable else 0
+        self._failed_in_a_row = 0 if isinstance(error, OF_ONE_CASE) else self._failed_in_a_row + 1
         if isinstance(error, WriterError) and error.fatal:
             self._end(Stop(str(error), error=error))
         elif self._failed_in_a_row >= TOO_MANY:

@@ -169,14 +169,24 @@ def test_credit_that_runs_out_keeps_what_came(
     assert told.err.splitlines()[-1].startswith("error: ") and "not asked for yet  9" in told.out
 
 
-def test_a_server_that_is_down_is_not_asked_for_ever(
-    generate: Generate, server: LlmServer, out: Path, capsys: pytest.CaptureFixture[str], monkeypatch
+@pytest.mark.parametrize("fault", ["500", "400"])
+def test_a_server_that_answers_nobody_is_not_asked_for_ever(
+    generate: Generate, server: LlmServer, out: Path, capsys: pytest.CaptureFixture[str], monkeypatch, fault: str
 ) -> None:
     monkeypatch.setattr("train.writing.asking.TOO_MANY", 5)
-    server.always("500")
+    server.always(fault)
     assert generate("--strategy", "p3", "--concurrency", "1") == 3
     assert len(server.chats) == 5 and len(failures_of(out)) == 5
     assert "5 requests in a row have failed" in capsys.readouterr().err
+
+
+def test_refusals_are_each_a_case_s_own_and_stop_nothing(
+    generate: Generate, server: LlmServer, out: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr("train.writing.asking.TOO_MANY", 2)
+    server.always("refusal")
+    assert generate("--strategy", "p3", "--concurrency", "1") == 3
+    assert len(server.chats) == len(failures_of(out)) > 2
 
 
 def test_without_key_or_server_nothing_is_written(
