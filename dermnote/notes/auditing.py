@@ -14,8 +14,9 @@ from dermnote.notes.claims import DIAGNOSIS, VERDICTS, Claim, contradicted
 from dermnote.notes.lexicon.names import Names, names_of
 from dermnote.notes.lexicon.options import options_of
 from dermnote.notes.polarity import read_contexts
-from dermnote.notes.reading.diagnoses import diagnosis_claims, find_names
+from dermnote.notes.reading.diagnoses import diagnosis_claims
 from dermnote.notes.reading.features import feature_claims, find_options, find_sections
+from dermnote.notes.reading.namings import find_names
 from dermnote.notes.reading.person import person_claims
 from dermnote.notes.reading.phrases import Phrases
 from dermnote.notes.reading.places import place_claims
@@ -96,7 +97,8 @@ def _read(text: str, vocabulary: Vocabulary) -> tuple[list[Claim], list[list[Cla
     found = [find_options(words, options) for options in tables]
     named = {each.first for each in namings}.union(first for each in found for first, _, _ in each)
     contexts = read_contexts(words, named)
-    told = diagnosis_claims(words, namings, contexts)
+    malignancies = {each.name: each.malignancy for each in vocabulary.classes}
+    told = diagnosis_claims(words, namings, contexts, malignancies)
     told += [*place_claims(words, contexts), *person_claims(text, words, contexts)]
     sections = find_sections(words, tables)
     shown = [feature_claims(words, contexts, *each) for each in zip(tables, found, sections, strict=True)]

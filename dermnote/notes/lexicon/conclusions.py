@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dermnote.notes.lexicon.reach import Reach
+from dermnote.notes.reading.words import forms
 
+# Where a diagnosis may be on record: a clause that quotes one is firm.
+SOURCES = frozenset(forms("record recorded metadata label labelled archive database file registry documented supplied"))
 CONCLUSIONS: dict[Reach, tuple[str, ...]] = {
     Reach.PREFERRED: (
         (
@@ -22,11 +25,14 @@ CONCLUSIONS: dict[Reach, tuple[str, ...]] = {
         "(suspicious|suspicion|concerning|worrisome|concern|suspect|suspected) (|of|for)",
         "(raises the suspicion of|suspicion is of|speak in favour of|represent|representing|recognisable as)",
         "(correspond|corresponds|corresponding|lead|leads|leading) to",
+        "(say|says|spells)",
+        "(is|are|was|were) (that|those) of",
         "(imply|suit|suits|probably|probable|likely|presumably|presumed|presumptive|apparently)",
         "(appear|appears|seem|seems) to be",
         "(|tend|tends|lean|leans|leaning|tip|tips the balance) (towards|toward)",
         "(tend|tends|lean|leans|leaning|tip|tips the balance) to",
     ),
+    Reach.SO: ("(therefore|thus|hence|consequently|accordingly|overall|taken together|in total)",),
     Reach.SIGNS: (
         "(evidence|sign|feature|look|appearance|picture|pattern|criteria|hallmark) (of|for)",
         "(typical|characteristic|diagnostic) (feature|sign) of",
@@ -64,8 +70,7 @@ CONCLUSIONS: dict[Reach, tuple[str, ...]] = {
         "(I|we) (consider|regard|judge|rate|think|deem|hold) (this|it|lesion|this lesion) (|a|an|as|to be|for)",
         (
             "(concluded|conclude|concludes|concluding|settled on|settle for|in conclusion|in summary|in sum|"
-            "overall impression|all in all|altogether|overall|on balance|taken together|in total|therefore|thus|"
-            "hence|consequently|accordingly)"
+            "overall impression|all in all|altogether|on balance)"
         ),
         "(I|we) (|would|do) (favour|suspect|prefer|lean towards|lean to)",
         (
@@ -77,6 +82,8 @@ CONCLUSIONS: dict[Reach, tuple[str, ...]] = {
             "first|provisional|presumptive) (|clinical|working|dermoscopic) (diagnosis|choice|candidate|class|"
             "option|consideration)"
         ),
+        "(end|ends|ended|finish|finished|land|landed) (|up) (with|at|on|as|in)",
+        "(choice|vote|decision|verdict) (falls|fell|goes|went) (on|to|for)",
         "(i.e.|that is|namely|ie)",
     ),
     Reach.CONCLUDED: (
@@ -85,7 +92,7 @@ CONCLUSIONS: dict[Reach, tuple[str, ...]] = {
             "label|best fit|chosen class)"
         ),
         (
-            "(is|was|are|being) (favoured|diagnosed|preferred|chosen|suspected|assumed|concluded|supported|"
+            "(is|was|are|being) (favoured|diagnosed|preferred|chosen|assumed|concluded|supported|"
             "selected|proposed|presumed|the best fit|my choice|my pick)"
         ),
         "(which|that) (i|I|we) (choose|select|favour|assign|pick|prefer|conclude)",

@@ -27,7 +27,7 @@ HEDGES: dict[Reach, tuple[str, ...]] = {
         "(should|would|could|must|may|might) (raise|arouse|prompt|trigger) (suspicion|concern) (of|for)",
         "(risk of|potential for|hint of|suggestion of|indistinguishable from)",
         (
-            "(difficult|hard|impossible|not possible|need|needed|necessary|important|try|tried) to"
+            "(|is|are|can be) (difficult|hard|impossible|not possible|need|needed|necessary|important|try|tried) to"
             " (distinguish|differentiate|separate|tell) (from|apart from)"
         ),
         "(distinguish|differentiate|separate|tell) (from|it from|this from)",
@@ -67,6 +67,7 @@ HEDGES: dict[Reach, tuple[str, ...]] = {
         "(in order to|so as to) (exclude|rule out)",
     ),
     Reach.HEDGED: (
+        "(is|are|remains) diagnosis (of exclusion|to exclude|to rule out|to be excluded|to be ruled out)",
         "(fit|fits|come|comes) (|in) second best",
         "(|a) (distant|close) second",
         "(would|should|could|may|might) (arise|be raised)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -58,10 +58,21 @@ def names_of(vocabulary: Vocabulary) -> Names:
     for kind in kinds:
         adjectives.setdefault(kind.classname, {}).update({forms(word): kind for word in kind.adjectives})
     return Names(
-        Phrases(_entries(vocabulary, kinds, built_in=vocabulary.classes == EIGHT)),
+        Phrases(_inverted(_entries(vocabulary, kinds, built_in=vocabulary.classes == EIGHT)), skipping="()"),
         adjectives,
         {kind.value: kind for kind in kinds},
     )
+
+
+def _inverted(entries: Iterable[tuple[str, Name]]) -> Iterator[tuple[str, Name]]:
+    """The entries, and as archives write them where the noun alone is something else: "keratosis, actinic"."""
+    known = list(entries)
+    yield from known
+    alone = {phrase.lower(): name.classname for phrase, name in reversed(known)}
+    for phrase, name in known:
+        *qualifiers, noun = phrase.split()
+        if qualifiers and name.classname and alone.get(noun.lower()) != name.classname:
+            yield f"{noun}, {' '.join(qualifiers)}", name
 
 
 def _entries(vocabulary: Vocabulary, kinds: list[Kind], *, built_in: bool) -> Iterator[tuple[str, Name]]:

@@ -18,6 +18,7 @@ class Reach(Enum):
     ABSENT_AS = "denies what stands before and what follows"  # "network is lacking, as are globules"
     PREFERRED = "concludes what stands before and denies what follows"  # "is more likely than"
     POINT = "what follows is what findings point to"
+    SO = 'points as well, between what is judged and its judgement: "is therefore unlikely"'
     SIGNS = "points as well, under whatever denies it"  # "no features of"
     CONCLUDE = "what follows is the conclusion"
     CONCLUDED = "what stands before is the conclusion"

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from dermnote.notes.lexicon.reach import Reach
 from dermnote.notes.lexicon.triggers import BE, DETERMINERS, SEEN
 from dermnote.notes.reading.context import Context, Found
-from dermnote.notes.reading.words import SENTENCE_ENDS, Word
+from dermnote.notes.reading.words import DASH, SENTENCE_ENDS, Word
 
 _OPENS = frozenset({Reach.DENY, Reach.LACK, Reach.HEDGE, Reach.MAYBE, Reach.DIFFER})
 _DENIES = frozenset({Reach.DENY, Reach.LACK})
-_WEIGHT = {Reach.SIGNS: 1, Reach.POINT: 1, Reach.CONCLUDE: 2}
-_BREAKS = frozenset({Reach.STOP, Reach.POINT, Reach.CONCLUDE})  # no list goes on beyond these
+_WEIGHT = {Reach.SIGNS: 1, Reach.SO: 1, Reach.POINT: 1, Reach.CONCLUDE: 2}
+_BREAKS = frozenset({Reach.STOP, Reach.SO, Reach.POINT, Reach.CONCLUDE})  # no list goes on beyond these
 DEEPEST = 8  # nested brackets whose outer state is kept
 
 
@@ -85,8 +85,8 @@ def sweep_ahead(words: Sequence[Word], found: Sequence[Found], named: Collection
 def _step(words: Sequence[Word], position: int, state: _Open, lists: int) -> None:
     form = words[position].form
     following = words[position + 1].form if position + 1 < len(words) else ""
-    if form == ",":
-        state.pass_comma(position, lists)
+    if form in (",", DASH):
+        state.pass_comma(position, lists if form == "," else 0)
     elif form == ":":
         state.reach = state.reach if position == state.since else None
     elif form == "and" and following in DETERMINERS:

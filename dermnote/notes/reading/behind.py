@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dermnote.notes.lexicon.reach import Reach
 from dermnote.notes.lexicon.triggers import FINITE
 from dermnote.notes.reading.context import Context, Found
-from dermnote.notes.reading.words import SENTENCE_ENDS, Word, forms
+from dermnote.notes.reading.words import DASH, SENTENCE_ENDS, Word, forms
 
 FARTHEST = 40  # words a trigger may reach back; keeps the time linear
 BEFORE_AND = 12  # words looked at to tell a list's last comma from a new clause
@@ -51,7 +51,7 @@ def _reach(
         form = words[position].form
         if position in barriers or form in SENTENCE_ENDS:
             return
-        if passed and (form in FINITE or form == ":" or (form == "with" and _parts(words, position, reach))):
+        if passed and (form in FINITE or form in (":", DASH) or (form == "with" and _parts(words, position, reach))):
             return
         if form == "," and passed:
             following = words[position + 1].form
@@ -59,7 +59,7 @@ def _reach(
                 return
             if following not in ("and", "or", "nor") and not joined:
                 return
-        joined = joined or (passed and form in ("and", "or", "nor", "/"))
+        joined = joined or (form in ("and", "or", "nor", "/") if passed else form == ")")
         passed = passed or position in named
         contexts[position].behind = contexts[position].behind or reach
 

@@ -1,142 +1,80 @@
-"""Reads which diagnoses, subtypes and degrees of danger a note names, and how it stands to each."""
+"""Reads which diagnoses, subtypes and degrees of danger a note claims, and which one it ends up asserting."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from dermnote.notes.claims import DIAGNOSIS, MALIGNANCY, SUBTYPE, Claim
-from dermnote.notes.lexicon.diagnoses import BETWEEN
-from dermnote.notes.lexicon.kinds import Kind
-from dermnote.notes.lexicon.names import Name, Names
-from dermnote.notes.reading.context import Context
-from dermnote.notes.reading.words import MARKS, SENTENCE_ENDS, Word
+from dermnote.notes.reading.context import Context, Polarity
+from dermnote.notes.reading.evidence import BARE, FIRM, weigh
+from dermnote.notes.reading.namings import Naming
+from dermnote.notes.reading.words import Word
 
-_COMPARED = frozenset({"like", "specific", "mimic", "simulator", "mimicker", "associated"})  # "melanoma-specific"
-_JOINTS = frozenset({",", "and", "or", "/", "type"})
 _OR = frozenset({"or", "/", "versus", "vs"})
-_FARTHEST = 6  # words looked at for subtypes on either side
 
 
-@dataclass(frozen=True)
-class Naming:
-    """A name in a note: its words (last exclusive), and the kinds with the words that give them."""
+def diagnosis_claims(
+    words: Sequence[Word], namings: Sequence[Naming], contexts: Sequence[Context], malignancies: Mapping[str, str]
+) -> list[Claim]:
+    """The claims of diagnosis, malignancy and subtype; what is said of another lesion is left out.
 
-    first: int
-    last: int
-    name: Name
-    kinds: tuple[Kind, ...] = ()
-    widest: tuple[int, int] = (0, 0)
-
-
-def find_names(text: str, words: Sequence[Word], names: Names) -> list[Naming]:
-    """All names in a text, the longest at each place; comparisons ("melanoma-like") name nothing."""
-    found = []
-    for first, last, name in names.phrases.find(words):
-        if not (name.classname or name.danger) or (name.capitals and not _in_capitals(text, words, first)):
-            continue
-        if last < len(words) and words[last].form in _COMPARED:
-            continue
-        found.append(_with_kinds(words, Naming(first, last, name), names))
-    return found
-
-
-def diagnosis_claims(words: Sequence[Word], namings: Sequence[Naming], contexts: Sequence[Context]) -> list[Claim]:
-    """The claims of diagnosis, malignancy and subtype; what is said of another lesion is left out."""
+    Args:
+        words: The note's words.
+        namings: What they name, in order.
+        contexts: Their contexts.
+        malignancies: The malignancy of each class.
+    """
     said = [each for each in namings if not contexts[each.first].elsewhere]
     rivals = _rivals(words, said)
+    weights = weigh(words, said, contexts, malignancies)
     claims = []
     for each in said:
         context = contexts[each.first]
         polarity = "hedged" if each in rivals and context.polarity == "asserted" else context.polarity
+        span = _span(words, each.first, each.last)
         if each.name.danger:
             polarity = "hedged" if each.name.hedged and polarity == "asserted" else polarity
-            claims.append(Claim(MALIGNANCY, each.name.danger, _span(words, each.first, each.last), polarity))
+            claims.append(Claim(MALIGNANCY, each.name.danger, span, polarity))
             continue
         values = tuple(dict.fromkeys(kind.value for kind in each.kinds))
-        span = _span(words, each.first, each.last)
-        weight = int(context.tentative) if polarity == "hedged" else context.weight or int(_is_headline(words, each))
+        weight = weights[each] if polarity == "asserted" else int(context.tentative)
         claims.append(Claim(DIAGNOSIS, each.name.classname, span, polarity, weight=weight, subtypes=values))
         wide = _span(words, *each.widest)
-        alike = "hedged" if polarity == "asserted" and _beside_or(words, each) else polarity
+        alike: Polarity = "hedged" if polarity == "asserted" and _beside_or(words, each) else polarity
         claims.extend(Claim(SUBTYPE, value, wide, alike) for value in values)
     return _one_conclusion(claims)
 
 
 def _one_conclusion(claims: list[Claim]) -> list[Claim]:
-    """Beside an explicit conclusion, a bare mention of another class is no second diagnosis."""
-    drawn = {each.value for each in claims if each.kind == DIAGNOSIS and each.weight and each.polarity == "asserted"}
-    if not drawn:
-        return claims
-    bare = {
+    """The claims with all diagnoses but one hedged: a note asserts one, or several where it is firm on each.
+
+    What it asserts it does not deny either: "melanoma; no melanoma in the lower part" speaks of a part.
+    """
+    named = [each for each in claims if each.kind == DIAGNOSIS]
+    stated = _stated(named)
+    turned = {
         each.span
-        for each in claims
-        if each.kind == DIAGNOSIS and not each.weight and each.polarity == "asserted" and each.value not in drawn
+        for each in named
+        if (each.polarity == "asserted" and each.value not in stated)
+        or (each.polarity == "denied" and each.value in stated)
     }
     return [
-        replace(each, polarity="hedged") if each.span in bare and each.kind == DIAGNOSIS else each for each in claims
+        replace(each, polarity="hedged", weight=0) if each.kind == DIAGNOSIS and each.span in turned else each
+        for each in claims
     ]
 
 
-def _is_headline(words: Sequence[Word], naming: Naming) -> bool:
-    """Whether a name stands for a sentence of its own: "Dermatofibroma, benign."."""
-    left, right = naming.widest
-    opens = left == 0 or words[left - 1].form in SENTENCE_ENDS
-    return opens and (right == len(words) or words[right].form in MARKS)
-
-
-def _in_capitals(text: str, words: Sequence[Word], first: int) -> bool:
-    """Whether an abbreviation is one: "MM" is, "5 MM" is not."""
-    word = text[words[first].start : words[first].end]
-    return word.rstrip("s").isupper() and not (first and words[first - 1].form[:1].isdigit())
-
-
-def _with_kinds(words: Sequence[Word], naming: Naming, names: Names) -> Naming:
-    kinds = [naming.name.kind] if naming.name.kind else []
-    known = names.adjectives.get(naming.name.classname, {})
-    left, before = _kinds_before(words, naming.first, known)
-    right, after = _kinds_after(words, naming.last, known)
-    return replace(naming, kinds=(*kinds, *before, *after), widest=(left, right))
-
-
-def _kinds_before(words: Sequence[Word], first: int, known: dict[tuple[str, ...], Kind]) -> tuple[int, list[Kind]]:
-    kinds: list[Kind] = []
-    start = position = first
-    while position > max(0, first - _FARTHEST):
-        kind, size = _adjective(words, position - 2, position, known), 2
-        if kind is None:
-            kind, size = _adjective(words, position - 1, position, known), 1
-        if kind is not None:
-            kinds.append(kind)
-            start = position - size
-        elif words[position - 1].form not in _JOINTS:
-            break
-        position -= size
-    return start, kinds[::-1]
-
-
-def _kinds_after(words: Sequence[Word], last: int, known: dict[tuple[str, ...], Kind]) -> tuple[int, list[Kind]]:
-    kinds: list[Kind] = []
-    end = position = last
-    while position < min(len(words), last + _FARTHEST):
-        kind, size = _adjective(words, position, position + 2, known), 2
-        if kind is None:
-            kind, size = _adjective(words, position, position + 1, known), 1
-        following = words[position + size].form if position + size < len(words) else "."
-        if kind is not None and (position == last or following in MARKS or following in BETWEEN):
-            kinds.append(kind)
-            end = position + size
-        elif words[position].form not in BETWEEN:
-            break
-        position += size if kind is not None else 1
-    return end, kinds
-
-
-def _adjective(words: Sequence[Word], first: int, last: int, known: dict[tuple[str, ...], Kind]) -> Kind | None:
-    if first < 0 or last > len(words) or not known:
-        return None
-    return known.get(tuple(word.form for word in words[first:last]))
+def _stated(named: Sequence[Claim]) -> set[str]:
+    """The classes a note states: all it is firm on, else the one it draws best, of equals the last."""
+    asserted = [each for each in named if each.polarity == "asserted"]
+    tentative = {each.value for each in named if each.polarity == "hedged" and each.weight}
+    firm = {each.value for each in asserted if each.weight == FIRM}
+    best = max(reversed(asserted), key=lambda each: each.weight, default=None)
+    if best is None or (best.weight <= BARE and len(tentative) == 1):
+        return tentative
+    return firm or {best.value}
 
 
 def _rivals(words: Sequence[Word], namings: Sequence[Naming]) -> set[Naming]:

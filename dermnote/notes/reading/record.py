@@ -11,7 +11,7 @@ from typing import Any
 from dermnote.case import LesionMetadata
 from dermnote.notes.lexicon.danger import RECORDED
 from dermnote.notes.lexicon.names import names_of
-from dermnote.notes.reading.diagnoses import find_names
+from dermnote.notes.reading.namings import find_names
 from dermnote.notes.reading.person import sex_of
 from dermnote.notes.reading.places import places_in
 from dermnote.notes.reading.words import read_words

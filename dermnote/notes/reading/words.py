@@ -8,14 +8,19 @@ from functools import lru_cache
 from typing import NamedTuple
 
 # A boundary is a full stop, a semicolon, or a line's end before what opens something new (a bullet, number, capital).
+# An arrow or "=" says what a colon says; a dash between spaces parts, one inside a word does not.
 _WORD = re.compile(
     r"(?P<short>\b(?:i\.\s?e\.|e\.\s?g\.|vs\.|cf\.|viz\.|approx\.|dr\.|[rycw]/o\b))"
     r"|(?P<number>\d{1,9}(?:[.,]\d{1,9})?(?![^\W_]))"
     r"|(?P<word>[^\W_]+(?:['’ʼ][^\W_]+)*)"
+    r"|(?P<colon>[-=]{1,3}>|[→⇒=])"
+    r"|(?P<dash>(?<=\s)-{1,3}(?=\s)|[–—])"
     r"|(?P<mark>\n(?=[ \t]{0,8}(?:\n|[-*•#\d]|(?-i:[A-Z])))|[.,;:!?()\[\]/]|(?<=\s)>(?=\s))",
     re.IGNORECASE,
 )
-MARKS = frozenset(".,;:!?()[]/>\n")
+DASH = "–"
+MARKS = frozenset(".,;:!?()[]/>\n" + DASH)
+_ALIKE = {"colon": ":", "dash": DASH}
 SENTENCE_ENDS = frozenset(".!?;\n")
 _SPELLINGS = tuple(
     (re.compile(pattern), to)
@@ -65,7 +70,7 @@ class Word(NamedTuple):
 
 
 def read_words(text: str) -> list[Word]:
-    """The words and marks of a text in order, in time linear in its length; hyphens and the like are skipped."""
+    """The words and marks of a text in order, in time linear in its length; hyphens are skipped."""
     words = []
     for match in _WORD.finditer(text):
         start, end = match.span()
@@ -75,7 +80,7 @@ def read_words(text: str) -> list[Word]:
         elif kind == "short":
             form = re.sub(r"[\s.]", "", match[0].lower())
         else:
-            form = match[0]
+            form = _ALIKE.get(kind or "", match[0])
         words.append(Word(form, start, end))
     return words
 

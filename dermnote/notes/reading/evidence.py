@@ -1,0 +1,135 @@
+"""How firmly a note draws a diagnosis it names: by its words, and by where and how the name stands.
+
+A note names many diagnoses and ends up with one. No list holds every way to say so; but a conclusion is mostly a
+title, a sentence of its own, what something "is", or a name with its malignancy beside it, and a rival is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from dermnote.notes.lexicon.conclusions import SOURCES
+from dermnote.notes.lexicon.danger import DANGER
+from dermnote.notes.lexicon.reach import Reach
+from dermnote.notes.lexicon.triggers import DETERMINERS
+from dermnote.notes.reading.context import Context
+from dermnote.notes.reading.namings import Naming
+from dermnote.notes.reading.words import DASH, MARKS, SENTENCE_ENDS, Word, forms
+
+# Weights of a diagnosis: what the note settles on; what findings point to, or is put as one puts a conclusion; the
+# first named, in the first sentence; a mention; what would be, were things otherwise.
+FIRM, DRAWN, OPENING, BARE, IMAGINED = 3, 2, 1, 0, -1
+_TRIGGERED = (BARE, DRAWN, FIRM)  # by a context's weight
+_LIGHT = frozenset(word for phrase in DANGER for word in forms(phrase)) | DETERMINERS
+_LIGHT |= frozenset(forms("early type most my more typical classic small probable likely clear")) | {DASH}
+_EQUALS = frozenset(forms("is was be being remains became become"))
+_NO_VERDICT = frozenset(forms("such well same much far known seen mistaken misread confused"))  # before "as"
+_CLAUSE_ENDS = SENTENCE_ENDS | frozenset({",", ":", "(", ")", DASH, "but", "than"})
+_OTHERWISE = frozenset({"would", "wouldn't", "will"})
+_INVERTED = frozenset({"were", "had", "should"})  # "had there been", "were it flatter"
+_FARTHEST = 12  # words of a clause looked at on either side
+_RANKED = frozenset(forms("second third fourth other else alternative next against"))  # of a heading
+_NEAR = 3  # words between a name and its malignancy
+
+
+def weigh(
+    words: Sequence[Word], namings: Sequence[Naming], contexts: Sequence[Context], malignancies: Mapping[str, str]
+) -> dict[Naming, int]:
+    """The weight of each class named, taken as asserted.
+
+    Args:
+        words: The note's words.
+        namings: What it names of the lesion, in order.
+        contexts: The words' contexts.
+        malignancies: The classes' own, for which a name beside it speaks.
+    """
+    judged = _judged(words, namings, malignancies)
+    end = next((position for position, word in enumerate(words) if word.form in SENTENCE_ENDS), len(words))
+    opening = next((each for each in namings if each.name.classname and each.first < end), None)
+    return {
+        each: _weight(words, each, contexts[each.first], opening=each is opening, judged=each in judged)
+        for each in namings
+        if each.name.classname
+    }
+
+
+def _weight(words: Sequence[Word], naming: Naming, context: Context, *, opening: bool, judged: bool) -> int:
+    weight = FIRM if context.behind is Reach.CONCLUDED else _TRIGGERED[context.weight]
+    headline = _is_headline(words, naming, opening=opening)
+    if (headline and opening) or _is_sourced(words, naming):
+        weight = FIRM
+    if weight == FIRM:
+        return FIRM
+    if _is_imagined(words, naming):
+        return IMAGINED
+    if headline or judged or _is_equated(words, naming):
+        return DRAWN
+    return max(weight, OPENING if opening else BARE)
+
+
+def _is_headline(words: Sequence[Word], naming: Naming, *, opening: bool) -> bool:
+    """Whether a name stands for a sentence of its own: "Dermatofibroma, benign.", "A benign nevus."."""
+    left, right = _before(words, naming), naming.widest[1]
+    following = words[right].form if right < len(words) else "."
+    if left > 0 and words[left].form == ",":  # "Still, a nevus."
+        left -= 2
+    return (left < 0 or words[left].form in SENTENCE_ENDS) and (
+        following in MARKS and (opening or following not in (":", "?"))
+    )
+
+
+def _is_equated(words: Sequence[Word], naming: Naming) -> bool:
+    """Whether a name is what something is called: "what remains is X", "-> X", "filed as X"."""
+    left = _before(words, naming)
+    form = words[left].form if left >= 0 else ""
+    if form == ":":
+        return not _RANKED.intersection(word.form for word in words[max(0, left - 2) : left])
+    return form in _EQUALS or (form == "as" and left > 0 and words[left - 1].form not in _NO_VERDICT)
+
+
+def _is_sourced(words: Sequence[Word], naming: Naming) -> bool:
+    """Whether the clause quotes a record: "X by record", "the label says X"."""
+    return any(words[position].form in SOURCES for position in _clause(words, naming))
+
+
+def _is_imagined(words: Sequence[Word], naming: Naming) -> bool:
+    """Whether the clause says what would be: "which would suggest X", "X would look otherwise", "were it X"."""
+    clause = _clause(words, naming)
+    inverted = words[clause[0]].form in _INVERTED if clause else False
+    return inverted or any(words[position].form in _OTHERWISE for position in clause)
+
+
+def _before(words: Sequence[Word], naming: Naming) -> int:
+    """The position before a name and its articles and adjectives; -1 at the text's start."""
+    position = naming.widest[0] - 1
+    while position >= 0 and words[position].form in _LIGHT:
+        position -= 1
+    return position
+
+
+def _clause(words: Sequence[Word], naming: Naming) -> range:
+    first = naming.first
+    while first > max(0, naming.first - _FARTHEST) and not _ends_clause(words, first - 1):
+        first -= 1
+    last = naming.last
+    while last < min(len(words), naming.last + _FARTHEST) and not _ends_clause(words, last):
+        last += 1
+    return range(first, last)
+
+
+def _ends_clause(words: Sequence[Word], position: int) -> bool:
+    following = words[position + 1].form if position + 1 < len(words) else ""
+    return words[position].form in _CLAUSE_ENDS or (words[position].form == "and" and following in DETERMINERS)
+
+
+def _judged(words: Sequence[Word], namings: Sequence[Naming], malignancies: Mapping[str, str]) -> set[Naming]:
+    """Names with their own malignancy set beside them: "X, malignant", "benign: X", "X (benign)"."""
+    judged = set()
+    for one, other in pairwise(namings):
+        between = [word.form for word in words[one.widest[1] : other.widest[0]]]
+        parted = 0 < len(between) <= _NEAR and bool(MARKS.intersection(between))
+        named, danger = (one, other) if other.name.danger else (other, one)
+        if parted and danger.name.danger and malignancies.get(named.name.classname) == danger.name.danger:
+            judged.add(named)
+    return judged
