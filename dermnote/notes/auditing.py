@@ -15,12 +15,13 @@ from dermnote.notes.lexicon.names import Names, names_of
 from dermnote.notes.lexicon.options import options_of
 from dermnote.notes.polarity import read_contexts
 from dermnote.notes.reading.diagnoses import diagnosis_claims
-from dermnote.notes.reading.features import feature_claims, find_options, find_sections
+from dermnote.notes.reading.features import feature_claims, find_options
 from dermnote.notes.reading.namings import find_names
 from dermnote.notes.reading.person import person_claims
 from dermnote.notes.reading.phrases import Phrases
 from dermnote.notes.reading.places import place_claims
 from dermnote.notes.reading.record import Record, read_record
+from dermnote.notes.reading.sections import find_sections
 from dermnote.notes.reading.words import read_words
 from dermnote.notes.schema import Note
 from dermnote.notes.verdicts import feature_verdict, record_verdict
@@ -101,7 +102,8 @@ def _read(text: str, vocabulary: Vocabulary) -> tuple[list[Claim], list[list[Cla
     told = diagnosis_claims(words, namings, contexts, malignancies)
     told += [*place_claims(words, contexts), *person_claims(text, words, contexts)]
     sections = find_sections(words, tables)
-    shown = [feature_claims(words, contexts, *each) for each in zip(tables, found, sections, strict=True)]
+    headed = sorted(section for each in sections for section in each)
+    shown = [feature_claims(words, contexts, *each, headed) for each in zip(tables, found, sections, strict=True)]
     return told, shown
 
 

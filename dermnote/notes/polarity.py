@@ -22,7 +22,7 @@ from dermnote.notes.reading.ahead import sweep_ahead
 from dermnote.notes.reading.behind import reach_behind
 from dermnote.notes.reading.context import Context
 from dermnote.notes.reading.phrases import Phrases
-from dermnote.notes.reading.words import MARKS, Word, forms
+from dermnote.notes.reading.words import MARKS, SENTENCE_ENDS, Word, forms
 
 # Some phrases reach whichever neighbour they have: "possible melanoma", "melanoma is possible".
 _EITHER_WAY = {
@@ -30,6 +30,12 @@ _EITHER_WAY = {
     Reach.POSSIBLE: (Reach.MAYBE, Reach.HEDGED),
     Reach.LIKELIEST: (Reach.CONCLUDE, Reach.CONCLUDED),
 }
+_NEGATIONS = frozenset({"not", "never", "cannot"})
+_PERCEIVING = frozenset(forms("can could may do does did"))
+_MODALS = frozenset(forms("may might could"))
+_CLAUSE_ENDS = MARKS | frozenset(forms("but although though while whereas"))
+_CLAUSE = 12  # words looked at on either side of a "not"
+_BETWEEN = 4  # words from one name of a list to the next, and on to the "not"
 _AFTER_ALL = MARKS | frozenset(forms("than given because here on in as and but by if with though although"))
 
 
@@ -41,20 +47,57 @@ def read_contexts(words: Sequence[Word], named: Collection[int]) -> list[Context
         named: Positions where a finding or a diagnosis is named; whether one stands between a trigger and what
             follows decides whether the trigger still reaches that.
     """
-    found = [_settled(words, *each) for each in _triggers().find(words)]
+    found = [_settled(words, named, *each) for each in _triggers().find(words)]
     contexts = sweep_ahead(words, found, named)
     reach_behind(words, contexts, found, named)
     return contexts
 
 
-def _settled(words: Sequence[Word], start: int, end: int, reach: Reach) -> tuple[int, int, Reach]:
+def _settled(
+    words: Sequence[Word], named: Collection[int], start: int, end: int, reach: Reach
+) -> tuple[int, int, Reach]:
+    if end < len(words) and words[end].form == ":" and reach in (Reach.LACK, Reach.DENIED):
+        return start, end, Reach.DENY_ALL
     last = end == len(words) or words[end].form in _AFTER_ALL
     if last and (reach is Reach.LACK or (reach is Reach.DENY and words[end - 1].form == "no")):  # "network: no"
         return start, end, Reach.DENIED
+    if reach is Reach.DENY and words[end - 1].form in _NEGATIONS and _denies_before(words, named, start, end):
+        return start, end, Reach.DENIED
+    if reach is Reach.MAYBE and words[end - 1].form in _MODALS and _speaks_of_before(words, named, start, end):
+        return start, end, Reach.HEDGED
     if reach not in _EITHER_WAY:
         return start, end, reach
     ahead, behind = _EITHER_WAY[reach]
     return start, end, behind if last else ahead
+
+
+def _speaks_of_before(words: Sequence[Word], named: Collection[int], start: int, end: int) -> list[int]:
+    """What a verb is said of: the last names before it in its sentence, if none stands behind it in its clause."""
+    for position in range(end, min(len(words), end + _CLAUSE)):
+        if words[position].form in _CLAUSE_ENDS:
+            break
+        if position in named:
+            return []
+    before: list[int] = []
+    for position in range(start - 1, max(-1, start - _CLAUSE - 1), -1):
+        if words[position].form in SENTENCE_ENDS:
+            break
+        if position in named:
+            before.append(position)
+    return before
+
+
+def _denies_before(words: Sequence[Word], named: Collection[int], start: int, end: int) -> bool:
+    """Whether a "not" speaks of what stands before it: "dots and globules are not part of it", "X did not turn up".
+
+    It does of a list, and of what could not be perceived; of one thing alone, or with "not evenly", it may as well
+    tell how that is: "the network is not regular".
+    """
+    before = _speaks_of_before(words, named, start, end)
+    if not before or (end < len(words) and words[end].form.endswith("ly")):
+        return False
+    listed = len(before) > 1 and before[0] - before[1] <= _BETWEEN and start - before[0] <= _BETWEEN
+    return listed or words[end - 1].form == "cannot" or words[start - 1].form in _PERCEIVING
 
 
 @cache

@@ -58,7 +58,7 @@ def read(text: str, kind: str) -> set[str]:
         ("several well-defined red lacunae", "border", set()),
         ("sharply focused vessels with mixed colours", "border", set()),
         ("B) Border: mixed, sharp below, fading above. C) Colour: red", "border", {"mixed"}),
-        ("The edge is sharp on the left but fades on the right.", "border", set()),
+        ("The edge is sharp on the left but fades on the right.", "border", {"mixed"}),
         ("Symmetrical along both axes.", "asymmetry", {"symmetric"}),
         ("The lesion shows marked asymmetry.", "asymmetry", {"asymmetric"}),
         ("No asymmetry.", "asymmetry", set()),

@@ -37,6 +37,7 @@ BOUNDS: dict[Reach, tuple[str, ...]] = {
             "owing to",
             "due to",
             "apart from",
+            "beyond",
             "aside from",
             "albeit",
             "despite",

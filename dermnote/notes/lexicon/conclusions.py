@@ -95,6 +95,7 @@ CONCLUSIONS: dict[Reach, tuple[str, ...]] = {
             "(is|was|are|being) (favoured|diagnosed|preferred|chosen|assumed|concluded|supported|"
             "selected|proposed|presumed|the best fit|my choice|my pick)"
         ),
+        "it is (.|,)",
         "(which|that) (i|I|we) (choose|select|favour|assign|pick|prefer|conclude)",
         (
             "(is|being|as|seems|appears|remains) (likeliest|leading|favoured|preferred|primary|top|main|first|"

@@ -7,7 +7,8 @@ from dermnote.notes.lexicon.reach import Reach
 _SEEN = (
     "(seen|present|visible|identified|evident|apparent|detected|found|observed|recognised|noted|appreciated|discernible"
     "|made out|convincing|demonstrated|recognizable|identifiable|noticed|appreciable|detectable|obvious|distinguishable"
-    "|there|shown|documented|recorded|described|reported|noticeable|pronounced|developed)"
+    "|there|shown|documented|recorded|described|reported|noticeable|pronounced|developed|represented|encountered|perceived"
+    "|discerned|traced|spotted|listed|met|found in any field)"
 )
 _BE = "(|is|are|was|were|being)"
 _OUT = "(excluded|ruled out|dismissed|discarded|discounted|eliminated|out ruled|refuted)"
@@ -25,7 +26,20 @@ DENIALS: dict[Reach, tuple[str, ...]] = {
         "not otherwise",
     ),
     Reach.DENY: (
-        *("no", "not", "without", "neither", "nor", "never", "none of", "denies", "nothing", "don't", "doesn't"),
+        *(
+            "no",
+            "not",
+            "cannot",
+            "without",
+            "neither",
+            "nor",
+            "never",
+            "none of",
+            "denies",
+            "nothing",
+            "don't",
+            "doesn't",
+        ),
         *("isn't", "aren't", "wasn't", "weren't", "free of", "negative for", "devoid of", "w/o"),
         "(|features|findings) against (|a|an|the) (|diagnosis of)",
         (
@@ -61,6 +75,13 @@ DENIALS: dict[Reach, tuple[str, ...]] = {
         "(seems|appears|is|are|was|were|looks) (improbable|implausible|excluded|rejected|unlike)",
         "(was|is|were|been|i|I|has been) (rejected|dismissed|discarded|discounted)",
         "(do|does|did) not (fit|apply|match|explain)",
+        "(is|are|seems) out (|of question|of the question|of place)",
+        "(|looked|searched|sought) (|for) in vain",
+        "(looked|searched) for (but|and|yet|,) (not|never) (|seen|found)",
+        "(is|are) (not|no) (a|) (component|part|feature|constituent)",
+        "(is|are|was|were) lost",
+        "(has|have|plays|play) no (part|place|role) (|in|here)",
+        "(less) (fitting|apt|suitable|compelling|plausible|so)",
         "(is|are) (at odds with|contradicted by|argued against)",
         "(|is|are|was|were) (none|not applicable)",
     ),

@@ -23,7 +23,18 @@ MISLEADING: dict[str, tuple[str, ...]] = {
         *("white streak", "shiny streak", "shiny white streak", "pink streak", "red streak", "vascular streak"),
     ),
     "colour": (
-        *("blue white veil", "blue white", "gray white", "white gray", "reddish brown", "red brown", "brown red"),
+        *(
+            "blue white veil",
+            "blue white",
+            "white blue",
+            "whitish blue",
+            "bluish white",
+            "gray white",
+            "white gray",
+            "reddish brown",
+            "red brown",
+            "brown red",
+        ),
         *("gray brown", "brown gray", "grayish brown", "grayish white", "whitish gray", "pinkish brown", "pink brown"),
         *("white balance", "red flag", "black and white", "blue nevus", "black hair", "white hair", "dark hair"),
     ),
@@ -43,6 +54,7 @@ class Options:
         headings: What the feature is headed by.
         nouns: Single words that say the feature is spoken of.
         plain: Option words that need no such word beside them.
+        both: Options that together are another one, where a word of that names them: "sharp and indistinct".
     """
 
     feature: Feature
@@ -50,6 +62,7 @@ class Options:
     headings: frozenset[tuple[str, ...]]
     nouns: frozenset[str]
     plain: frozenset[tuple[str, ...]]
+    both: dict[frozenset[str], str]
 
 
 @lru_cache(maxsize=32)
@@ -63,6 +76,12 @@ def _options(feature: Feature) -> Options:
     for option in feature.options:
         for phrase in _phrases(option):
             named[phrase] = (*named.get(phrase, ()), option.name)
+    both = {
+        frozenset(parts): option.name
+        for option in feature.options
+        for word in option.words
+        if len(parts := [part.strip() for part in word.split(" and ")]) > 1 and set(parts) <= set(feature.choices)
+    }
     spelled = ((" ".join(phrase), names) for phrase, names in named.items())
     called = (feature.name, feature.title, feature.claim, *NOUNS.get(feature.claim, ()))
     headings = frozenset(forms(each) for each in called)
@@ -74,6 +93,7 @@ def _options(feature: Feature) -> Options:
         plain=frozenset(
             phrase for phrase in named if feature.many or len(phrase) > 1 or _shares_stem(phrase[0], headings)
         ),
+        both=both,
     )
 
 

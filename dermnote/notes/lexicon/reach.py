@@ -10,6 +10,7 @@ class Reach(Enum):
 
     DENY = "denies what follows"
     LACK = "denies what follows, up to what is concluded from it"  # "absence of network favours ..."
+    DENY_ALL = "denies a whole list that follows"  # "Not seen: network, dots, globules."
     HEDGE = "hedges what follows"
     MAYBE = "puts what follows forward, tentatively"
     DIFFER = "hedges a whole list that follows"

@@ -10,8 +10,9 @@ from dermnote.notes.lexicon.triggers import BE, DETERMINERS, SEEN
 from dermnote.notes.reading.context import Context, Found
 from dermnote.notes.reading.words import DASH, SENTENCE_ENDS, Word
 
-_OPENS = frozenset({Reach.DENY, Reach.LACK, Reach.HEDGE, Reach.MAYBE, Reach.DIFFER})
-_DENIES = frozenset({Reach.DENY, Reach.LACK})
+_OPENS = frozenset({Reach.DENY, Reach.LACK, Reach.DENY_ALL, Reach.HEDGE, Reach.MAYBE, Reach.DIFFER})
+_DENIES = frozenset({Reach.DENY, Reach.LACK, Reach.DENY_ALL})
+_WHOLE = frozenset({Reach.DENY_ALL, Reach.DIFFER})
 _WEIGHT = {Reach.SIGNS: 1, Reach.SO: 1, Reach.POINT: 1, Reach.CONCLUDE: 2}
 _BREAKS = frozenset({Reach.STOP, Reach.SO, Reach.POINT, Reach.CONCLUDE})  # no list goes on beyond these
 DEEPEST = 8  # nested brackets whose outer state is kept
@@ -33,7 +34,7 @@ class _Open:
         """A comma ends the reach, unless a list goes on: `lists` is 2 where an "or" follows, 1 an "and", 0 neither."""
         self.comma, self.elsewhere = True, False
         goes_on = lists == 2 or (lists == 1 and self.first)
-        if self.reach is not Reach.DIFFER and position != self.since and not goes_on:
+        if self.reach not in _WHOLE and position != self.since and not goes_on:
             self.reach = None
 
     def meet(self, reach: Reach, end: int, first: bool) -> None:

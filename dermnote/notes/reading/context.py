@@ -36,7 +36,7 @@ class Context:
             return "hedged"
         if self.behind is Reach.DENIED:
             return "hedged" if self.ahead is Reach.DENY else "denied"  # "neither can be excluded"
-        if self.ahead in (Reach.DENY, Reach.LACK):
+        if self.ahead in (Reach.DENY, Reach.LACK, Reach.DENY_ALL):
             return "denied"
         return "hedged" if self.ahead and self.behind is not Reach.CONCLUDED else "asserted"
 

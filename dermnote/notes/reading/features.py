@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dermnote.notes.claims import Claim
 from dermnote.notes.lexicon.options import Options
-from dermnote.notes.reading.context import Context, Polarity
+from dermnote.notes.lexicon.triggers import DETERMINERS, FINITE
+from dermnote.notes.reading.context import Context
+from dermnote.notes.reading.sections import Section
 from dermnote.notes.reading.words import MARKS, SENTENCE_ENDS, Word, forms
 
-LONGEST_HEADING = 4
 Named = tuple[int, int, tuple[str, ...]]
 _BEFORE_PART = 4
 # A border word before one of these tells of a part: "well-defined red lacunae", "a sharp blotch".
@@ -20,8 +22,11 @@ PARTS = frozenset(
         " erosion ulcer cyst follicle line streak network ring rim halo scale plug ovoid veil zone area"
     )
 )
-
+_PARTS_END = MARKS | DETERMINERS | FINITE | frozenset(forms("and but with at on in of to from since because as"))
 _ALL_OVER = frozenset({"all", "both", "every", "each", "two", "either"})
+_ALONE = FINITE | DETERMINERS | frozenset(forms("and or very quite rather fairly clearly lesion overall also so"))
+_LONGEST_ALONE = 6  # words of a clause that says an option and no more
+_NEAR = 12  # words between an option and its feature's name
 
 
 def find_options(words: Sequence[Word], options: Options) -> list[Named]:
@@ -34,7 +39,8 @@ def feature_claims(
     contexts: Sequence[Context],
     options: Options,
     found: Sequence[Named],
-    sections: Sequence[tuple[int, int]],
+    sections: Sequence[Section],
+    others: Sequence[Section],
 ) -> list[Claim]:
     """The claims of one feature.
 
@@ -45,9 +51,10 @@ def feature_claims(
         found: What `find_options` found for it.
         sections: Where the note speaks of this feature under a heading of its own; what stands outside does not
             count then, and of a feature with one option the first under a heading does.
+        others: Where it speaks of other features under theirs, in order.
     """
     if not sections:
-        return _claims_in_prose(words, contexts, options, found)
+        return _claims_in_prose(words, contexts, options, found, others)
     claims: list[Claim] = []
     starts = [first for first, _, _ in found]
     for start, end in sections:
@@ -62,81 +69,85 @@ def _claims_under_heading(
     words: Sequence[Word], contexts: Sequence[Context], options: Options, found: Sequence[Named]
 ) -> list[Claim]:
     claims: list[Claim] = []
+    chosen: tuple[str, ...] | None = (
+        None  # of one choice the first option; "indistinct, sharp only below" is indistinct
+    )
     for first, last, names in found:
-        if contexts[first].elsewhere:
+        if contexts[first].elsewhere or chosen not in (None, names):
             continue
-        claims += _named(words, options, first, last, names, contexts[first].polarity)
-        if not options.feature.many and claims and claims[-1].polarity == "asserted":
-            break
+        claims += _named(words, contexts, options, (first, last, names))
+        if not options.feature.many and contexts[first].polarity == "asserted":
+            chosen = names
     return claims
 
 
 def _claims_in_prose(
-    words: Sequence[Word], contexts: Sequence[Context], options: Options, found: Sequence[Named]
+    words: Sequence[Word],
+    contexts: Sequence[Context],
+    options: Options,
+    found: Sequence[Named],
+    others: Sequence[Section],
 ) -> list[Claim]:
-    claims: list[Claim] = []
-    many = options.feature.many
-    for first, last, names in found:
-        context = contexts[first]
-        if context.elsewhere or (context.skin and many) or not _counts(words, first, last, options):
-            continue
-        partial = not many and context.polarity == "asserted" and _in_part(words, last)
-        claims += _named(words, options, first, last, names, "hedged" if partial else context.polarity)
-    return claims if many else _undecided(claims)
-
-
-def _named(
-    words: Sequence[Word], options: Options, first: int, last: int, names: Sequence[str], polarity: Polarity
-) -> list[Claim]:
-    span = words[first].start, words[last - 1].end
-    return [Claim(options.feature.claim, name, span, polarity) for name in names]
-
-
-def find_sections(words: Sequence[Word], tables: Sequence[Options]) -> list[list[tuple[int, int]]]:
-    """For each feature the stretches of words under its headings; a heading ends the stretch before it."""
-    sections: list[list[tuple[int, int]]] = [[] for _ in tables]
-    current: tuple[int, int] | None = None  # feature, first word
-    opening = 0  # first word of the sentence, behind an enumerator
-    for position, word in enumerate(words):
-        if word.form in SENTENCE_ENDS or word.form == ")":
-            opening = position + 1
-        elif word.form == ":" and 0 < position - opening <= LONGEST_HEADING:
-            if current is not None:
-                sections[current[0]].append((current[1], opening))
-            heading = tuple(each.form for each in words[opening:position])
-            which = next((number for number, table in enumerate(tables) if heading in table.headings), None)
-            current = None if which is None else (which, position + 1)
-    if current is not None:
-        sections[current[0]].append((current[1], len(words)))
-    return sections
-
-
-def _counts(words: Sequence[Word], first: int, last: int, options: Options) -> bool:
-    """Whether an option's word speaks of its feature, outside any heading."""
     if options.feature.many:
-        return True
+        inside = [each for each in found if not (contexts[each[0]].elsewhere or contexts[each[0]].skin)]
+        return [claim for each in inside for claim in _named(words, contexts, options, each)]
+    counting = [
+        each for each in found if not contexts[each[0]].elsewhere and _counts(words, each[0], each[1], options, others)
+    ]
+    claims = [claim for each in counting for claim in _named(words, contexts, options, each)]
+    partial = {words[first].start for first, last, _ in counting if _in_part(words, last, options)}
+    return _undecided(claims, options, partial)
+
+
+def _named(words: Sequence[Word], contexts: Sequence[Context], options: Options, named: Named) -> list[Claim]:
+    first, last, names = named
+    span = words[first].start, words[last - 1].end
+    return [Claim(options.feature.claim, name, span, contexts[first].polarity) for name in names]
+
+
+def _counts(words: Sequence[Word], first: int, last: int, options: Options, others: Sequence[Section]) -> bool:
+    """Whether an option's word speaks of its feature, outside any heading of it."""
     for word in words[last : last + _BEFORE_PART]:
-        if word.form in MARKS or word.form in options.nouns:
+        if word.form in _PARTS_END or word.form in options.nouns:
             break
         if word.form in PARTS:
             return False
     if tuple(word.form for word in words[first:last]) in options.plain:
         return True
-    return _sentence_names(words, first, last, options.nouns)
-
-
-def _in_part(words: Sequence[Word], last: int) -> bool:
-    """Whether what was said holds in a part only: "well defined at the upper left", not "on all sides"."""
-    following = [word.form for word in words[last : last + 2]]
-    return bool(following) and (
-        following[0] in ("above", "below") or (following[0] in ("at", "on") and following[-1] not in _ALL_OVER)
+    return _sentence_names(words, first, last, options.nouns) or (
+        _stands_alone(words, first, last) and not _is_inside(first, others)
     )
+
+
+def _in_part(words: Sequence[Word], last: int, options: Options) -> bool:
+    """Whether what was said holds in a part only: "well defined at the upper left", not "on all sides"."""
+    following = [word.form for word in words[last : last + 3]]
+    if not following or options.nouns.intersection(following):  # "indistinct at the border"
+        return False
+    return following[0] in ("above", "below") or (
+        following[0] in ("at", "on") and not _ALL_OVER.intersection(following[:2])
+    )
+
+
+def _stands_alone(words: Sequence[Word], first: int, last: int) -> bool:
+    """Whether a clause says the option and no more: "Symmetric. Sharp. Red.", "(B) sharp", "it is sharp"."""
+    start, end = first, last
+    while start and words[start - 1].form not in MARKS and first - start < _LONGEST_ALONE:
+        start -= 1
+    while end < len(words) and words[end].form not in MARKS and end - last < _LONGEST_ALONE:
+        end += 1
+    return all(word.form in _ALONE or len(word.form) == 1 for word in (*words[start:first], *words[last:end]))
+
+
+def _is_inside(position: int, sections: Sequence[Section]) -> bool:
+    number = bisect_right(sections, (position, position)) - 1
+    return number >= 0 and sections[number][0] <= position < sections[number][1]
 
 
 def _sentence_names(words: Sequence[Word], first: int, last: int, nouns: frozenset[str]) -> bool:
     """Whether one of the nouns stands near in the same sentence."""
     for step, edge in ((-1, first - 1), (1, last)):
-        for position in range(edge, edge + step * 12, step):
+        for position in range(edge, edge + step * _NEAR, step):
             if not 0 <= position < len(words) or words[position].form in SENTENCE_ENDS:
                 break
             if words[position].form in nouns:
@@ -144,11 +155,19 @@ def _sentence_names(words: Sequence[Word], first: int, last: int, nouns: frozens
     return False
 
 
-def _undecided(claims: list[Claim]) -> list[Claim]:
-    """A note that asserts two options of one choice ("sharp above, blurred below") asserts neither of the whole."""
-    if len({claim.value for claim in claims if claim.polarity == "asserted"}) < 2:
-        return claims
+def _undecided(claims: list[Claim], options: Options, partial: set[int]) -> list[Claim]:
+    """The claims of one choice: options that make up another are that one; else two leave it open.
+
+    "Sharp above, blurred below" is mixed, where the vocabulary calls that so; what holds in a part only is hedged.
+    """
+    asserted = {claim.value for claim in claims if claim.polarity == "asserted"}
+    for parts, whole in options.both.items():
+        if len(asserted) > 1 and asserted <= {*parts, whole}:
+            return [replace(each, value=whole) if each.polarity == "asserted" else each for each in claims]
+    whole_values = {each.value for each in claims if each.polarity == "asserted" and each.span[0] not in partial}
     return [
-        Claim(each.kind, each.value, each.span, "hedged" if each.polarity == "asserted" else each.polarity)
+        replace(each, polarity="hedged")
+        if each.polarity == "asserted" and (len(whole_values) > 1 or each.span[0] in partial)
+        else each
         for each in claims
     ]
