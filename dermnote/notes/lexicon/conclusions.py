@@ -6,7 +6,9 @@ from dermnote.notes.lexicon.reach import Reach
 from dermnote.notes.reading.words import forms
 
 # Where a diagnosis may be on record: a clause that quotes one is firm.
-SOURCES = frozenset(forms("record recorded metadata label labelled archive database file registry documented supplied"))
+SOURCES = frozenset(
+    forms("record recorded metadata label labelled archive database file registry documented supplied proven")
+)
 CONCLUSIONS: dict[Reach, tuple[str, ...]] = {
     Reach.PREFERRED: (
         (

@@ -59,7 +59,7 @@ def _reach(
                 return
             if following not in ("and", "or", "nor") and not joined:
                 return
-        joined = joined or (form in ("and", "or", "nor", "/") if passed else form == ")")
+        joined = joined or (form in ("and", "or", "nor", "/") if passed else form in (")", ":"))
         passed = passed or position in named
         contexts[position].behind = contexts[position].behind or reach
 

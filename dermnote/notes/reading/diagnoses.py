@@ -68,13 +68,14 @@ def _one_conclusion(claims: list[Claim]) -> list[Claim]:
 
 def _stated(named: Sequence[Claim]) -> set[str]:
     """The classes a note states: all it is firm on, else the one it draws best, of equals the last."""
-    asserted = [each for each in named if each.polarity == "asserted"]
-    tentative = {each.value for each in named if each.polarity == "hedged" and each.weight}
-    firm = {each.value for each in asserted if each.weight == FIRM}
-    best = max(reversed(asserted), key=lambda each: each.weight, default=None)
-    if best is None or (best.weight <= BARE and len(tentative) == 1):
-        return tentative
-    return firm or {best.value}
+    firm = {each.value for each in named if each.polarity == "asserted" and each.weight == FIRM}
+    put_forward = [each for each in named if each.polarity == "asserted" or (each.polarity == "hedged" and each.weight)]
+    best = max(reversed(put_forward), key=_drawn, default=None)
+    return firm or ({best.value} if best else set())
+
+
+def _drawn(claim: Claim) -> int:
+    return claim.weight if claim.polarity == "asserted" else BARE
 
 
 def _rivals(words: Sequence[Word], namings: Sequence[Naming]) -> set[Naming]:

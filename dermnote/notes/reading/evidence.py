@@ -26,8 +26,11 @@ _LIGHT |= frozenset(forms("early type most my more typical classic small probabl
 _EQUALS = frozenset(forms("is was be being remains became become"))
 _NO_VERDICT = frozenset(forms("such well same much far known seen mistaken misread confused"))  # before "as"
 _CLAUSE_ENDS = SENTENCE_ENDS | frozenset({",", ":", "(", ")", DASH, "but", "than"})
-_OTHERWISE = frozenset({"would", "wouldn't", "will"})
-_INVERTED = frozenset({"were", "had", "should"})  # "had there been", "were it flatter"
+_OTHERWISE = frozenset({"would", "wouldn't", "will", "had"})
+_INVERTED = frozenset({"were", "should"})  # "were it flatter"
+_OF_ITS_KIND = frozenset(
+    forms("need lack has have does do can")
+)  # "SCC needs more keratin" tells of SCC, not the lesion
 _FARTHEST = 12  # words of a clause looked at on either side
 _RANKED = frozenset(forms("second third fourth other else alternative next against"))  # of a heading
 _NEAR = 3  # words between a name and its malignancy
@@ -47,6 +50,8 @@ def weigh(
     judged = _judged(words, namings, malignancies)
     end = next((position for position, word in enumerate(words) if word.form in SENTENCE_ENDS), len(words))
     opening = next((each for each in namings if each.name.classname and each.first < end), None)
+    if opening and opening.last < end and words[opening.last].form in _OF_ITS_KIND:
+        opening = None
     return {
         each: _weight(words, each, contexts[each.first], opening=each is opening, judged=each in judged)
         for each in namings
@@ -72,8 +77,8 @@ def _is_headline(words: Sequence[Word], naming: Naming, *, opening: bool) -> boo
     """Whether a name stands for a sentence of its own: "Dermatofibroma, benign.", "A benign nevus."."""
     left, right = _before(words, naming), naming.widest[1]
     following = words[right].form if right < len(words) else "."
-    if left > 0 and words[left].form == ",":  # "Still, a nevus."
-        left -= 2
+    if left > 0 and words[left].form == ",":  # "Still, a nevus.", "By exclusion, a nevus."
+        left = next((each for each in range(left - 1, max(-1, left - 4), -1) if words[each].form in MARKS), left - 4)
     return (left < 0 or words[left].form in SENTENCE_ENDS) and (
         following in MARKS and (opening or following not in (":", "?"))
     )

@@ -69,9 +69,7 @@ def _claims_under_heading(
     words: Sequence[Word], contexts: Sequence[Context], options: Options, found: Sequence[Named]
 ) -> list[Claim]:
     claims: list[Claim] = []
-    chosen: tuple[str, ...] | None = (
-        None  # of one choice the first option; "indistinct, sharp only below" is indistinct
-    )
+    chosen: tuple[str, ...] | None = None  # of one choice: "indistinct, sharp only below" is indistinct
     for first, last, names in found:
         if contexts[first].elsewhere or chosen not in (None, names):
             continue

@@ -1,4 +1,4 @@
-"""Finds which stretches of a note speak of which feature under a heading: "B) Border:", "Border -", "As to the border"."""
+"""Finds which stretches of a note speak of which feature under a heading: "B) Border:", "As to the border"."""
 
 from __future__ import annotations
 
