@@ -54,9 +54,9 @@ CONCLUSIONS: dict[Reach, tuple[str, ...]] = {
             "to class|as class|into)"
         ),
         (
-            "(I|we) (|would|will) (choose|select|pick|settle on|go with|opt for|conclude|conclude with|"
-            "read this as|read it as|call this|call it|call|interpret this as|regard this as|take this as|"
-            "take this for|opt|decide for|decide on|vote for|believe|think|believe this is|think this is|"
+            "(I|we|I'd|we'd|I'll) (|would|will) (choose|select|pick|settle on|go with|go for|opt for|conclude|"
+            "conclude with|read this as|read it as|call this|call it|call|interpret this as|regard this as|"
+            "take this as|take this for|opt|decide for|decide on|vote for|believe|think|believe this is|think this is|"
             "diagnose|assign)"
         ),
         (

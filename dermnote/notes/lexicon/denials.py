@@ -83,7 +83,7 @@ DENIALS: dict[Reach, tuple[str, ...]] = {
         "(is|are) (not|no) (a|) (component|part|feature|constituent)",
         "(is|are|was|were) lost",
         "(has|have|plays|play) no (part|place|role) (|in|here)",
-        "(less) (fitting|apt|suitable|compelling|plausible|so)",
+        "(less) (.|fitting|apt|suitable|compelling|plausible|so)",
         "(is|are) (at odds with|contradicted by|argued against)",
         "(|is|are|was|were) (none|not applicable)",
     ),

@@ -21,6 +21,7 @@ HEDGES: dict[Reach, tuple[str, ...]] = {
     Reach.HEDGE: (
         "(versus|vs|unless|if|in case of|question of|whether|uncertain|unclear|doubtful|r/o|not certain)",
         "not (necessarily)",
+        "(at|on) first (|glance|sight|look|view|impression)",
         "(mimic|mimicking|imitating|imitates|simulating|likened to|similar to|compared with|compared to)",
         "(arising|developing|evolving) (from|in|within)",
         "(turn into|evolve into|progress to|progression to|transformation|precursor of|precursor to|on top of)",

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from dermnote.notes.lexicon.reach import Reach
 from dermnote.notes.lexicon.triggers import BE, DETERMINERS, SEEN
 from dermnote.notes.reading.context import Context, Found
-from dermnote.notes.reading.words import DASH, SENTENCE_ENDS, Word
+from dermnote.notes.reading.words import DASH, SENTENCE_ENDS, Word, forms
 
 _OPENS = frozenset({Reach.DENY, Reach.LACK, Reach.DENY_ALL, Reach.HEDGE, Reach.MAYBE, Reach.DIFFER})
 _DENIES = frozenset({Reach.DENY, Reach.LACK, Reach.DENY_ALL})
 _WHOLE = frozenset({Reach.DENY_ALL, Reach.DIFFER})
 _WEIGHT = {Reach.SIGNS: 1, Reach.SO: 1, Reach.POINT: 1, Reach.CONCLUDE: 2}
 _BREAKS = frozenset({Reach.STOP, Reach.SO, Reach.POINT, Reach.CONCLUDE})  # no list goes on beyond these
+_SUBJECTS = frozenset(forms("I we I'd we'd it this"))  # open a clause of their own
 DEEPEST = 8  # nested brackets whose outer state is kept
 
 
@@ -86,7 +87,9 @@ def sweep_ahead(words: Sequence[Word], found: Sequence[Found], named: Collection
 def _step(words: Sequence[Word], position: int, state: _Open, lists: int) -> None:
     form = words[position].form
     following = words[position + 1].form if position + 1 < len(words) else ""
-    if form in (",", DASH):
+    if form == "," and following in _SUBJECTS:
+        state.reach = None
+    elif form in (",", DASH):
         state.pass_comma(position, lists if form == "," else 0)
     elif form == ":":
         state.reach = state.reach if position == state.since else None

@@ -12,7 +12,7 @@ from itertools import pairwise
 from dermnote.notes.lexicon.conclusions import SOURCES
 from dermnote.notes.lexicon.danger import DANGER
 from dermnote.notes.lexicon.reach import Reach
-from dermnote.notes.lexicon.triggers import DETERMINERS
+from dermnote.notes.lexicon.triggers import BE, DETERMINERS, FINITE
 from dermnote.notes.reading.context import Context
 from dermnote.notes.reading.namings import Naming
 from dermnote.notes.reading.words import DASH, MARKS, SENTENCE_ENDS, Word, forms
@@ -23,7 +23,7 @@ FIRM, DRAWN, OPENING, BARE, IMAGINED = 3, 2, 1, 0, -1
 _TRIGGERED = (BARE, DRAWN, FIRM)  # by a context's weight
 _LIGHT = frozenset(word for phrase in DANGER for word in forms(phrase)) | DETERMINERS
 _LIGHT |= frozenset(forms("early type most my more typical classic small probable likely clear")) | {DASH}
-_EQUALS = frozenset(forms("is was be being remains became become"))
+_EQUALS = frozenset(forms("is was remains became"))
 _NO_VERDICT = frozenset(forms("such well same much far known seen mistaken misread confused"))  # before "as"
 _CLAUSE_ENDS = SENTENCE_ENDS | frozenset({",", ":", "(", ")", DASH, "but", "than"})
 _OTHERWISE = frozenset({"would", "wouldn't", "will", "had"})
@@ -32,7 +32,9 @@ _OF_ITS_KIND = frozenset(
     forms("need lack has have does do can")
 )  # "SCC needs more keratin" tells of SCC, not the lesion
 _FARTHEST = 12  # words of a clause looked at on either side
-_RANKED = frozenset(forms("second third fourth other else alternative next against"))  # of a heading
+_RANKED = frozenset(forms("second third fourth other else alternative next against similar"))  # of a heading
+_LEADS = 3  # words before a name that has a sentence of its own
+_LEADS_NOT = FINITE | frozenset(forms("( ) : of in with by like and or than no not"))
 _NEAR = 3  # words between a name and its malignancy
 
 
@@ -61,27 +63,32 @@ def weigh(
 
 def _weight(words: Sequence[Word], naming: Naming, context: Context, *, opening: bool, judged: bool) -> int:
     weight = FIRM if context.behind is Reach.CONCLUDED else _TRIGGERED[context.weight]
-    headline = _is_headline(words, naming, opening=opening)
-    if (headline and opening) or _is_sourced(words, naming):
-        weight = FIRM
-    if weight == FIRM:
+    alone = judged or _is_headline(words, naming, opening=opening)
+    if weight == FIRM or (alone and opening) or _is_sourced(words, naming):
         return FIRM
     if _is_imagined(words, naming):
         return IMAGINED
-    if headline or judged or _is_equated(words, naming):
+    if alone or weight or _is_equated(words, naming):
         return DRAWN
-    return max(weight, OPENING if opening else BARE)
+    if opening:
+        return OPENING
+    return IMAGINED if _is_general(words, naming) else BARE
 
 
 def _is_headline(words: Sequence[Word], naming: Naming, *, opening: bool) -> bool:
-    """Whether a name stands for a sentence of its own: "Dermatofibroma, benign.", "A benign nevus."."""
-    left, right = _before(words, naming), naming.widest[1]
+    """Whether a name stands for a sentence of its own: "Dermatofibroma.", "Still, a nevus.", "Facial angioma."."""
+    right = naming.widest[1]
     following = words[right].form if right < len(words) else "."
-    if left > 0 and words[left].form == ",":  # "Still, a nevus.", "By exclusion, a nevus."
-        left = next((each for each in range(left - 1, max(-1, left - 4), -1) if words[each].form in MARKS), left - 4)
-    return (left < 0 or words[left].form in SENTENCE_ENDS) and (
-        following in MARKS and (opening or following not in (":", "?"))
-    )
+    if following not in (MARKS - {"?"} if opening else SENTENCE_ENDS | {"(", DASH, "/"}):
+        return False
+    left = _before(words, naming)
+    leads = 0
+    while left >= 0 and words[left].form not in SENTENCE_ENDS:
+        leads += 1
+        if leads > _LEADS or words[left].form in _LEADS_NOT:
+            return False
+        left -= 1
+    return True
 
 
 def _is_equated(words: Sequence[Word], naming: Naming) -> bool:
@@ -103,6 +110,13 @@ def _is_imagined(words: Sequence[Word], naming: Naming) -> bool:
     clause = _clause(words, naming)
     inverted = words[clause[0]].form in _INVERTED if clause else False
     return inverted or any(words[position].form in _OTHERWISE for position in clause)
+
+
+def _is_general(words: Sequence[Word], naming: Naming) -> bool:
+    """Whether a sentence opens with the name and a verb of its own: "Lentigo maligna looks like this as well."."""
+    left, right = _before(words, naming), naming.widest[1]
+    opens = left < 0 or words[left].form in SENTENCE_ENDS
+    return opens and right < len(words) and words[right].form not in BE | MARKS
 
 
 def _before(words: Sequence[Word], naming: Naming) -> int:

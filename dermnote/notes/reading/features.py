@@ -68,15 +68,12 @@ def feature_claims(
 def _claims_under_heading(
     words: Sequence[Word], contexts: Sequence[Context], options: Options, found: Sequence[Named]
 ) -> list[Claim]:
-    claims: list[Claim] = []
-    chosen: tuple[str, ...] | None = None  # of one choice: "indistinct, sharp only below" is indistinct
-    for first, last, names in found:
-        if contexts[first].elsewhere or chosen not in (None, names):
-            continue
-        claims += _named(words, contexts, options, (first, last, names))
-        if not options.feature.many and contexts[first].polarity == "asserted":
-            chosen = names
-    return claims
+    inside = [each for each in found if not contexts[each[0]].elsewhere]
+    asserted = [names for first, _, names in inside if contexts[first].polarity == "asserted"]
+    if not options.feature.many and asserted:  # "indistinct, sharp only below" is indistinct
+        chosen = next((names for names in asserted if set(names) <= set(options.both.values())), asserted[0])
+        inside = [each for each in inside if each[2] == chosen or contexts[each[0]].polarity != "asserted"]
+    return [claim for each in inside for claim in _named(words, contexts, options, each)]
 
 
 def _claims_in_prose(

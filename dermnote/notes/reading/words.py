@@ -8,11 +8,13 @@ from functools import lru_cache
 from typing import NamedTuple
 
 # A boundary is a full stop, a semicolon, or a line's end before what opens something new (a bullet, number, capital).
-# An arrow or "=" says what a colon says; a dash between spaces parts, one inside a word does not.
+# An arrow or "=" says what a colon says, "(-)" that something is absent; a dash between spaces parts, one inside a word
+# does not.
 _WORD = re.compile(
     r"(?P<short>\b(?:i\.\s?e\.|e\.\s?g\.|vs\.|cf\.|viz\.|approx\.|dr\.|[rycw]/o\b))"
     r"|(?P<number>\d{1,9}(?:[.,]\d{1,9})?(?![^\W_]))"
     r"|(?P<word>[^\W_]+(?:['’ʼ][^\W_]+)*)"
+    r"|(?P<minus>\([-−]\))"
     r"|(?P<colon>[-=]{1,3}>|[→⇒=])"
     r"|(?P<dash>(?<=\s)-{1,3}(?=\s)|[–—])"
     r"|(?P<mark>\n(?=[ \t]{0,8}(?:\n|[-*•#\d]|(?-i:[A-Z])))|[.,;:!?()\[\]/]|(?<=\s)>(?=\s))",
@@ -20,7 +22,7 @@ _WORD = re.compile(
 )
 DASH = "–"
 MARKS = frozenset(".,;:!?()[]/>\n" + DASH)
-_ALIKE = {"colon": ":", "dash": DASH}
+_ALIKE = {"colon": ":", "dash": DASH, "minus": "absent"}
 SENTENCE_ENDS = frozenset(".!?;\n")
 _SPELLINGS = tuple(
     (re.compile(pattern), to)
