@@ -63,6 +63,8 @@ def _settled(
         return start, end, Reach.DENIED
     if reach is Reach.DENY and words[end - 1].form in _NEGATIONS and _denies_before(words, named, start, end):
         return start, end, Reach.DENIED
+    if reach is Reach.DENIED and _named_ahead(words, named, end) and not _named_before(words, named, start):
+        return start, end, Reach.DENY  # "it is not a typical X"
     if reach is Reach.MAYBE and words[end - 1].form in _MODALS and _speaks_of_before(words, named, start, end):
         return start, end, Reach.HEDGED
     if reach not in _EITHER_WAY:
@@ -71,13 +73,18 @@ def _settled(
     return start, end, behind if last else ahead
 
 
-def _speaks_of_before(words: Sequence[Word], named: Collection[int], start: int, end: int) -> list[int]:
-    """What a verb is said of: the last names before it in its sentence, if none stands behind it in its clause."""
+def _named_ahead(words: Sequence[Word], named: Collection[int], end: int) -> bool:
+    """Whether something is named in what is left of the clause."""
     for position in range(end, min(len(words), end + _CLAUSE)):
         if words[position].form in _CLAUSE_ENDS:
-            break
+            return False
         if position in named:
-            return []
+            return True
+    return False
+
+
+def _named_before(words: Sequence[Word], named: Collection[int], start: int) -> list[int]:
+    """The names that stand before in the sentence, the last first."""
     before: list[int] = []
     for position in range(start - 1, max(-1, start - _CLAUSE - 1), -1):
         if words[position].form in SENTENCE_ENDS:
@@ -85,6 +92,11 @@ def _speaks_of_before(words: Sequence[Word], named: Collection[int], start: int,
         if position in named:
             before.append(position)
     return before
+
+
+def _speaks_of_before(words: Sequence[Word], named: Collection[int], start: int, end: int) -> list[int]:
+    """What a verb is said of: the names before it, if none stands behind it in its clause."""
+    return [] if _named_ahead(words, named, end) else _named_before(words, named, start)
 
 
 def _denies_before(words: Sequence[Word], named: Collection[int], start: int, end: int) -> bool:

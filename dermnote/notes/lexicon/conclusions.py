@@ -107,7 +107,7 @@ CONCLUSIONS: dict[Reach, tuple[str, ...]] = {
     ),
     Reach.LIKELIEST: (
         (
-            "(most likely|most probably|most probable|likeliest|more likely|more probable|very likely|"
+            "(most likely|most probably|most probable|most prob|likeliest|more likely|more probable|very likely|"
             "almost certainly|in all likelihood|best guess|top choice|first choice)"
         ),
     ),

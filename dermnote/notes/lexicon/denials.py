@@ -16,6 +16,7 @@ _OUT = "(excluded|ruled out|dismissed|discarded|discounted|eliminated|out ruled|
 DENIALS: dict[Reach, tuple[str, ...]] = {
     Reach.NOTHING: (
         "no (change|changes|increase|doubt|question|difference|history|treatment|intervention|problem|clear cut)",
+        "not (distract|detract)",
         "not (only|just|merely|simply|solely)",
         "without (doubt|question|hesitation)",
         "no (longer|other than)",
@@ -70,6 +71,7 @@ DENIALS: dict[Reach, tuple[str, ...]] = {
         f"{_BE} (absent|missing|lacking|wanting|nil|negative|inapparent|invisible|undetectable|unidentifiable)",
         (
             "(|is|are|was|were|seems|appears|appear|seem) (not) (|a|an) (likely|favoured|supported|suspected|"
+            "suggested|implied|indicated|"
             "probable|diagnosed|the case|considered|typical|preferred|chosen|selected|in keeping|in question)"
         ),
         f"(is|are|was|were|has been|have been|can be|could be|may be|been) {_OUT}",

@@ -112,7 +112,10 @@ KINDS: tuple[Kind, ...] = (
         ("seborrheic",),
     ),
     Kind(
-        BKL, "sort", "seborrheic keratosis", ("dermatosis papulosa nigra", "stucco keratosis", "SEK", "melanoacanthoma")
+        BKL,
+        "sort",
+        "seborrheic keratosis",
+        ("dermatosis papulosa nigra", "stucco keratosis", "SEK", "seb k", "seb kerat", "melanoacanthoma"),
     ),
     Kind(
         BKL,

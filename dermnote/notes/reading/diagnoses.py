@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import pairwise
+from typing import NamedTuple
 
 from dermnote.notes.claims import DIAGNOSIS, MALIGNANCY, SUBTYPE, Claim
 from dermnote.notes.reading.context import Context, Polarity
@@ -27,55 +27,63 @@ def diagnosis_claims(
         malignancies: The malignancy of each class.
     """
     said = [each for each in namings if not contexts[each.first].elsewhere]
-    rivals = _rivals(words, said)
-    weights = weigh(words, said, contexts, malignancies)
+    drawn = _drawn(words, said, contexts, malignancies)
+    polarities = _one_conclusion(said, drawn)
     claims = []
     for each in said:
-        context = contexts[each.first]
-        polarity = "hedged" if each in rivals and context.polarity == "asserted" else context.polarity
-        span = _span(words, each.first, each.last)
+        span, polarity = _span(words, each.first, each.last), polarities[each]
         if each.name.danger:
-            polarity = "hedged" if each.name.hedged and polarity == "asserted" else polarity
             claims.append(Claim(MALIGNANCY, each.name.danger, span, polarity))
             continue
         values = tuple(dict.fromkeys(kind.value for kind in each.kinds))
-        weight = weights[each] if polarity == "asserted" else int(context.tentative)
+        weight = drawn[each].weight if drawn[each].polarity == polarity else BARE
         claims.append(Claim(DIAGNOSIS, each.name.classname, span, polarity, weight=weight, subtypes=values))
-        wide = _span(words, *each.widest)
         alike: Polarity = "hedged" if polarity == "asserted" and _beside_or(words, each) else polarity
-        claims.extend(Claim(SUBTYPE, value, wide, alike) for value in values)
-    return _one_conclusion(claims)
+        claims.extend(Claim(SUBTYPE, value, _span(words, *each.widest), alike) for value in values)
+    return claims
 
 
-def _one_conclusion(claims: list[Claim]) -> list[Claim]:
-    """The claims with all diagnoses but one hedged: a note asserts one, or several where it is firm on each.
+class _Drawn(NamedTuple):
+    """How a note stands to a name: its words' polarity, and the weight of the diagnosis."""
+
+    polarity: Polarity
+    weight: int
+
+
+def _drawn(
+    words: Sequence[Word], namings: Sequence[Naming], contexts: Sequence[Context], malignancies: Mapping[str, str]
+) -> dict[Naming, _Drawn]:
+    rivals, weights = _rivals(words, namings), weigh(words, namings, contexts, malignancies)
+    drawn = {}
+    for each in namings:
+        context = contexts[each.first]
+        raised = each in rivals or each.name.hedged
+        polarity: Polarity = "hedged" if raised and context.polarity == "asserted" else context.polarity
+        weight = weights.get(each, BARE) if polarity == "asserted" else int(context.tentative)
+        drawn[each] = _Drawn(polarity, weight)
+    return drawn
+
+
+def _one_conclusion(namings: Sequence[Naming], drawn: Mapping[Naming, _Drawn]) -> dict[Naming, Polarity]:
+    """The polarities with all diagnoses but one hedged: a note asserts one, or several where it is firm on each.
 
     What it asserts it does not deny either: "melanoma; no melanoma in the lower part" speaks of a part.
     """
-    named = [each for each in claims if each.kind == DIAGNOSIS]
-    stated = _stated(named)
-    turned = {
-        each.span
-        for each in named
-        if (each.polarity == "asserted" and each.value not in stated)
-        or (each.polarity == "denied" and each.value in stated)
-    }
-    return [
-        replace(each, polarity="hedged", weight=0) if each.kind == DIAGNOSIS and each.span in turned else each
-        for each in claims
-    ]
-
-
-def _stated(named: Sequence[Claim]) -> set[str]:
-    """The classes a note states: all it is firm on, else the one it draws best, of equals the last."""
-    firm = {each.value for each in named if each.polarity == "asserted" and each.weight == FIRM}
-    put_forward = [each for each in named if each.polarity == "asserted" or (each.polarity == "hedged" and each.weight)]
-    best = max(reversed(put_forward), key=_drawn, default=None)
-    return firm or ({best.value} if best else set())
-
-
-def _drawn(claim: Claim) -> int:
-    return claim.weight if claim.polarity == "asserted" else BARE
+    named = [(each.name.classname, drawn[each]) for each in namings if each.name.classname]
+    stated = {value for value, (polarity, weight) in named if polarity == "asserted" and weight == FIRM}
+    if not stated:  # what is put forward ("may be X") counts as a mention
+        ranked = [
+            (weight if polarity == "asserted" else BARE, value)
+            for value, (polarity, weight) in reversed(named)
+            if polarity == "asserted" or (polarity == "hedged" and weight)
+        ]
+        stated = {max(ranked, key=lambda each: each[0])[1]} if ranked else set()  # of equals the last
+    polarities = {each: drawn[each].polarity for each in namings}
+    for each in namings:
+        against = "denied" if each.name.classname in stated else "asserted"
+        if each.name.classname and polarities[each] == against:
+            polarities[each] = "hedged"
+    return polarities
 
 
 def _rivals(words: Sequence[Word], namings: Sequence[Naming]) -> set[Naming]:

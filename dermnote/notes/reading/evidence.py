@@ -21,7 +21,7 @@ from dermnote.notes.reading.words import DASH, MARKS, SENTENCE_ENDS, Word, forms
 # first named, in the first sentence; a mention; what would be, were things otherwise.
 FIRM, DRAWN, OPENING, BARE, IMAGINED = 3, 2, 1, 0, -1
 _TRIGGERED = (BARE, DRAWN, FIRM)  # by a context's weight
-_LIGHT = frozenset(word for phrase in DANGER for word in forms(phrase)) | DETERMINERS
+_LIGHT = frozenset(forms(phrase)[0] for phrase in DANGER if len(forms(phrase)) == 1) | DETERMINERS
 _LIGHT |= frozenset(forms("early type most my more typical classic small probable likely clear")) | {DASH}
 _EQUALS = frozenset(forms("is was remains became"))
 _NO_VERDICT = frozenset(forms("such well same much far known seen mistaken misread confused"))  # before "as"

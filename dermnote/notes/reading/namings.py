@@ -11,6 +11,9 @@ from dermnote.notes.lexicon.names import Name, Names
 from dermnote.notes.reading.words import MARKS, Word
 
 _COMPARED = frozenset({"like", "specific", "mimic", "simulator", "mimicker", "associated"})  # "melanoma-specific"
+_MEASURE = (
+    "malignancy"  # of itself malignant, before a value a heading: "malignancy: benign", "malignancy indeterminate"
+)
 _JOINTS = frozenset({",", "and", "or", "/", "type"})
 _FARTHEST = 6  # words looked at for subtypes on either side
 
@@ -34,8 +37,16 @@ def find_names(text: str, words: Sequence[Word], names: Names) -> list[Naming]:
             continue
         if last < len(words) and words[last].form in _COMPARED:
             continue
+        if words[first].form == _MEASURE and _has_value(words, last, names):
+            continue
         found.append(_with_kinds(words, Naming(first, last, name), names))
     return found
+
+
+def _has_value(words: Sequence[Word], last: int, names: Names) -> bool:
+    """Whether a degree of danger follows, at once or behind a mark or "is"."""
+    ahead = (names.phrases.longest_at(words, position) for position in range(last, min(len(words), last + 2)))
+    return any(match is not None and bool(match[1].danger) for match in ahead)
 
 
 def _in_capitals(text: str, words: Sequence[Word], first: int) -> bool:
