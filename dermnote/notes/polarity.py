@@ -56,16 +56,18 @@ def read_contexts(words: Sequence[Word], named: Collection[int]) -> list[Context
 def _settled(
     words: Sequence[Word], named: Collection[int], start: int, end: int, reach: Reach
 ) -> tuple[int, int, Reach]:
-    if end < len(words) and words[end].form == ":" and reach in (Reach.LACK, Reach.DENIED):
+    following = words[end].form if end < len(words) else "."
+    if following == ":" and reach in (Reach.LACK, Reach.DENIED):
         return start, end, Reach.DENY_ALL
-    last = end == len(words) or words[end].form in _AFTER_ALL
+    last = following in _AFTER_ALL
     if last and (reach is Reach.LACK or (reach is Reach.DENY and words[end - 1].form == "no")):  # "network: no"
         return start, end, Reach.DENIED
     if reach is Reach.DENY and words[end - 1].form in _NEGATIONS and _denies_before(words, named, start, end):
         return start, end, Reach.DENIED
     if reach is Reach.DENIED and _named_ahead(words, named, end) and not _named_before(words, named, start):
         return start, end, Reach.DENY  # "it is not a typical X"
-    if reach is Reach.MAYBE and words[end - 1].form in _MODALS and _speaks_of_before(words, named, start, end):
+    tentative = reach is Reach.MAYBE and words[end - 1].form in _MODALS and following != "not"
+    if tentative and _speaks_of_before(words, named, start, end):
         return start, end, Reach.HEDGED
     if reach not in _EITHER_WAY:
         return start, end, reach

@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dermnote.notes import audit, stated_diagnosis
+from dermnote.notes import audit, contradicted, stated_diagnosis
 
 CONCLUSIONS: dict[str, list[str]] = yaml.safe_load(
     Path(__file__).with_name("audit_conclusions.yaml").read_text(encoding="utf-8")
+)
+COMPARISONS: dict[str, list[str | dict[str, str]]] = yaml.safe_load(
+    Path(__file__).with_name("audit_comparisons.yaml").read_text(encoding="utf-8")
 )
 CAPITALS_ALONE = {"MM", "LM", "PG", "MEL", "NV"}
 NO_CONCLUSION = (
@@ -48,3 +51,49 @@ def test_capitals_do_not_matter(text: str, classname: str) -> None:
 def test_abbreviations_that_are_units_count_in_capitals_alone() -> None:
     assert stated_diagnosis(audit("MM is likely.", None)).value == "melanoma"
     assert audit("A macule of 5 mm, or 5 MM.", None) == []
+
+
+@pytest.mark.parametrize(("classname", "note"), [(name, note) for name, notes in COMPARISONS.items() for note in notes])
+def test_a_likeness_or_a_rival_contradicts_nothing(classname: str, note: str | dict[str, str]) -> None:
+    text, subtype = (note, None) if isinstance(note, str) else (note["text"], note["subtype"])
+    told = audit(text, {"label": classname, "subtype": subtype})
+    assert [each for each in contradicted(told) if each.kind in ("diagnosis", "subtype", "malignancy")] == []
+    assert stated_diagnosis(told).value == classname
+
+
+@pytest.mark.parametrize(
+    ("text", "asserted"),
+    [
+        ("Diagnosis: nevus. Final diagnosis: melanoma.", {"melanocytic nevus", "melanoma"}),
+        ("Diagnosis: nevus. The veil suggests melanoma.", {"melanocytic nevus"}),
+        ("Nevus. The picture recalls melanoma.", {"melanocytic nevus"}),
+        ("Nevus by record; as melanoma goes, it is pale.", {"melanocytic nevus"}),
+        ("What remains is a nevus. Melanoma shows streaks.", {"melanocytic nevus"}),
+        ("Melanoma. No melanoma below the line.", {"melanoma"}),
+        ("Streaks would suggest melanoma; so a nevus.", {"melanocytic nevus"}),
+        ("Had it streaks, melanoma; nevus -> benign", {"melanocytic nevus"}),
+        ("Keratosis, actinic.", {"actinic keratosis"}),
+        ("A solar (actinic) keratosis.", {"actinic keratosis"}),
+    ],
+)
+def test_a_note_asserts_one_class_unless_it_is_firm_on_two(text: str, asserted: set[str]) -> None:
+    named = [claim for claim in audit(text, None) if claim.kind == "diagnosis"]
+    assert {claim.value for claim in named if claim.polarity == "asserted"} == asserted
+    assert not asserted & {claim.value for claim in named if claim.polarity == "denied"}
+
+
+def test_a_wrong_conclusion_is_flagged_whatever_is_named_beside_it() -> None:
+    for classname, texts in CONCLUSIONS.items():
+        other = "melanocytic nevus" if classname == "dermatofibroma" else "dermatofibroma"
+        for text in texts:
+            stated = stated_diagnosis(audit(text, {"label": other}))
+            assert stated.verdict == ("contradicted" if stated.polarity == "asserted" else "unsupported"), text
+
+
+def test_a_subtype_goes_with_its_diagnosis() -> None:
+    text = "Blue nevus. A nodular melanoma is its likeness."
+    claims = [claim for claim in audit(text, {"label": "NV", "subtype": "Blue nevus"}) if claim.kind == "subtype"]
+    assert [(claim.value, claim.polarity, claim.verdict) for claim in claims] == [
+        ("blue nevus", "asserted", "supported"),
+        ("nodular melanoma", "hedged", "unsupported"),
+    ]

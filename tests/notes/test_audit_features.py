@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from dermnote.notes import audit, stated_diagnosis
 from dermnote.notes.answers import describe_findings
 from dermnote.notes.schema import Note
 from dermnote.notes.vocabulary import Vocabulary, dermoscopy
 
+WHOLE_NOTES = yaml.safe_load(Path(__file__).with_name("audit_findings.yaml").read_text(encoding="utf-8"))
 FINDINGS = {
     "asymmetry": "asymmetric",
     "border": "mixed",
@@ -26,6 +28,7 @@ features:
     options:
       smooth: {}
       verrucous: {words: [warty, papillated surface]}
+      uneven: {words: [smooth and verrucous]}
   colours:
     claim: colour
     choose: many
@@ -67,10 +70,31 @@ def read(text: str, kind: str) -> set[str]:
         ("Asymmetry: none. Border: sharp.", "asymmetry", set()),
         ("The border is well defined at the upper left.", "border", set()),
         ("The border is well defined on all sides.", "border", {"sharp"}),
+        ("The border is indistinct at the margin.", "border", {"indistinct"}),
+        ("The border is mixed: sharp above, blurred below.", "border", {"mixed"}),
+        ("(A) asymmetric (B) sharp (C) red", "border", {"sharp"}),
+        ("A = symmetric; B = sharp", "border", {"sharp"}),
+        ("Border? Indistinct.", "border", {"indistinct"}),
+        ("Regarding asymmetry, it is symmetric.", "asymmetry", {"symmetric"}),
+        ("Asymmetry - symmetric.", "asymmetry", {"symmetric"}),
+        ("Colours: red, sharp. Structures: dots.", "border", set()),
+        ("globules (+), dots (-)", "structure", {"globules"}),
     ],
 )
 def test_options_are_read_in_their_own_words(text: str, kind: str, expected: set[str]) -> None:
     assert read(text, kind) == expected
+
+
+@pytest.mark.parametrize("note", WHOLE_NOTES, ids=lambda note: note["text"][:30])
+def test_whole_notes_name_their_findings_and_no_others(note) -> None:
+    for feature in dermoscopy().features:
+        listed = note["findings"][feature.name]
+        assert read(note["text"], feature.claim) == ({listed} if isinstance(listed, str) else set(listed))
+
+
+def test_what_is_said_twice_under_a_heading_is_claimed_twice() -> None:
+    claims = audit("Border: sharp. The border is sharp, indistinct only below. Colours: red. All is red.", None)
+    assert [(claim.kind, claim.value) for claim in claims] == [("border", "sharp")] * 2 + [("colour", "red")] * 2
 
 
 @pytest.mark.parametrize(
@@ -131,3 +155,5 @@ def test_another_specialty_is_a_yaml_file(tmp_path: Path) -> None:
         ("diagnosis", "squamous cell carcinoma", "hedged", "unsupported"),
     ]
     assert stated_diagnosis(claims).value == "leukoplakia"
+    claims = audit("The surface is smooth in front and warty behind.", None, None, vocabulary)
+    assert {(claim.kind, claim.value) for claim in claims} == {("surface", "uneven")}

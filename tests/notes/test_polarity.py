@@ -30,6 +30,17 @@ STRUCTURES: tuple[tuple[str, dict[str, str]], ...] = (
     ("Possible streaks; globules are questionable.", {STREAKS: HEDGED, GLOBULES: HEDGED}),
     ("Streaks cannot be excluded.", {STREAKS: HEDGED}),
     ("The lines may represent a network.", {NETWORK: HEDGED}),
+    ("Dots and globules are not represented.", dict.fromkeys((DOTS, GLOBULES), DENIED)),
+    ("Structures (dots, globules, network) could not be named.", dict.fromkeys((DOTS, GLOBULES, NETWORK), DENIED)),
+    ("Dots, globules and streaks did not turn up.", dict.fromkeys((DOTS, GLOBULES, STREAKS), DENIED)),
+    ("Streaks were looked for but not found.", {STREAKS: DENIED}),
+    ("Absent: network, dots, globules.", dict.fromkeys((NETWORK, DOTS, GLOBULES), DENIED)),
+    ("Not seen: network, dots. Globules are.", {NETWORK: DENIED, DOTS: DENIED, GLOBULES: ASSERTED}),
+    ("Network, dots: absent.", dict.fromkeys((NETWORK, DOTS), DENIED)),
+    ("The network is not regular.", {NETWORK: ASSERTED}),
+    ("Dots and globules are not evenly spread.", dict.fromkeys((DOTS, GLOBULES), ASSERTED)),
+    ("Dots may be imagined below.", {DOTS: HEDGED}),
+    ("Network, lost in the background.", {NETWORK: ASSERTED}),
 )
 DIAGNOSES: tuple[tuple[str, dict[str, str]], ...] = (
     ("Melanoma is less likely than a nevus.", {MEL: DENIED, NV: ASSERTED}),
@@ -53,6 +64,10 @@ DIAGNOSES: tuple[tuple[str, dict[str, str]], ...] = (
     ("Melanoma?", {MEL: HEDGED}),
     ("An SCC arising in an actinic keratosis.", {SCC: ASSERTED, "actinic keratosis": HEDGED}),
     ("Diagnosis: nevus. The streaks recall melanoma.", {NV: ASSERTED, MEL: HEDGED}),
+    ("It is not a typical nevus.", {NV: DENIED}),
+    ("Melanoma is therefore unlikely.", {MEL: DENIED}),
+    ("I cannot exclude SCC or melanoma, I'd go with BCC.", {SCC: HEDGED, MEL: HEDGED, BCC: ASSERTED}),
+    ("At first glance melanoma; at second glance a nevus.", {MEL: HEDGED, NV: ASSERTED}),
 )
 
 
@@ -83,6 +98,7 @@ def test_diagnoses_are_denied_and_hedged(text: str, expected: dict[str, str]) ->
         ("Benign or malignant?", {"benign": HEDGED, "malignant": HEDGED}),
         ("Pre-cancerous; premalignant; indeterminate.", {"pre-cancerous": ASSERTED}),
         ("A malignant melanoma and a basal cell cancer.", {}),
+        ("Malignancy: benign. Malignancy indeterminate.", {"benign": ASSERTED, "pre-cancerous": ASSERTED}),
     ],
 )
 def test_danger_is_read_apart_from_names_that_hold_its_words(text: str, expected: dict[str, str]) -> None:

@@ -28,13 +28,11 @@ _NO_VERDICT = frozenset(forms("such well same much far known seen mistaken misre
 _CLAUSE_ENDS = SENTENCE_ENDS | frozenset({",", ":", "(", ")", DASH, "but", "than"})
 _OTHERWISE = frozenset({"would", "wouldn't", "will", "had"})
 _INVERTED = frozenset({"were", "should"})  # "were it flatter"
-_OF_ITS_KIND = frozenset(
-    forms("need lack has have does do can")
-)  # "SCC needs more keratin" tells of SCC, not the lesion
+_OF_ITS_KIND = frozenset(forms("need lack has have does do can"))  # "SCC needs more keratin" tells of no lesion
 _FARTHEST = 12  # words of a clause looked at on either side
 _RANKED = frozenset(forms("second third fourth other else alternative next against similar"))  # of a heading
 _LEADS = 3  # words before a name that has a sentence of its own
-_LEADS_NOT = FINITE | frozenset(forms("( ) : of in with by like and or than no not"))
+_LEADS_NOT = FINITE | frozenset(forms("( ) : of in with by like and or than no not from against beyond over"))
 _NEAR = 3  # words between a name and its malignancy
 
 
@@ -51,7 +49,8 @@ def weigh(
     """
     judged = _judged(words, namings, malignancies)
     end = next((position for position, word in enumerate(words) if word.form in SENTENCE_ENDS), len(words))
-    opening = next((each for each in namings if each.name.classname and each.first < end), None)
+    asserted = (each for each in namings if each.name.classname and contexts[each.first].polarity == "asserted")
+    opening = next((each for each in asserted if each.first < end), None)
     if opening and opening.last < end and words[opening.last].form in _OF_ITS_KIND:
         opening = None
     return {
@@ -63,11 +62,13 @@ def weigh(
 
 def _weight(words: Sequence[Word], naming: Naming, context: Context, *, opening: bool, judged: bool) -> int:
     weight = FIRM if context.behind is Reach.CONCLUDED else _TRIGGERED[context.weight]
-    alone = judged or _is_headline(words, naming, opening=opening)
-    if weight == FIRM or (alone and opening) or _is_sourced(words, naming):
+    if weight == FIRM or _is_sourced(words, naming):
         return FIRM
     if _is_imagined(words, naming):
         return IMAGINED
+    alone = judged or _is_headline(words, naming, opening=opening)
+    if alone and opening:
+        return FIRM
     if alone or weight or _is_equated(words, naming):
         return DRAWN
     if opening:

@@ -18,9 +18,9 @@ _JOINTS = frozenset({",", "and", "or", "/", "type"})
 _FARTHEST = 6  # words looked at for subtypes on either side
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Naming:
-    """A name in a note: its words (last exclusive), and the kinds with the words that give them."""
+    """A name in a note: its words (last exclusive), and the kinds with the words that give them; each is its own."""
 
     first: int
     last: int
