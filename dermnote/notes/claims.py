@@ -24,8 +24,8 @@ class Claim:
         span: Start and end in the text; `text[start:end]` is what was read.
         polarity: Whether the note asserts, denies or hedges it.
         verdict: What the record says to it.
-        weight: How firmly a diagnosis is drawn: 0 a bare mention, 1 what findings point to, 2 a stated
-            conclusion; of a hedged one 1 where it is put forward ("may be X"), 0 where it is a rival.
+        weight: How firmly a diagnosis is drawn, from -1 to 3 as `dermnote.notes.reading.evidence` has it; of a
+            hedged one 1 where it is put forward ("may be X"), 0 where it is a rival.
         subtypes: The canonical subtypes its words name, for a diagnosis.
     """
 

@@ -77,6 +77,7 @@ def read(text: str, kind: str) -> set[str]:
         ("Border? Indistinct.", "border", {"indistinct"}),
         ("Regarding asymmetry, it is symmetric.", "asymmetry", {"symmetric"}),
         ("Asymmetry - symmetric.", "asymmetry", {"symmetric"}),
+        ("Considering colour, red and white are present.", "colour", {"red", "white"}),
         ("Colours: red, sharp. Structures: dots.", "border", set()),
         ("globules (+), dots (-)", "structure", {"globules"}),
     ],

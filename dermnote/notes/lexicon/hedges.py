@@ -47,7 +47,7 @@ HEDGES: dict[Reach, tuple[str, ...]] = {
             "consideration|considerations)"
         ),
         (
-            "(|to|must|should|helps|necessary to|needed to) (exclude|rule out|consider|considering|excluding|"
+            "(|to|must|should|helps|necessary to|needed to) (exclude|rule out|consider|excluding|"
             "ruling out|keep in mind)"
         ),
         (

@@ -26,8 +26,9 @@ _LIGHT |= frozenset(forms("early type most my more typical classic small probabl
 _EQUALS = frozenset(forms("is was remains became"))
 _NO_VERDICT = frozenset(forms("such well same much far known seen mistaken misread confused"))  # before "as"
 _CLAUSE_ENDS = SENTENCE_ENDS | frozenset({",", ":", "(", ")", DASH, "but", "than"})
+# In a clause that says what would be: "which would suggest X", "X had been thought of", "were it X".
 _OTHERWISE = frozenset({"would", "wouldn't", "will", "had"})
-_INVERTED = frozenset({"were", "should"})  # "were it flatter"
+_INVERTED = frozenset({"were", "should"})
 _OF_ITS_KIND = frozenset(forms("need lack has have does do can"))  # "SCC needs more keratin" tells of no lesion
 _FARTHEST = 12  # words of a clause looked at on either side
 _RANKED = frozenset(forms("second third fourth other else alternative next against similar"))  # of a heading
@@ -62,9 +63,10 @@ def weigh(
 
 def _weight(words: Sequence[Word], naming: Naming, context: Context, *, opening: bool, judged: bool) -> int:
     weight = FIRM if context.behind is Reach.CONCLUDED else _TRIGGERED[context.weight]
-    if weight == FIRM or _is_sourced(words, naming):
+    clause = _clause(words, naming)
+    if weight == FIRM or not SOURCES.isdisjoint(clause):  # "X by record", "the label says X"
         return FIRM
-    if _is_imagined(words, naming):
+    if clause[0] in _INVERTED or not _OTHERWISE.isdisjoint(clause):
         return IMAGINED
     alone = judged or _is_headline(words, naming, opening=opening)
     if alone and opening:
@@ -101,18 +103,6 @@ def _is_equated(words: Sequence[Word], naming: Naming) -> bool:
     return form in _EQUALS or (form == "as" and left > 0 and words[left - 1].form not in _NO_VERDICT)
 
 
-def _is_sourced(words: Sequence[Word], naming: Naming) -> bool:
-    """Whether the clause quotes a record: "X by record", "the label says X"."""
-    return any(words[position].form in SOURCES for position in _clause(words, naming))
-
-
-def _is_imagined(words: Sequence[Word], naming: Naming) -> bool:
-    """Whether the clause says what would be: "which would suggest X", "X would look otherwise", "were it X"."""
-    clause = _clause(words, naming)
-    inverted = words[clause[0]].form in _INVERTED if clause else False
-    return inverted or any(words[position].form in _OTHERWISE for position in clause)
-
-
 def _is_general(words: Sequence[Word], naming: Naming) -> bool:
     """Whether a sentence opens with the name and a verb of its own: "Lentigo maligna looks like this as well."."""
     left, right = _before(words, naming), naming.widest[1]
@@ -128,19 +118,21 @@ def _before(words: Sequence[Word], naming: Naming) -> int:
     return position
 
 
-def _clause(words: Sequence[Word], naming: Naming) -> range:
-    first = naming.first
+def _clause(words: Sequence[Word], naming: Naming) -> list[str]:
+    """The clause that a name stands in, up to some words on either side."""
+    first, last = naming.first, naming.last
     while first > max(0, naming.first - _FARTHEST) and not _ends_clause(words, first - 1):
         first -= 1
-    last = naming.last
     while last < min(len(words), naming.last + _FARTHEST) and not _ends_clause(words, last):
         last += 1
-    return range(first, last)
+    return [word.form for word in words[first:last]]
 
 
 def _ends_clause(words: Sequence[Word], position: int) -> bool:
-    following = words[position + 1].form if position + 1 < len(words) else ""
-    return words[position].form in _CLAUSE_ENDS or (words[position].form == "and" and following in DETERMINERS)
+    form = words[position].form
+    if form != "and":
+        return form in _CLAUSE_ENDS
+    return position + 1 < len(words) and words[position + 1].form in DETERMINERS
 
 
 def _judged(words: Sequence[Word], namings: Sequence[Naming], malignancies: Mapping[str, str]) -> set[Naming]:

@@ -13,7 +13,17 @@ from dermnote.notes.reading.words import DASH, SENTENCE_ENDS, Word
 LONGEST_HEADING = 4
 Section = tuple[int, int]  # first word, last word (exclusive)
 _TOPICS = (
-    *("regarding", "concerning", "in terms of", "as regards", "as for", "as to", "as far as", "with regard to"),
+    *(
+        "regarding",
+        "concerning",
+        "considering",
+        "in terms of",
+        "as regards",
+        "as for",
+        "as to",
+        "as far as",
+        "with regard to",
+    ),
     *("with respect to", "in respect of", "when it comes to", "on the subject of"),
 )
 
