@@ -57,9 +57,11 @@ def _settled(
     words: Sequence[Word], named: Collection[int], start: int, end: int, reach: Reach
 ) -> tuple[int, int, Reach]:
     following = words[end].form if end < len(words) else "."
-    if following == ":" and reach in (Reach.LACK, Reach.DENIED):
-        return start, end, Reach.DENY_ALL
-    last = following in _AFTER_ALL
+    if reach in (Reach.LACK, Reach.DENIED, Reach.DENY) and (colon := _heads_list(words, end)) is not None:
+        return start, colon, Reach.DENY_ALL
+    if reach is Reach.HEDGED and _named_ahead(words, named, end):
+        return start, end, Reach.NOTHING  # "the lesion is considered malignant"
+    last = following in _AFTER_ALL and not (following == "in" and words[end + 1 :] and words[end + 1].form == "situ")
     if last and (reach is Reach.LACK or (reach is Reach.DENY and words[end - 1].form == "no")):  # "network: no"
         return start, end, Reach.DENIED
     if reach is Reach.DENY and words[end - 1].form in _NEGATIONS and _denies_before(words, named, start, end):
@@ -73,6 +75,11 @@ def _settled(
         return start, end, reach
     ahead, behind = _EITHER_WAY[reach]
     return start, end, behind if last else ahead
+
+
+def _heads_list(words: Sequence[Word], end: int) -> int | None:
+    """Where a colon follows, at once or behind one more word: "not seen: X, Y", "not ticked: X, Y"."""
+    return next((end + place for place, word in enumerate(words[end : end + 2]) if word.form == ":"), None)
 
 
 def _named_ahead(words: Sequence[Word], named: Collection[int], end: int) -> bool:

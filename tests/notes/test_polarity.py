@@ -41,6 +41,9 @@ STRUCTURES: tuple[tuple[str, dict[str, str]], ...] = (
     ("Dots and globules are not evenly spread.", dict.fromkeys((DOTS, GLOBULES), ASSERTED)),
     ("Dots may be imagined below.", {DOTS: HEDGED}),
     ("Network, lost in the background.", {NETWORK: ASSERTED}),
+    ("Dots. None of: network, globules.", {DOTS: ASSERTED, NETWORK: DENIED, GLOBULES: DENIED}),
+    ("Not ticked: network, globules. Dots.", {NETWORK: DENIED, GLOBULES: DENIED, DOTS: ASSERTED}),
+    ("no dots | globules | no network", {DOTS: DENIED, GLOBULES: ASSERTED, NETWORK: DENIED}),
 )
 DIAGNOSES: tuple[tuple[str, dict[str, str]], ...] = (
     ("Melanoma is less likely than a nevus.", {MEL: DENIED, NV: ASSERTED}),
@@ -67,6 +70,11 @@ DIAGNOSES: tuple[tuple[str, dict[str, str]], ...] = (
     ("It is not a typical nevus.", {NV: DENIED}),
     ("Melanoma is therefore unlikely.", {MEL: DENIED}),
     ("I cannot exclude SCC or melanoma, I'd go with BCC.", {SCC: HEDGED, MEL: HEDGED, BCC: ASSERTED}),
+    ("The network favours melanoma, possibly in situ.", {MEL: ASSERTED}),
+    ("It is SCC, and the lesion is considered malignant.", {SCC: ASSERTED}),
+    ("It is SCC; BCC was considered.", {SCC: ASSERTED, BCC: HEDGED}),
+    ("There are no ovoid nests to support BCC. Hence SCC.", {BCC: DENIED, SCC: ASSERTED}),
+    ("There is a network to support a nevus.", {NV: ASSERTED}),
     ("At first glance melanoma; at second glance a nevus.", {MEL: HEDGED, NV: ASSERTED}),
 )
 

@@ -68,6 +68,8 @@ def sweep_ahead(words: Sequence[Word], found: Sequence[Found], named: Collection
         state.elsewhere = state.elsewhere or reach is Reach.ELSEWHERE  # "an adjacent nevus": its own noun too
         for _ in range(position, end):
             contexts.append(Context(state.reach, None, state.weight, state.elsewhere))
+        if reach is Reach.POINT and position and words[position - 1].form == "to":
+            reach = Reach.SIGNS  # "no nests to support X"
         if reach is not None:
             state.meet(reach, end, position <= sentence + 2)
         elif (form := words[position].form) in SENTENCE_ENDS:

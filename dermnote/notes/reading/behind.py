@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from dermnote.notes.lexicon.reach import Reach
-from dermnote.notes.lexicon.triggers import FINITE
+from dermnote.notes.lexicon.triggers import DETERMINERS, FINITE
 from dermnote.notes.reading.context import Context, Found
 from dermnote.notes.reading.words import DASH, SENTENCE_ENDS, Word, forms
 
@@ -51,6 +51,8 @@ def _reach(
         form = words[position].form
         if position in barriers or form in SENTENCE_ENDS:
             return
+        if not passed and form == "and" and words[position + 1].form in DETERMINERS:
+            return  # "X, and the lesion is considered ...": a clause of its own
         if passed and (form in FINITE or form in (":", DASH) or (form == "with" and _parts(words, position, reach))):
             return
         if form == "," and passed:

@@ -7,22 +7,23 @@ import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
-# A boundary is a full stop, a semicolon, or a line's end before what opens something new (a bullet, number, capital).
-# An arrow or "=" says what a colon says, "(-)" that something is absent; a dash between spaces parts, one inside a word
-# does not.
+# A boundary is a full stop, a semicolon, a bar or dot between cells, or a line's end before what opens something new (a
+# bullet, number, capital). An arrow or "=" says what a colon says, "(-)" that something is absent; a dash between
+# spaces parts, one inside a word does not.
 _WORD = re.compile(
     r"(?P<short>\b(?:i\.\s?e\.|e\.\s?g\.|vs\.|cf\.|viz\.|approx\.|dr\.|[rycw]/o\b))"
     r"|(?P<number>\d{1,9}(?:[.,]\d{1,9})?(?![^\W_]))"
     r"|(?P<word>[^\W_]+(?:['’ʼ][^\W_]+)*)"
     r"|(?P<minus>\([-−]\))"
     r"|(?P<colon>[-=]{1,3}>|[→⇒=])"
+    r"|(?P<bar>[|·•])"
     r"|(?P<dash>(?<=\s)-{1,3}(?=\s)|[–—])"
     r"|(?P<mark>\n(?=[ \t]{0,8}(?:\n|[-*•#\d]|(?-i:[A-Z])))|[.,;:!?()\[\]/]|(?<=\s)>(?=\s))",
     re.IGNORECASE,
 )
 DASH = "–"
 MARKS = frozenset(".,;:!?()[]/>\n" + DASH)
-_ALIKE = {"colon": ":", "dash": DASH, "minus": "absent"}
+_ALIKE = {"colon": ":", "dash": DASH, "bar": ";", "minus": "absent"}
 SENTENCE_ENDS = frozenset(".!?;\n")
 _SPELLINGS = tuple(
     (re.compile(pattern), to)
