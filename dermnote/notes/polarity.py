@@ -78,8 +78,9 @@ def _settled(
 
 
 def _heads_list(words: Sequence[Word], end: int) -> int | None:
-    """Where a colon follows, at once or behind one more word: "not seen: X, Y", "not ticked: X, Y"."""
-    return next((end + place for place, word in enumerate(words[end : end + 2]) if word.form == ":"), None)
+    """Where a colon follows at once, or a "not" and one more word: "none of: X, Y", "not ticked: X, Y"."""
+    reach = 2 if words[end - 1].form in _NEGATIONS else 1
+    return next((end + place for place, word in enumerate(words[end : end + reach]) if word.form == ":"), None)
 
 
 def _named_ahead(words: Sequence[Word], named: Collection[int], end: int) -> bool:
