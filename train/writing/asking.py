@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from dermnote.errors import PictureError
+from dermnote.errors import DermNoteError, PictureError
 from dermnote.notes.faults import CutOffError, FilteredError, MalformedError, RefusalError, Usage, WriterError
 from dermnote.notes.request import NoteRequest
 from train.writing.decisions import Decisions, Job
@@ -22,7 +22,7 @@ from train.writing.stopping import Stop, stopping_signals
 GRACE_S = 10.0  # for the replies under way when a run is stopped: they are paid for
 # Between the first requests: replies to what was sent in one instant would queue up behind each other.
 STAGGER_S = 0.005
-TOO_MANY = 20  # failures without a reply between them
+TOO_MANY = 20  # failures without a reply between them, or twice as many as are under way: these fail together
 OF_ONE_CASE = (PictureError, MalformedError, CutOffError, RefusalError, FilteredError)  # the next may well be answered
 ATTEMPTS = 2  # requests a note may take: the second only for a note that contradicted its record
 
@@ -47,10 +47,14 @@ class Asker:
         self._picture_tokens = (means.budget.price or FREE).picture
         self.usage, self.left = Usage(), 0
         self.stop: Stop | None = None
-        self._failed_in_a_row = 0
+        self._failed_in_a_row, self._too_many = 0, max(TOO_MANY, 2 * concurrency)
+        self._broken: Exception | None = None
 
     async def run(self, jobs: Sequence[Job]) -> None:
-        """Gets the notes of these jobs, until they are done or something stops the run."""
+        """Gets the notes of these jobs, until they are done or something stops the run.
+
+        Should the disk be full, or should this program have a fault, the replies under way are taken in all the same.
+        """
         if self.stop or not jobs:
             self.left += len(jobs)
             return
@@ -65,6 +69,8 @@ class Asker:
             with stopping_signals(self._end, everyone.cancel):
                 await self._finish(everyone)
             self.left += self._bar.total - self._bar.n
+        if self._broken:
+            raise self._broken
 
     async def _finish(self, everyone: asyncio.Future[Any]) -> None:
         """Waits for the workers; once the run is stopped only for a while."""
@@ -97,8 +103,14 @@ class Asker:
         for job, picture in waiting:
             if self.stop:
                 return
-            if await self._one(job, picture):
-                self._bar.update()
+            try:
+                if await self._one(job, picture):
+                    self._bar.update()
+            except DermNoteError as error:  # what is said of one case is handled: this is of the files
+                self._end(Stop(str(error), error=error))
+            except Exception as error:
+                self._broken = self._broken or error
+                self._end(Stop("this program has a fault"))
 
     async def _one(self, job: Job, picture: Ready) -> bool:
         """Brings one job to its end; False if the run was stopped before that."""
@@ -155,8 +167,8 @@ class Asker:
         self._failed_in_a_row = 0 if isinstance(error, OF_ONE_CASE) else self._failed_in_a_row + 1
         if isinstance(error, WriterError) and error.fatal:
             self._end(Stop(str(error), error=error))
-        elif self._failed_in_a_row >= TOO_MANY:
-            self._end(Stop(f"{TOO_MANY} requests in a row have failed. The last: {error}"))
+        elif self._failed_in_a_row >= self._too_many:
+            self._end(Stop(f"{self._too_many} requests in a row have failed. The last: {error}"))
         self._show()
 
     def _show(self) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dermnote.errors import DermNoteError
+from dermnote.errors import DermNoteError, NotesError
 from dermnote.notes.faults import WriterError
 
 CONTRADICTED = "contradicted"  # the note came, and was dropped
@@ -35,7 +35,11 @@ class Failures:
         return sum(kinds.total() for kinds in self.kinds.values())
 
     def add(self, case_id: str, strategy: str, error: DermNoteError, kind: str = "") -> None:
-        """Writes a row; the kind is the error's own unless it is given."""
+        """Writes a row; the kind is the error's own unless it is given.
+
+        Raises:
+            NotesError: The disk is full, or the file cannot be written.
+        """
         kind = kind or kind_of(error)
         row = {
             "case_id": case_id,
@@ -45,8 +49,11 @@ class Failures:
             "hint": error.hint,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        with self.path.open("ab" if self.count else "wb", buffering=0) as stream:
-            stream.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        try:
+            with self.path.open("ab" if self.count else "wb", buffering=0) as stream:
+                stream.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        except OSError as fault:
+            raise NotesError(f"{self.path} cannot be written: {fault.strerror}.") from fault
         self.kinds.setdefault(strategy, Counter())[kind] += 1
 
     def finish(self) -> None:

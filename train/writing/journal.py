@@ -158,14 +158,22 @@ class Journal:
                 offset += len(line)
 
     def _compact(self) -> None:
-        """Writes the file anew without the lines that no longer count, byte for byte as they are."""
+        """Writes the file anew without the lines that no longer count, byte for byte as they are.
+
+        Raises:
+            NotesError: The disk has no room for it; the file stays as it is.
+        """
         if not self._surplus:
             return
         counted = {entry.offset for entry in self.entries.values()}
         offset = 0
-        with replacing_file(self.path) as aside, aside.open("wb") as target, self.path.open("rb") as source:
-            for line in source:
-                if offset in counted:
-                    target.write(line)
-                offset += len(line)
+        try:
+            with replacing_file(self.path) as aside, aside.open("wb") as target, self.path.open("rb") as source:
+                for line in source:
+                    if offset in counted:
+                        target.write(line)
+                    offset += len(line)
+        except OSError as error:
+            hint = "Nothing is lost: make room, and run the same command again."
+            raise NotesError(f"{self.path} cannot be rid of replaced rows: {error.strerror}.", hint) from error
         self._surplus = 0

@@ -37,12 +37,13 @@ class Recorder:
         if self._journal.holds(job.case_id, note):  # asked once more, and no better for it
             tally.kept += 1
             return
-        tally.replaced += job.key in self._journal.entries
+        replaced = job.key in self._journal.entries
+        self._journal.append(NoteRow(job.case_id, note))
+        tally.replaced += replaced
         if asked:
             tally.asked += 1
         else:
             tally.from_cache += 1
-        self._journal.append(NoteRow(job.case_id, note))
 
     def fail(self, job: Job, error: DermNoteError) -> None:
         """Notes down why a job has no note."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from dermnote.notes.faults import WriterError
+from dermnote.errors import DermNoteError
 
 INCOMPLETE = 3
 
@@ -21,12 +21,12 @@ class Stop:
     Attributes:
         reason: One line.
         status: Exit status.
-        error: The fault every other request would meet too, if that was it.
+        error: What every other request would meet too (a refused key, a full disk), if that was it.
     """
 
     reason: str
     status: int = INCOMPLETE
-    error: WriterError | None = None
+    error: DermNoteError | None = None
 
 
 @contextmanager
