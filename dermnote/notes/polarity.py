@@ -17,7 +17,7 @@ from collections.abc import Collection, Sequence
 from functools import cache
 
 from dermnote.notes.lexicon.reach import Reach
-from dermnote.notes.lexicon.triggers import triggers
+from dermnote.notes.lexicon.triggers import BE, triggers
 from dermnote.notes.reading.ahead import sweep_ahead
 from dermnote.notes.reading.behind import reach_behind
 from dermnote.notes.reading.context import Context
@@ -36,7 +36,7 @@ _MODALS = frozenset(forms("may might could"))
 _CLAUSE_ENDS = MARKS | frozenset(forms("but although though while whereas"))
 _CLAUSE = 12  # words looked at on either side of a "not"
 _BETWEEN = 4  # words from one name of a list to the next, and on to the "not"
-_AFTER_ALL = MARKS | frozenset(forms("than given because here on in as and but by if with though although"))
+_AFTER_ALL = MARKS | frozenset(forms("than given because without here on in as and but by if with though although"))
 
 
 def read_contexts(words: Sequence[Word], named: Collection[int]) -> list[Context]:
@@ -59,6 +59,8 @@ def _settled(
     following = words[end].form if end < len(words) else "."
     if reach in (Reach.LACK, Reach.DENIED, Reach.DENY) and (colon := _heads_list(words, end)) is not None:
         return start, colon, Reach.DENY_ALL
+    if reach is Reach.CONCLUDE and following in SENTENCE_ENDS and _named_before(words, named, start):
+        return start, end, Reach.CONCLUDED  # "I consider X the most probable diagnosis."
     if reach is Reach.HEDGED and _named_ahead(words, named, end):
         return start, end, Reach.NOTHING  # "the lesion is considered malignant"
     last = following in _AFTER_ALL and not (following == "in" and words[end + 1 :] and words[end + 1].form == "situ")
@@ -74,7 +76,8 @@ def _settled(
     if reach not in _EITHER_WAY:
         return start, end, reach
     ahead, behind = _EITHER_WAY[reach]
-    return start, end, behind if last else ahead
+    judged = words[start - 1].form in BE if start else False  # "X is unlikely without scale"
+    return start, end, behind if last or (judged and _speaks_of_before(words, named, start, end)) else ahead
 
 
 def _heads_list(words: Sequence[Word], end: int) -> int | None:

@@ -41,6 +41,8 @@ STRUCTURES: tuple[tuple[str, dict[str, str]], ...] = (
     ("Dots and globules are not evenly spread.", dict.fromkeys((DOTS, GLOBULES), ASSERTED)),
     ("Dots may be imagined below.", {DOTS: HEDGED}),
     ("Network, lost in the background.", {NETWORK: ASSERTED}),
+    ("Network and dots are all missing, as are globules.", dict.fromkeys((NETWORK, DOTS, GLOBULES), DENIED)),
+    ("Nowhere are streaks; network: neg.", {STREAKS: DENIED, NETWORK: DENIED}),
     ("Dots. None of: network, globules.", {DOTS: ASSERTED, NETWORK: DENIED, GLOBULES: DENIED}),
     ("Not ticked: network, globules. Dots.", {NETWORK: DENIED, GLOBULES: DENIED, DOTS: ASSERTED}),
     ("no dots | globules | no network", {DOTS: DENIED, GLOBULES: ASSERTED, NETWORK: DENIED}),
@@ -75,6 +77,11 @@ DIAGNOSES: tuple[tuple[str, dict[str, str]], ...] = (
     ("It is SCC; BCC was considered.", {SCC: ASSERTED, BCC: HEDGED}),
     ("There are no ovoid nests to support BCC. Hence SCC.", {BCC: DENIED, SCC: ASSERTED}),
     ("There is a network to support a nevus.", {NV: ASSERTED}),
+    ("Melanoma is unlikely without streaks.", {MEL: DENIED}),
+    ("I consider BCC the most probable diagnosis.", {BCC: ASSERTED}),
+    ("A lesion with streaks is most likely a melanoma.", {MEL: ASSERTED}),
+    ("My first thought was melanoma. I would sign this out as a nevus.", {MEL: HEDGED, NV: ASSERTED}),
+    ("A nevus crossed my mind. It most closely resembles BCC.", {NV: HEDGED, BCC: ASSERTED}),
     ("At first glance melanoma; at second glance a nevus.", {MEL: HEDGED, NV: ASSERTED}),
 )
 

@@ -23,6 +23,7 @@ CONCLUSIONS: dict[Reach, tuple[str, ...]] = {
         "(consistent|compatible|concordant|congruent|agree|accord|in line|in agreement|align|aligns|aligned) with",
         "(in keeping with|fit|fitting|fit with|match|matching|in favour of|in support of|mean|make|making)",
         "(typical|characteristic|diagnostic|classic|classical|pathognomonic|hallmark) (of|for)",
+        "(most|more|very) (closely|strongly|nearly) (resemble|resembles|resembling|like)",
         "(classic|classical|textbook|evocative of|speak for|speaks for|speaking for|argue for|argues for)",
         "(suspicious|suspicion|concerning|worrisome|concern|suspect|suspected) (|of|for)",
         "(raises the suspicion of|suspicion is of|speak in favour of|represent|representing|recognisable as)",

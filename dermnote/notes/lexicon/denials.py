@@ -11,6 +11,7 @@ _SEEN = (
     "|discerned|traced|spotted|listed|met|found in any field)"
 )
 _BE = "(|is|are|was|were|being)"
+_ALL = "(|all|both|entirely|completely)"
 _OUT = "(excluded|ruled out|dismissed|discarded|discounted|eliminated|out ruled|refuted)"
 
 DENIALS: dict[Reach, tuple[str, ...]] = {
@@ -36,7 +37,9 @@ DENIALS: dict[Reach, tuple[str, ...]] = {
             "neither",
             "nor",
             "never",
+            "nowhere",
             "none of",
+            "all but",
             "denies",
             "nothing",
             "don't",
@@ -68,7 +71,10 @@ DENIALS: dict[Reach, tuple[str, ...]] = {
         f"{_BE} (not|never|nowhere|n't) (|to) (|be) {_SEEN}",
         f"(cannot|can not|can't|could not|couldn't) (be) {_SEEN}",
         "(isn't|aren't|wasn't|weren't|not being) " + _SEEN,
-        f"{_BE} (absent|missing|lacking|wanting|nil|negative|inapparent|invisible|undetectable|unidentifiable)",
+        (
+            f"{_BE} {_ALL} (absent|missing|lacking|wanting|nil|negative|neg|inapparent|invisible|undetectable|"
+            "unidentifiable)"
+        ),
         (
             "(|is|are|was|were|seems|appears|appear|seem) (not) (|a|an) (likely|favoured|supported|suspected|"
             "suggested|implied|indicated|"
@@ -91,7 +97,7 @@ DENIALS: dict[Reach, tuple[str, ...]] = {
     ),
     Reach.ABSENT_AS: (
         (
-            f"{_BE} (absent|missing|lacking|not seen|not visible|not present|not evident) , (as|and so|"
+            f"{_BE} {_ALL} (absent|missing|lacking|not seen|not visible|not present|not evident) , (as|and so|"
             "and neither|nor) (is|are|was|were)"
         ),
     ),

@@ -26,6 +26,7 @@ HEDGES: dict[Reach, tuple[str, ...]] = {
         "(arising|developing|evolving) (from|in|within)",
         "(turn into|evolve into|progress to|progression to|transformation|precursor of|precursor to|on top of)",
         "(should|would|could|must|may|might) (raise|arouse|prompt|trigger) (suspicion|concern) (of|for)",
+        "(first|initial) (thought|idea|guess|instinct|reaction) (|is|was|would be)",
         "(risk of|potential for|hint of|suggestion of|indistinguishable from)",
         (
             "(|is|are|can be) (difficult|hard|impossible|not possible|need|needed|necessary|important|try|tried) to"
@@ -108,6 +109,7 @@ HEDGES: dict[Reach, tuple[str, ...]] = {
             "(is|are|was|were|remains|remain) (difficult|hard|impossible) to (assess|judge|see|evaluate|confirm|"
             "recognise|make out|tell)"
         ),
+        "(cross|crosses|crossed) (my|the|one|) mind",
         "(comes|come|came|springs) (to mind|second|next|into question|into consideration|into play)",
         "(as|being) (alternative|differential|differential diagnosis|alternatives|second choice|mimic)",
         "(less probable|possible|second|alternative) (|as) (alternative|option|choice|diagnosis)",

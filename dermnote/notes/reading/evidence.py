@@ -28,6 +28,7 @@ _NO_VERDICT = frozenset(forms("such well same much far known seen mistaken misre
 _CLAUSE_ENDS = SENTENCE_ENDS | frozenset({",", ":", "(", ")", DASH, "but", "than"})
 # In a clause that says what would be: "which would suggest X", "X had been thought of", "were it X".
 _OTHERWISE = frozenset({"would", "wouldn't", "will", "had"})
+_WRITERS = frozenset({"i", "we"})  # "I would sign this out as X" is meant
 _INVERTED = frozenset({"were", "should"})
 _OF_ITS_KIND = frozenset(forms("need lack has have does do can"))  # "SCC needs more keratin" tells of no lesion
 _FARTHEST = 12  # words of a clause looked at on either side
@@ -66,7 +67,7 @@ def _weight(words: Sequence[Word], naming: Naming, context: Context, *, opening:
     clause = _clause(words, naming)
     if weight == FIRM or not SOURCES.isdisjoint(clause):  # "X by record", "the label says X"
         return FIRM
-    if clause[0] in _INVERTED or not _OTHERWISE.isdisjoint(clause):
+    if clause[0] in _INVERTED or (not _OTHERWISE.isdisjoint(clause) and _WRITERS.isdisjoint(clause)):
         return IMAGINED
     alone = judged or _is_headline(words, naming, opening=opening)
     if alone and opening:
