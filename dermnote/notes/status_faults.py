@@ -93,6 +93,7 @@ def without_keys(text: str, endpoint: Endpoint) -> str:
 def status_fault(said: Said, endpoint: Endpoint, model: str) -> WriterError:
     """The fault that an HTTP status stands for."""
     message = f"{endpoint.host} answered {said.status}: {said.quote}"
+    message += "" if message[-1] in ".!?…" else "."
     if said.status in (401, 402, 403, 404, 429):
         return _refused_caller(said, message, endpoint, model)
     if "model produced output" in said.words:  # llama.cpp's 500 for an answer that is broken, or cut off

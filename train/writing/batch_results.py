@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from dermnote.errors import PictureError
 from dermnote.notes.completion import Reply
 from dermnote.notes.faults import Usage, WriterError
+from dermnote.notes.status_faults import one_line
 from train.writing.decisions import Job
 from train.writing.means import Means
 
@@ -44,24 +45,32 @@ class BatchResults:
             if request := self._decisions.decide(job).ask:
                 self._jobs[request.key] = job
 
-    def take(self, line: str) -> None:
-        """Takes one line; the same line once more, as after a download that broke off, is passed over."""
+    def take(self, line: bytes) -> bool:
+        """Takes one line; the same line once more, as after a download that broke off, is passed over.
+
+        Returns:
+            False if it is no result, as where a proxy's page came instead.
+        """
         if not line.strip():
-            return
-        row = json.loads(line)
-        key = str(row["custom_id"])
+            return True
+        try:
+            row = json.loads(line)
+            key = str(row["custom_id"])
+        except (ValueError, KeyError, TypeError):
+            return False
         if key in self._taken:
-            return
+            return True
         self._taken.add(key)
         try:
             reply = self._read(row, key)
         except WriterError as fault:
             self._faults[key] = fault
             self._count(fault.usage)
-            return
+            return True
         job = self._jobs.get(key)
         self._cache.add(key, reply, job.asking.strategy.name if job else "", self._writer.model)
         self._count(reply.usage)
+        return True
 
     def fail(self, job: Job, error: PictureError) -> None:
         """Takes what could not even be sent."""
@@ -72,14 +81,14 @@ class BatchResults:
         self._budget.count(used)
 
     def _read(self, row: Mapping[str, Any], key: str) -> Reply:
-        response, error = row.get("response"), row.get("error")
+        response, job = _mapping(row.get("response")), self._jobs.get(key)
         if not response:
-            why = str((error or {}).get("message") or "The batch ended early.")
+            why = one_line(str(_mapping(row.get("error")).get("message") or "The batch ended early."))
             raise NotReachedError(why, "Run the same command again.", retryable=True)
-        body, job = response["body"], self._jobs.get(key)
-        if response["status_code"] != 200:
-            said = (body or {}).get("error") or {}
-            body = {"error": {"message": said.get("message", ""), "code": response["status_code"]}}
+        body, status = response.get("body"), response.get("status_code", 200)
+        if status != 200:
+            said = _mapping(_mapping(body).get("error")).get("message") or str(body)
+            body = {"error": {"message": said, "code": status}}
         request = self._decisions.decide(job).ask if job else None
         if request is not None and request.key == key:
             return self._writer.read_completion(body, request)
@@ -98,12 +107,17 @@ class BatchResults:
                     self.left += 1
 
 
-def _unexpected(body: Mapping[str, Any]) -> Reply:
+def _unexpected(body: Any) -> Reply:
     """A reply nobody asks for in this run (other cases were chosen): it was paid for, so it is kept as it is."""
-    used = body.get("usage") or {}
+    body = _mapping(body)
+    used = _mapping(body.get("usage"))
     usage = Usage(int(used.get("prompt_tokens", 0)), int(used.get("completion_tokens", 0)), 1)
-    choices = body.get("choices") or [{}]
-    text = (choices[0].get("message") or {}).get("content")
+    choice = _mapping(next(iter(body.get("choices") or ()), None))
+    text = _mapping(choice.get("message")).get("content")
     if not text:
         raise NotReachedError("There is no answer.", "Run the same command again.", usage=usage)
     return Reply(str(text), usage, str(body.get("model", "")))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

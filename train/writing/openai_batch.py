@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal
 
 from tqdm.auto import tqdm
 
 from dermnote.errors import PictureError
-from dermnote.notes.faults import WriterError
+from dermnote.notes.faults import NotAnApiError, RequestRefusedError, UnknownModelError, WriterError
 from dermnote.notes.outgoing import outgoing_jpeg
 from train.writing.batch_results import BatchResults
 from train.writing.batch_state import BatchState, Part
@@ -29,8 +29,12 @@ MOST_REQUESTS, MOST_BYTES = 50_000, 150_000_000  # of one file; the server takes
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 60.0  # between two looks
 ROUTE: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 MARK = "dermnote"  # key of our name in a batch's metadata
+REFUSED = (RequestRefusedError, UnknownModelError)
+COLLECT_AGAIN = "Run the same command again: what could be read of them is kept, the rest is collected once more."
 ENDED = ("completed", "failed", "expired", "cancelled")
 TOO_MANY = 20  # looks in a row that failed
+NOT_STARTED = "No batch was started. If this server has no Batch API, leave --batch out; else run the command again."
+NOT_FOUND = "Use the key that the batches were sent with, or remove {path} to give them up."
 
 
 class BatchRun:
@@ -98,7 +102,7 @@ class BatchRun:
         return json.dumps(line).encode() + b"\n"
 
     async def _submit(self, content: bytes, count: int) -> None:
-        with self._writer.faults():
+        with self._faults(NOT_STARTED):
             file = await self._writer.client.files.create(file=("requests.jsonl", content), purpose="batch")
         part = Part(f"{MARK}-{uuid.uuid4().hex}", file.id, count)
         self._state.add(part)
@@ -106,10 +110,15 @@ class BatchRun:
 
     async def _start(self, part: Part) -> None:
         # Sent once: a second try after a lost answer would start, and bill, the batch twice
-        with self._writer.faults():
-            batch = await self._writer.client.with_options(max_retries=0).batches.create(
-                input_file_id=part.file_id, endpoint=ROUTE, completion_window="24h", metadata={MARK: part.name}
-            )
+        try:
+            with self._faults(NOT_STARTED):
+                batch = await self._writer.client.with_options(max_retries=0).batches.create(
+                    input_file_id=part.file_id, endpoint=ROUTE, completion_window="24h", metadata={MARK: part.name}
+                )
+        except REFUSED:
+            self._state.drop(part)
+            await self._delete(part.file_id)
+            raise
         part.batch_id = batch.id
         self._state.save()
 
@@ -121,6 +130,8 @@ class BatchRun:
                 async for batch in self._writer.client.batches.list(limit=100):
                     if part := lost.pop((batch.metadata or {}).get(MARK, ""), None):
                         part.batch_id = batch.id
+                    if not lost:
+                        break
             self._state.save()
         for part in lost.values():
             await self._start(part)
@@ -147,7 +158,7 @@ class BatchRun:
     async def _look(self) -> int:
         """Looks at each batch once and collects those that have ended; how many requests the others have answered."""
         answered, client = 0, self._writer.client
-        with self._writer.faults():
+        with self._faults(NOT_FOUND.format(path=self._state.path)):
             batches = [(part, await client.batches.retrieve(part.batch_id)) for part in self._state.parts]
         for part, batch in batches:
             if batch.status in ENDED:
@@ -161,13 +172,28 @@ class BatchRun:
         files = [each for each in (batch.output_file_id, batch.error_file_id) if each]
         for file_id in files:
             with self._writer.faults():
-                async with self._writer.client.files.with_streaming_response.content(file_id) as response:
-                    async for line in response.iter_lines():
-                        self._results.take(line)
+                content = (await self._writer.client.files.content(file_id)).content
+            # an answer may hold other line ends
+            if sum(not self._results.take(line) for line in content.split(b"\n")):
+                raise NotAnApiError(f"The results of batch {batch.id} are broken.", COLLECT_AGAIN)
         if batch.status != "completed":
             why = batch.errors.data[0].message if batch.errors and batch.errors.data else "it took too long"
             self.stop = self.stop or Stop(f"batch {batch.id} has {batch.status}: {why}")
         self._state.drop(part)
-        for file_id in (part.file_id, *files):  # pictures need not lie there any longer
+        await self._delete(part.file_id, *files)
+
+    async def _delete(self, *file_ids: str) -> None:
+        """Pictures need not lie at the server any longer."""
+        for file_id in file_ids:
             with suppress(WriterError), self._writer.faults():
                 await self._writer.client.files.delete(file_id)
+
+    @contextmanager
+    def _faults(self, hint: str) -> Iterator[None]:
+        """The writer's faults; where an order is refused, its hint is no word on models or pictures but this one."""
+        try:
+            with self._writer.faults():
+                yield
+        except REFUSED as error:
+            error.hint = hint
+            raise

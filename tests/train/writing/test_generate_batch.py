@@ -176,16 +176,16 @@ def test_a_download_that_breaks_off_is_taken_up_again(
 ) -> None:
     take, lines = BatchResults.take, []
 
-    def take_or_break(self: BatchResults, line: str) -> None:
+    def take_or_break(self: BatchResults, line: bytes) -> bool:
         lines.append(line)
         if len(lines) == 5:
             raise UnreachableError("The connection was dropped.", retryable=True)
-        take(self, line)
+        return take(self, line)
 
     monkeypatch.setattr(BatchResults, "take", take_or_break)
     assert generate(*BATCH) == 0
     check_exact(out)
-    assert len(lines) == COUNT + 5 and "requests  12" in capsys.readouterr().out
+    assert len([line for line in lines if line]) == COUNT + 5 and "requests  12" in capsys.readouterr().out
 
 
 def test_a_run_without_batch_refuses_while_one_is_under_way(
