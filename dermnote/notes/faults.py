@@ -38,6 +38,7 @@ class WriterError(NotesError):
         fatal: Whether every other request would fail in the same way, so that a run should stop.
         usage: What was used up all the same.
         retry_after: Seconds the server asked to wait; None if it did not say.
+        answer_lost: Whether the request went out, so that the server may have answered, and billed, all the same.
     """
 
     kind: ClassVar[str] = "other"
@@ -47,6 +48,7 @@ class WriterError(NotesError):
         super().__init__(message, hint, retryable=retryable)
         self.usage = usage or Usage()
         self.retry_after: float | None = None
+        self.answer_lost = False
 
 
 class NoKeyError(WriterError):

@@ -9,8 +9,21 @@ from typing import Any
 from dermnote.notes.faults import BusyError, WriterError
 from dermnote.notes.pacing import Pacing, backoff
 
+MayRepeat = Callable[[WriterError], bool]
 
-async def retried(send: Callable[[], Awaitable[Any]], pacing: Pacing, max_retries: int, patience: float) -> Any:
+
+def always(_: WriterError) -> bool:
+    """Sends again whatever happened to the request before."""
+    return True
+
+
+async def retried(
+    send: Callable[[], Awaitable[Any]],
+    pacing: Pacing,
+    max_retries: int,
+    patience: float,
+    may_repeat: MayRepeat = always,
+) -> Any:
     """What `send` returns, once it does.
 
     Args:
@@ -18,6 +31,7 @@ async def retried(send: Callable[[], Awaitable[Any]], pacing: Pacing, max_retrie
         pacing: Shared with all requests to the same server: where it says that it is busy, they wait together.
         max_retries: How often to send again at most.
         patience: Seconds to spend waiting in all; a server that asks for more is not waited for.
+        may_repeat: Has the last word before the request is sent again; told what happened to it.
 
     Raises:
         WriterError: The last one `send` raised, or the first that a retry cannot help.
@@ -33,7 +47,7 @@ async def retried(send: Callable[[], Awaitable[Any]], pacing: Pacing, max_retrie
             answer = await send()
         except WriterError as fault:
             wait = backoff(tries) if fault.retry_after is None else fault.retry_after
-            if not fault.retryable or tries > max_retries or waited + wait > patience:
+            if not fault.retryable or tries > max_retries or waited + wait > patience or not may_repeat(fault):
                 raise
             if isinstance(fault, BusyError) or fault.retry_after is not None:
                 pacing.sent_away(wait, sent)

@@ -25,6 +25,7 @@ from dermnote.notes.faults import (
 )
 
 LONGEST_QUOTE = 200  # characters of a server's words in a message
+GATEWAY_TIMEOUTS = (504, 524)  # what stands behind the gateway may answer all the same
 NO_CREDIT = ("insufficient_quota", "billing_hard_limit_reached", "billing_not_active")
 LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|gsk|hf|nvapi|xai)[-_][\w*.…-]{6,}|(?<=Bearer )\S+")
 # vLLM, llama.cpp (with status 500), Ollama and OpenAI, of a model that knows words alone
@@ -104,6 +105,7 @@ def status_fault(said: Said, endpoint: Endpoint, model: str) -> WriterError:
         kind = SlowError if said.status == 408 else ServerFaultError
         fault = kind(message, "Run again later; notes already written are kept.", retryable=True)
         fault.retry_after = said.retry_after
+        fault.answer_lost = said.status in GATEWAY_TIMEOUTS
         return fault
     if said.status < 400 or said.status == 405 or said.is_page:
         return NotAnApiError(message, CHECK_ADDRESS)

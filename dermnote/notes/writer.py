@@ -32,7 +32,7 @@ from dermnote.notes.faults import (
 from dermnote.notes.messages import Messages, question, repair
 from dermnote.notes.pacing import Pacing, retry_after
 from dermnote.notes.request import NoteRequest
-from dermnote.notes.retrying import retried
+from dermnote.notes.retrying import MayRepeat, always, retried
 from dermnote.notes.schema import Note
 from dermnote.notes.status_faults import CHECK_ADDRESS, Said, one_line, status_fault, without_keys
 
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_MODEL", "NoteWriter", "Reply"]
 
 DEFAULT_MODEL = "gpt-4o-mini"
+# What befalls a request on its way out, by the name it has in httpx and httpx2 alike
+ON_THE_WAY_OUT = ("ConnectError", "ConnectTimeout", "PoolTimeout", "WriteError", "WriteTimeout")
 
 
 class NoteWriter:
@@ -161,26 +163,29 @@ class NoteWriter:
         async with self._new_client() as client:
             return await self._ask(client, request, jpeg)
 
-    async def ask(self, request: NoteRequest, jpeg: bytes | None) -> Reply:
+    async def ask(self, request: NoteRequest, jpeg: bytes | None, may_repeat: MayRepeat = always) -> Reply:
         """Asks for one answer; a malformed one is sent back once to be repaired.
 
         Args:
             request: What is asked.
             jpeg: The picture, as `outgoing_jpeg` makes it; None for a strategy without.
+            may_repeat: Asked before a request that failed is sent again; see `WriterError.answer_lost`.
 
         Raises:
             WriterError: No answer came of it; its `usage` says what was used up all the same.
         """
-        return await self._ask(self._own_client(), request, jpeg)
+        return await self._ask(self._own_client(), request, jpeg, may_repeat)
 
-    async def _ask(self, client: AsyncOpenAI, request: NoteRequest, jpeg: bytes | None) -> Reply:
+    async def _ask(
+        self, client: AsyncOpenAI, request: NoteRequest, jpeg: bytes | None, may_repeat: MayRepeat = always
+    ) -> Reply:
         messages = question(request, jpeg)
         try:
-            return self.read_completion(await self._complete(client, request, messages), request)
+            return self.read_completion(await self._complete(client, request, messages, may_repeat), request)
         except MalformedError as fault:
             first = fault
         try:
-            again = await self._complete(client, request, messages + repair(first))
+            again = await self._complete(client, request, messages + repair(first), may_repeat)
             reply = self.read_completion(again, request)
         except WriterError as fault:
             fault.usage += first.usage
@@ -191,14 +196,16 @@ class NoteWriter:
         """Reads one completion's body, also of a batch's result (see `completion.read_completion` for the errors)."""
         return read_completion(completion, request, self._endpoint)
 
-    async def _complete(self, client: AsyncOpenAI, request: NoteRequest, messages: Messages) -> Any:
+    async def _complete(
+        self, client: AsyncOpenAI, request: NoteRequest, messages: Messages, may_repeat: MayRepeat
+    ) -> Any:
         """A completion's body; an option that the server refuses is left out, then and ever after."""
         dialect = self._dialect
         while True:
             body = self._body(request, messages, dialect)
             try:
                 completion = await retried(
-                    partial(self._send, client, body), self._pacing, self.max_retries, self.patience
+                    partial(self._send, client, body), self._pacing, self.max_retries, self.patience, may_repeat
                 )
             except RequestRefusedError as fault:
                 plainer = dialect.without(fault.said)
@@ -232,18 +239,27 @@ class NoteWriter:
             wait = retry_after(error.response.headers)
             said = Said.of(error.status_code, error.body, self._endpoint, wait)
             raise status_fault(said, self._endpoint, self.model) from None
-        except (openai.APITimeoutError, TimeoutError):
-            raise SlowError(
+        except (openai.APITimeoutError, TimeoutError) as error:
+            slow = SlowError(
                 f"{self.host} did not answer within {self.timeout:g} s.",
                 "Raise --timeout, or lower --concurrency.",
                 retryable=True,
-            ) from None
+            )
+            slow.answer_lost = _went_out(error)
+            raise slow from None
         except openai.APIConnectionError as error:
             why = one_line(without_keys(str(error.__cause__ or error), self._endpoint))
-            raise UnreachableError(
+            unreachable = UnreachableError(
                 f"{self.host} could not be reached, or dropped the connection ({why}).",
                 "Is the server running, and --base-url or OPENAI_BASE_URL right?",
                 retryable=True,
-            ) from None
+            )
+            unreachable.answer_lost = _went_out(error)
+            raise unreachable from None
         except openai.OpenAIError as error:
             raise NotAnApiError(f"{self.host}: {type(error).__name__}.", CHECK_ADDRESS) from None
+
+
+def _went_out(error: BaseException) -> bool:
+    """Whether a request that failed had reached the server, as far as can be told."""
+    return type(error.__cause__).__name__ not in ON_THE_WAY_OUT

@@ -167,3 +167,15 @@ def test_a_limit_far_below_the_concurrency_costs_no_note(a_minute: float, burst:
     fastest = max(400 / a_minute * 60, 400 * 2 / workers)
     assert seconds < 2 * fastest  # not safe by being slow
     assert server.refused < 400 / 3
+
+
+def test_whoever_asks_has_the_last_word_on_sending_again():
+    server, heard = Server(busy(1.0), busy(2.0), None), []
+
+    async def asked() -> str:
+        pacing = Pacing(asyncio.get_running_loop().time)
+        return await retried(server.send, pacing, 4, PATIENCE, lambda fault: not heard and not heard.append(fault))
+
+    with pytest.raises(BusyError):
+        run_in_virtual_time(asked())
+    assert len(server.asked) == 2 and len(heard) == 1

@@ -100,6 +100,31 @@ def test_each_fault_has_its_error_its_hint_and_its_number_of_tries(llm_server: L
     assert len(error.message) < 300
 
 
+@pytest.mark.parametrize(
+    ("fault", "lost"),
+    [
+        ("dropped", True),
+        ("torn", True),
+        ("504", True),
+        ("500", False),
+        ("busy", False),
+        ({"name": "slow", "seconds": 9}, True),
+    ],
+)
+def test_an_answer_that_may_be_billed_though_it_never_came_is_marked(llm_server: LlmServer, fault: Any, lost: bool):
+    llm_server.always(fault)
+    writer = NoteWriter("x", base_url=llm_server.url, timeout=0.5, max_retries=0)
+    with pytest.raises(faults.WriterError) as caught:
+        answer_to(writer)
+    assert caught.value.answer_lost is lost
+
+
+def test_a_server_that_is_not_there_bills_nothing():
+    with pytest.raises(faults.UnreachableError) as caught:
+        answer_to(NoteWriter("x", base_url="http://127.0.0.1:9/v1", max_retries=0))
+    assert caught.value.answer_lost is False
+
+
 @pytest.mark.parametrize("fault", ["refusal", "cut off", "filtered"])
 def test_what_was_paid_for_nothing_is_counted(llm_server: LlmServer, fault: str):
     llm_server.script([fault])

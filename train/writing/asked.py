@@ -40,6 +40,7 @@ class Outcome:
     Attributes:
         usage: What this run used.
         spent: USD; 0 if the price is unknown.
+        guessed: Requests of it whose tokens nobody told.
         seconds: That asking took, the start of the client included.
         left: Notes that were not asked for because the run was stopped.
         stop: Why it was; None if it ran to its end.
@@ -47,6 +48,7 @@ class Outcome:
 
     usage: Usage = field(default_factory=Usage)
     spent: float = 0.0
+    guessed: int = 0
     seconds: float = 0.0
     left: int = 0
     stop: Stop | None = None
@@ -103,7 +105,8 @@ async def _one_by_one(means: Means, concurrency: int, firsts: list[Job], twins: 
         await asker.run(twins)
     finally:
         await means.writer.aclose()
-    return Outcome(asker.usage, means.budget.spent, time.monotonic() - started, asker.left, asker.stop)
+    budget, seconds = means.budget, time.monotonic() - started
+    return Outcome(asker.usage, budget.spent, budget.guessed, seconds, asker.left, asker.stop)
 
 
 async def _by_batch(means: Means, state: BatchState, firsts: list[Job], twins: list[Job]) -> Outcome:
@@ -115,4 +118,4 @@ async def _by_batch(means: Means, state: BatchState, firsts: list[Job], twins: l
     finally:
         await means.writer.aclose()
     results.settle([*firsts, *twins])
-    return Outcome(results.usage, means.budget.spent, time.monotonic() - started, results.left, batches.stop)
+    return Outcome(results.usage, means.budget.spent, 0, time.monotonic() - started, results.left, batches.stop)

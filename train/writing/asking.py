@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -134,22 +135,35 @@ class Asker:
         """Has a reply put into the cache; False if the run was stopped, or the money is used up."""
         if isinstance(jpeg, PictureError):
             raise jpeg
-        worst, used = estimate(request, self._cases.images[job.row], self._picture_tokens).worst, Usage()
-        if not await self._admitted(worst):
+        expected, used, lost = estimate(request, self._cases.images[job.row], self._picture_tokens), Usage(), False
+        if not await self._admitted(expected.worst):
             return False
         try:
-            reply = await self._writer.ask(request, jpeg)
+            reply = await self._writer.ask(request, jpeg, partial(self._may_repeat, expected.once))
             used = reply.usage
             self._cache.add(request.key, reply, job.asking.strategy.name, job.asking.model)
         except WriterError as error:
-            used = error.usage
+            used, lost = error.usage, error.answer_lost
+            raise
+        except asyncio.CancelledError:
+            lost = True
             raise
         finally:
-            self._budget.settle(worst, used)
+            self._budget.settle(expected.worst, used)
+            if lost:
+                self._budget.guess(expected.once)
             self.usage += used
             self._freed.set()
         self._failed_in_a_row = 0
         self._show()
+        return True
+
+    def _may_repeat(self, once: Usage, fault: WriterError) -> bool:
+        """Counts a request whose answer was lost, as it may be billed; False if the limit has no room for another."""
+        if fault.answer_lost:
+            if not self._budget.has_room(once):
+                return False
+            self._budget.guess(once)
         return True
 
     async def _admitted(self, worst: Usage) -> bool:

@@ -13,11 +13,16 @@ class Budget:
         limit: Most USD this run may spend; None for no limit.
         price: What the model costs; None if nobody knows, which only a run without limit can do with.
         batch: Whether batch prices apply.
+
+    Attributes:
+        spent: USD.
+        guessed: Requests of it whose tokens nobody told, so that they count with the most they may have cost.
     """
 
     def __init__(self, limit: float | None, price: Price | None, *, batch: bool = False) -> None:
         self.limit, self.price, self.batch = limit, price, batch
         self.spent = 0.0
+        self.guessed = 0
         self._reserved = 0.0
         self._under_way = 0
 
@@ -28,18 +33,29 @@ class Budget:
 
     def admit(self, worst: Usage) -> bool:
         """Sets aside what a request may cost at worst; False if that is no longer there."""
-        most = self._cost(worst)
-        if self.limit is not None and self.spent + self._reserved + most > self.limit:
+        if not self.has_room(worst):
             return False
-        self._reserved += most
+        self._reserved += self._cost(worst)
         self._under_way += 1
         return True
+
+    def has_room(self, worst: Usage) -> bool:
+        """Whether the limit has room for this beside all that is under way."""
+        return self.limit is None or self.spent + self._reserved + self._cost(worst) <= self.limit
 
     def settle(self, worst: Usage, used: Usage) -> None:
         """Frees what was set aside, and counts what was used, whether a note came of it or not."""
         self._under_way -= 1
         self._reserved = self._reserved - self._cost(worst) if self._under_way else 0.0
-        self.count(used)
+        if used.requests and not used.prompt_tokens:  # a server that does not count
+            self.guess(worst)
+        else:
+            self.count(used)
+
+    def guess(self, most: Usage) -> None:
+        """Counts a request of which only the most it may have cost is known: its answer was lost on the way."""
+        self.guessed += 1
+        self.count(most)
 
     def count(self, used: Usage) -> None:
         """Counts what was used."""

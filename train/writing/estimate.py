@@ -28,10 +28,12 @@ class Estimate:
 
     Attributes:
         usual: About what to expect.
+        once: What one sending takes at most, be it the repair.
         worst: What it takes at most: every answer at its limit, and one repair.
     """
 
     usual: Usage
+    once: Usage
     worst: Usage
 
 
@@ -53,9 +55,11 @@ def estimate(request: NoteRequest, jpeg: bytes, picture: PictureTokens, *, repai
     limit = asking.prompt.max_tokens
     most = int(length / FEWEST_BYTES_A_TOKEN) + OVERHEAD + seen
     usual = Usage(int(length / BYTES_A_TOKEN) + OVERHEAD + seen, int(limit * USUAL_SHARE), 1)
+    first = Usage(most, limit, 1)
     if not repairs:
-        return Estimate(usual, Usage(most, limit, 1))
-    return Estimate(usual, Usage(2 * (most + OVERHEAD) + limit, 2 * limit, 2))  # all again, with the first answer
+        return Estimate(usual, first, first)
+    repair = Usage(most + 2 * OVERHEAD + limit, limit, 1)  # all again, with the first answer
+    return Estimate(usual, repair, first + repair)
 
 
 def outgoing_size(jpeg: bytes) -> tuple[int, int]:

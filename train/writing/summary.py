@@ -6,6 +6,7 @@ from train.console import print_summary
 from train.writing.asked import Outcome
 from train.writing.failures import Failures
 from train.writing.outlook import dollars
+from train.writing.prices import FREE
 from train.writing.setup import Setup
 from train.writing.tally import Standing, Tally
 
@@ -56,6 +57,8 @@ def print_requests(setup: Setup, outcome: Outcome, notes: int, failures: Failure
         "time": f"{outcome.seconds:.1f} s, {notes / outcome.seconds if outcome.seconds else 0:.1f} notes a second",
         "refusals": refusals,
     }
+    if outcome.guessed and setup.price not in (None, FREE):
+        rows["of unknown cost"] = f"{outcome.guessed:,} requests (answer lost, or not counted), taken at their most"
     if outcome.left:
         rows["not asked for yet"] = f"{outcome.left:,}"
     if failures.count:

@@ -9,6 +9,7 @@ import pytest
 
 from dermnote.errors import ConfigError, NotesError
 from dermnote.notes.schema import read_notes
+from tests.llm_answers import completion
 from tests.llm_server import LlmServer
 from tests.train.writing.conftest import COUNT, Generate, check_exact
 from train.writing import consent
@@ -138,6 +139,39 @@ def test_failed_requests_cost_too(generate: Generate, server: LlmServer, out: Pa
     assert generate("--strategy", "p3", "--model", "gpt-4o", "--max-usd", "0.02", "--concurrency", "1") == 3
     assert 0 < len(server.chats) < COUNT
     assert "refusals" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fault", ["dropped", "torn", "504"])
+@pytest.mark.parametrize("concurrency", ["1", "6"])
+def test_requests_whose_answers_are_lost_count_too_as_they_may_be_billed(
+    generate: Generate, server: LlmServer, monkeypatch: pytest.MonkeyPatch, capsys, fault: str, concurrency: str
+) -> None:
+    monkeypatch.setattr("dermnote.notes.pacing.FIRST_BACKOFF", 0.01)
+    server.always(fault)
+    spend = ("--strategy", "p3", "--model", "gpt-4o", "--concurrency", concurrency, "--max-retries", "3")
+    assert generate(*spend, "--max-usd", "0.03") == 3
+    told = capsys.readouterr()
+    cost = float(next(line for line in told.out.splitlines() if line.startswith("  cost")).split("$")[1].split()[0])
+    assert 0.015 < cost <= 0.03
+    assert 1 < len(server.chats) < COUNT and f"of unknown cost    {len(server.chats)} requests" in told.out
+    assert "the limit of $0.03 is reached" in told.err
+
+
+def test_answers_that_came_late_count_beside_the_lost_ones(
+    generate: Generate, server: LlmServer, out: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setattr("dermnote.notes.pacing.FIRST_BACKOFF", 0.01)
+    server.script(["torn", None])
+    assert generate("--strategy", "p3", "--model", "gpt-4o", "--max-retries", "1", "--concurrency", "1") == 0
+    assert len(check_exact(out)) == COUNT and "of unknown cost  1 requests" in capsys.readouterr().out
+
+
+def test_a_server_that_counts_no_tokens_is_not_free(
+    generate: Generate, server: LlmServer, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.llm_server.completion", lambda body: {**completion(body), "usage": None})
+    assert generate("--strategy", "p3", "--model", "gpt-4o", "--max-usd", "0.05") == 3
+    assert 0 < len(read_notes(out)) == len(server.chats) < COUNT
 
 
 def test_a_limit_without_a_price_is_refused_before_anything_is_written(
