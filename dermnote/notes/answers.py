@@ -143,9 +143,10 @@ def _text(value: Any, name: str) -> str:
     text = " ".join("".join(each for each in text if each.isprintable() or each.isspace()).split())
     if not text:
         raise AnswerError(f'"{name}" is not a text.')
+    text = text if text[-1] in ".!?" else f"{text}."
     if len(text) > LONGEST:
         raise AnswerError(f'"{name}" is longer than {LONGEST} characters.')
-    return text if text[-1] in ".!?" else f"{text}."
+    return text
 
 
 def compose_note(

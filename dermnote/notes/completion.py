@@ -67,7 +67,9 @@ def read_completion(completion: Any, request: NoteRequest, endpoint: Endpoint) -
     except AnswerError as error:
         raise _unread(text, error, ended, usage, request) from None
     served_by = completion.get("model")
-    return Reply(json.dumps(answer, ensure_ascii=False), usage, served_by if isinstance(served_by, str) else model)
+    # "</" escaped, as JSON allows: a text that holds the end of a thought would be cut there when it is read again
+    kept = json.dumps(answer, ensure_ascii=False).replace("</", "<\\/")
+    return Reply(kept, usage, served_by if isinstance(served_by, str) else model)
 
 
 def _unread(text: str, error: AnswerError, ended: Any, usage: Usage, request: NoteRequest) -> WriterError:

@@ -128,7 +128,13 @@ def test_a_text_becomes_one_clean_line():
     assert read(told, FREE) == {"lesion_type": "A nodule.", "colour": "Red[31m!", "border": "x?y.", "symmetry": "ab."}
 
 
-@pytest.mark.parametrize("text", ["", "  \n", "\u200b", 7, None, ["a"], "x" * (LONGEST + 1)])
+def test_a_text_of_the_greatest_length_is_read_again_as_it_was():
+    report = {"report": "x" * (LONGEST - 1), "stated_class": "melanoma", "stated_malignancy": "malignant"}
+    once = read(report, BLIND)
+    assert len(once["report"]) == LONGEST and read(once, BLIND) == once
+
+
+@pytest.mark.parametrize("text", ["", "  \n", "\u200b", 7, None, ["a"], "x" * LONGEST])
 def test_what_is_no_text_is_refused(text: object):
     with pytest.raises(AnswerError, match="colour"):
         read({"lesion_type": "a", "colour": text, "border": "b", "symmetry": "c"}, FREE)

@@ -238,3 +238,13 @@ def test_another_specialtys_vocabulary_is_asked_with_and_makes_other_notes(
     assert {row.note.findings["shape"] for row in check_exact(out, "m+p1")} <= {"flat", "curved"}
     stated = {row.note.findings["stated_class"] for row in check_exact(out, "p3")}
     assert stated <= {"melanoma", "onychomycosis"}
+
+
+def test_what_a_model_says_is_asked_for_once_whatever_it_holds(
+    generate: Generate, server: LlmServer, out: Path
+) -> None:
+    said = {"report": "Flat </think> and round.", "stated_class": "melanoma", "stated_malignancy": "malignant"}
+    server.always({"name": "says", "text": json.dumps(said).replace("</", "<\\/")})
+    assert generate("--strategy", "p3") == 0
+    assert {row.note.text.partition(" Impression")[0] for row in check_exact(out)} == {"Flat </think> and round."}
+    assert len(server.chats) == COUNT
