@@ -41,6 +41,13 @@ class Asking:
     def __post_init__(self) -> None:
         if self.detail not in DETAILS:
             raise NotesError(f"Unknown detail '{self.detail}'.", f"Known: {', '.join(DETAILS)}.")
+        asked = self.strategy.prompt.answers if self.strategy.prompt else ()
+        if not self.vocabulary.features and any(answer.kind == "features" for answer in asked):
+            raise NotesError(
+                f"Strategy '{self.strategy.name}' chooses among features, and vocabulary '{self.vocabulary.name}' has "
+                "none.",
+                "Add 'features' to it, or take a strategy of free text.",
+            )
 
     @property
     def prompt(self) -> Prompt:

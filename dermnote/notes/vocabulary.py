@@ -128,15 +128,17 @@ def _feature(name: str, values: Any, where: str) -> Feature:
         claim=_text(values.get("claim", name), "claim", place),
         many=choose == "many",
         at_least=at_least,
-        options=tuple(_option(str(option), each, place) for option, each in values["options"].items()),
+        options=tuple(_option(option, each, place) for option, each in values["options"].items()),
     )
 
 
-def _option(name: str, values: Any, place: str) -> Option:
+def _option(name: Any, values: Any, place: str) -> Option:
     where = f"option '{name}' of {place}"
+    if name is None or isinstance(name, bool):  # what YAML makes of yes, no, on, off and null
+        raise NotesError(f"{where} is not a text.", "Write it in quotes.")
     _check(values or {}, where, needed=(), known=("means", "words"))
-    values = values or {}
-    return Option(name, _text(values.get("means", ""), "means", where), _texts(values.get("words", ()), "words", where))
+    values, words = values or {}, (values or {}).get("words", ())
+    return Option(str(name), _text(values.get("means", ""), "means", where), _texts(words, "words", where))
 
 
 def _classes(values: Any, where: str) -> tuple[LesionClass, ...]:

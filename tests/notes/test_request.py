@@ -106,6 +106,13 @@ def test_wrong_settings_are_named():
         _ = asking("mix").prompt
 
 
+def test_options_are_not_asked_for_where_there_are_none():
+    bare = dataclasses.replace(dermoscopy(), name="bare", features=())
+    with pytest.raises(NotesError, match=r"'m\+p1' chooses among features, and vocabulary 'bare' has none"):
+        Asking(get_strategy("m+p1"), "note-writer", bare)
+    assert Asking(get_strategy("p3"), "note-writer", bare).schema["required"]
+
+
 def test_another_specialtys_vocabulary_needs_no_code(tmp_path):
     path = tmp_path / "nails.yaml"
     path.write_text(

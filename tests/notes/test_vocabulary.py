@@ -75,6 +75,7 @@ def test_a_specialty_may_have_classes_alone(tmp_path: Path):
         (("features", "dots", "choose"), "some", "must be one or many"),
         (("features", "dots", "at_least"), 3, "from 0 to its number of options"),
         (("features", "dots", "title"), 7, "'title' of feature 'dots'"),
+        (("features", "dots", "options"), {True: {}, False: {}}, "option 'True' of feature 'dots'"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_place(tmp_path: Path, where: tuple, value: object, problem: str):
