@@ -22,7 +22,7 @@ from train.writing import dry_run
 from train.writing.asked import Outcome, write_asked
 from train.writing.checking import Checker
 from train.writing.failures import Failures
-from train.writing.filling import from_parts, from_template, write_filled
+from train.writing.filling import from_parts, from_template, refuse_blank, write_filled
 from train.writing.journal import Journal
 from train.writing.options import parse
 from train.writing.records import Records
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         dry_run.show(setup, records)
         return 0
     tallies = {each.name: Tally() for each in setup.strategies}
-    failures = Failures(options.out.with_name("failures.jsonl"))
+    failures = Failures(setup.failures)
     with Journal.open(options.out) as journal:
         if journal.repaired:
             print(journal.repaired)
@@ -59,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def write(setup: Setup, records: Records, journal: Journal, failures: Failures, tallies: dict[str, Tally]) -> Outcome:
     """Writes strategy after strategy: first those that ask, as they may find that nothing can or may be sent."""
     demographics, outcome = setup.options.demographics, Outcome()
+    if not all(each.needs_model for each in setup.strategies):
+        refuse_blank(records, demographics=demographics)
     if setup.writer is not None:
         outcome = write_asked(setup, setup.writer, records, journal, failures, tallies)
     for strategy in setup.strategies:
@@ -90,7 +92,8 @@ def report(
         failures.finish()
         print_requests(setup, outcome, sum(tally.asked for tally in asked), failures)
     unfinished = bool(stop or failures.count or outcome.left)
-    print_next(setup, unfinished)
+    dropped = sum(tally.dropped for tally in tallies.values())  # asking again would change nothing for them
+    print_next(setup, again=bool(stop or failures.count > dropped or outcome.left))
     if stop:
         print(f"{'error' if stop.error else 'stopped'}: {stop.reason}", file=sys.stderr)
         return stop.status

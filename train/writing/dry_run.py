@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
+from dermnote.errors import PictureError
 from dermnote.notes.outgoing import outgoing_jpeg
 from dermnote.notes.writer import NoteWriter
 from train.console import print_summary
@@ -31,7 +34,7 @@ def show(setup: Setup, cases: Records) -> None:
         decided = [(job, decisions.decide(job).ask) for job in plan.jobs]
         waiting, _ = split_twins([job for job, ask in decided if ask is not None])
         outlook = look_ahead(waiting, cases, decisions, setup.price, batch=setup.options.batch)
-        example = _request(setup.writer, cases, decisions, waiting[0]) if waiting else None
+        example = _example(setup.writer, cases, decisions, waiting)
     rows: dict[str, object] = {
         "cases": len(cases),
         "notes that stand": sum(tally.kept for tally in tallies.values()),
@@ -45,12 +48,15 @@ def show(setup: Setup, cases: Records) -> None:
     print("\nNothing was sent, nothing was written.")
 
 
-def _request(writer: NoteWriter, cases: Records, decisions: Decisions, job: Job) -> dict[str, Any]:
-    """A request's body, its picture cut short."""
-    request = decisions.request(job.row, job.asking, cases.metadata(job.row))
-    jpeg = outgoing_jpeg(cases.images[job.row]) if job.asking.strategy.uses_picture else None
-    shown: dict[str, Any] = _shortened(writer.body(request, jpeg))
-    return shown
+def _example(writer: NoteWriter, cases: Records, decisions: Decisions, jobs: Sequence[Job]) -> dict[str, Any] | None:
+    """The body of the first request that can be sent, its picture cut short; None if there is none."""
+    for job in jobs:
+        request = decisions.request(job.row, job.asking, cases.metadata(job.row))
+        with suppress(PictureError):  # it will be one of the failures
+            jpeg = outgoing_jpeg(cases.images[job.row]) if job.asking.strategy.uses_picture else None
+            shown: dict[str, Any] = _shortened(writer.body(request, jpeg))
+            return shown
+    return None
 
 
 def _shortened(value: Any) -> Any:

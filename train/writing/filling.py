@@ -49,6 +49,15 @@ def write_filled(
         tally.replaced += entry is not None
         tally.asked += 1
         journal.append(NoteRow(case_id, checker.check(note, metadata)))
+
+
+def refuse_blank(cases: Records, *, demographics: bool) -> None:
+    """Stops a run in which the template could not fill a single note, before others are asked for; NotesError."""
+    tally = Tally()
+    compose = from_template(tally, demographics=demographics)
+    for row, case_id in enumerate(cases.case_ids):
+        if compose(case_id, cases.metadata(row)):
+            return
     refuse_empty(len(cases), tally)
 
 

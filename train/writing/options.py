@@ -18,7 +18,8 @@ llama.cpp). Before pictures go to another machine you are told what is sent, and
 
 Run the same command again to go on: notes that stand are kept, replies that came are read from the cache beside --out,
 and only what is missing is asked for. A note whose record, prompt or picture has changed is replaced once the new one
-is there. failures.jsonl beside --out names the cases without a note, and why.
+is there. failures.jsonl beside notes.jsonl (X.failures.jsonl beside X.jsonl) names the cases without a note, and
+why.
 
 exit status: 0 all written; 3 some notes failed or were dropped, or the run was stopped; 2 nothing could be done
 (wrong use, the key refused, nothing may be sent); 130 and 143 stopped by Ctrl-C or a polite kill.

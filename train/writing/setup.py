@@ -79,6 +79,12 @@ class Setup:
         return self.options.cache or out.with_name(f"{out.stem}.replies.sqlite")
 
     @property
+    def failures(self) -> Path:
+        """The file of what failed: failures.jsonl beside notes.jsonl, else named after the notes file."""
+        out: Path = self.options.out
+        return out.with_name("failures.jsonl" if out.name == "notes.jsonl" else f"{out.stem}.failures.jsonl")
+
+    @property
     def batches(self) -> Path:
         """The file that tells of batches under way."""
         out: Path = self.options.out
@@ -96,6 +102,8 @@ def _with_parts(names: list[str]) -> tuple[Strategy, ...]:
 def _check(options: argparse.Namespace) -> None:
     if options.out.is_dir():
         raise NotesError(f"{options.out} is a folder.", "Name a file for --out, such as notes.jsonl.")
+    if options.cache == options.out:
+        raise NotesError("--cache and --out are the same file.")
     for name in ("concurrency", "limit"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise NotesError(f"--{name} must be at least 1.")

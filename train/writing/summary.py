@@ -74,9 +74,9 @@ def _cost(setup: Setup, outcome: Outcome) -> str:
     return f"{said} of at most {dollars(limit)}" if limit is not None else said
 
 
-def print_next(setup: Setup, unfinished: bool) -> None:
-    """The command that usually comes next."""
-    if unfinished:
+def print_next(setup: Setup, *, again: bool) -> None:
+    """The command that usually comes next; `again` says that it is the same one."""
+    if again:
         print("\nnext: run the same command again; only what is missing will be asked for")
         return
     cases, out = setup.options.cases, setup.options.out

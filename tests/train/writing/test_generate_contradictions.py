@@ -41,14 +41,14 @@ def test_keep_flags_them_and_tells_the_rate(write, server: LlmServer, out: Path,
     assert "contradicted notes      1 of 4 (25.0%; diagnosis: 1" in capsys.readouterr().out
 
 
-def test_drop_leaves_them_out_lists_them_and_does_not_ask_again(write, server: LlmServer, out: Path) -> None:
+def test_drop_leaves_them_out_lists_them_and_does_not_ask_again(write, server: LlmServer, out: Path, capsys) -> None:
     server.script([says(NEVUS), says(MELANOMA), says(MELANOMA), says(MELANOMA)])
     assert write("drop") == 3
     for _ in range(2):
         assert [row.case_id for row in read_notes(out)] == [f"squares/train-{i}" for i in (1, 2, 3)]
         assert [(row["case_id"], row["kind"]) for row in failures_of(out)] == [("squares/train-0", "contradicted")]
         assert write("drop") == 3
-    assert len(server.chats) == 4
+    assert len(server.chats) == 4 and "run the same command again" not in capsys.readouterr().out
     assert write("keep") == 0  # it was paid for: the cache still has it
     check_exact(out, count=4)
     assert len(server.chats) == 4
