@@ -6,8 +6,9 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from dermnote.errors import DermNoteError
 
@@ -33,10 +34,9 @@ class Stop:
 def stopping_signals(stop: Callable[[Stop], object], hurry: Callable[[], object]) -> Iterator[None]:
     """Has Ctrl-C and a polite kill call `stop` inside the running event loop, and `hurry` the second time.
 
-    Where that cannot be had (Windows, a thread other than the main one), they break off as they do anywhere.
+    In a thread other than the main one, where no signal can be caught, they break off as they do anywhere.
     """
-    loop, taken = asyncio.get_running_loop(), []
-    calls = iter([stop])
+    loop, calls = asyncio.get_running_loop(), iter([stop])
 
     def act(number: signal.Signals) -> None:
         call = next(calls, None)
@@ -46,12 +46,18 @@ def stopping_signals(stop: Callable[[Stop], object], hurry: Callable[[], object]
             print("\nstopping in good order; once more to stop at once", file=sys.stderr)
             call(Stop(f"by {number.name}; run the same command again to go on", 128 + number))
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError, RuntimeError, ValueError):
-            loop.add_signal_handler(number, act, number)
-            taken.append(number)
-    try:
+    with ExitStack() as taken:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(RuntimeError, ValueError):
+                taken.callback(_take(loop, number, partial(act, number)))
         yield
-    finally:
-        for number in taken:
-            loop.remove_signal_handler(number)
+
+
+def _take(loop: asyncio.AbstractEventLoop, number: signal.Signals, act: Callable[[], None]) -> Callable[[], object]:
+    """Has a signal call `act`; returns what undoes that."""
+    try:
+        loop.add_signal_handler(number, act)
+    except NotImplementedError:  # Windows
+        before = signal.signal(number, lambda *_: loop.call_soon_threadsafe(act))
+        return partial(signal.signal, number, before)
+    return partial(loop.remove_signal_handler, number)
