@@ -60,6 +60,14 @@ def write_template(metadata: LesionMetadata, *, demographics: bool = False) -> s
     return " ".join(sentences)
 
 
+def has_diagnosis(metadata: LesionMetadata) -> bool:
+    """Whether the record tells anything of the lesion itself; what the template finds blank ("unknown") does not."""
+    try:
+        return bool(write_template(metadata))
+    except NotesError:
+        return False
+
+
 def template_note(metadata: LesionMetadata, *, demographics: bool = False) -> Note:
     """The same as `write_template`, with the version of its words."""
     text = write_template(metadata, demographics=demographics)

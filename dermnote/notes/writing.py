@@ -17,8 +17,8 @@ from dermnote.notes.outgoing import outgoing_jpeg
 from dermnote.notes.predicted import predicted_note
 from dermnote.notes.request import Asking
 from dermnote.notes.schema import Note
-from dermnote.notes.strategies import RECORD, Strategy, get_strategy
-from dermnote.notes.template import template_note
+from dermnote.notes.strategies import Strategy, get_strategy
+from dermnote.notes.template import has_diagnosis, template_note
 from dermnote.notes.vocabulary import Vocabulary, dermoscopy
 from dermnote.prediction import Prediction
 
@@ -36,7 +36,7 @@ def fill_note(
         guess: Gives the class a model finds likeliest; called only if it is needed.
         demographics: Whether age, sex, site and skin tone are told too.
     """
-    if guess is None or _is_diagnosed(metadata):
+    if guess is None or has_diagnosis(metadata):
         note = template_note(metadata, demographics=demographics)
     else:
         best = guess()
@@ -69,7 +69,7 @@ def ask_for_note(
         NotesError: The strategy tells the record, and the record holds no diagnosis.
         WriterError: No note came of it.
     """
-    if strategy.tells and not _is_diagnosed(metadata):
+    if strategy.tells and not has_diagnosis(metadata):
         raise NotesError(
             f"Strategy '{strategy.name}' writes from a record, and it holds no diagnosis.",
             "Give a label, subtype, malignancy or description; or use p3, which sees the picture alone.",
@@ -93,7 +93,3 @@ def audited(note: Note, metadata: LesionMetadata, vocabulary: Vocabulary | None 
     """The note with its audit against all that is known; what its audit said before stays."""
     claims = audit(note, metadata, vocabulary=vocabulary)
     return replace(note, audit={**(note.audit or {}), **summarise(claims)})
-
-
-def _is_diagnosed(metadata: LesionMetadata) -> bool:
-    return any(getattr(metadata, name) for name in RECORD)

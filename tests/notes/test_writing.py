@@ -80,3 +80,9 @@ def test_the_guess_is_asked_for_only_where_the_record_says_nothing():
     note = fill_note(LesionMetadata(site="nose"), guess)
     assert asked and note.audit["label_from"] == "model"
     assert {claim["verdict"] for claim in note.audit["claims"] if claim["kind"] == "diagnosis"} == {"not checkable"}
+
+
+def test_a_record_that_only_says_unknown_is_no_diagnosis_and_nothing_is_paid_for_it(writer, llm_server):
+    with pytest.raises(NotesError, match="holds no diagnosis"):
+        ask_for_note(writer, get_strategy("m+p1"), LesionMetadata(label="unknown"), PICTURE)
+    assert not llm_server.requests

@@ -11,12 +11,12 @@ from dermnote.errors import NotesError
 from dermnote.notes.mixing import mix_notes
 from dermnote.notes.schema import Note, NoteRow
 from dermnote.notes.strategies import Strategy
-from dermnote.notes.template import template_note
+from dermnote.notes.template import has_diagnosis, template_note
 from dermnote.notes.vocabulary import Vocabulary
 from train.writing.checking import Checker
 from train.writing.failures import Failures
 from train.writing.journal import Journal, content_digest
-from train.writing.plan import has_diagnosis, refuse_empty
+from train.writing.plan import refuse_empty
 from train.writing.records import Records
 from train.writing.tally import Tally
 

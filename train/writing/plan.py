@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 
 from tqdm.auto import tqdm
 
-from dermnote.case import LesionMetadata
 from dermnote.errors import NotesError
 from dermnote.notes.request import Asking
-from dermnote.notes.template import write_template
+from dermnote.notes.template import has_diagnosis
 from train.writing.decisions import Decisions, Job
 from train.writing.journal import Journal
 from train.writing.records import Records
@@ -61,14 +60,6 @@ def refuse_empty(cases: int, tally: Tally) -> None:
     """Stops a strategy that tells the record where there is none at all; NotesError."""
     if tally.without_metadata == cases:
         raise NotesError(f"None of the {cases} cases has metadata to write a note from.", "Strategy p3 needs none.")
-
-
-def has_diagnosis(metadata: LesionMetadata) -> bool:
-    """Whether the record has anything to tell; what the template cannot write of is blank, or says "unknown"."""
-    try:
-        return bool(write_template(metadata))
-    except NotesError:
-        return False
 
 
 def refuse_other_models(plan: Plan, journal: Journal, model: str) -> None:
