@@ -51,9 +51,9 @@ def read_completion(completion: Any, request: NoteRequest, endpoint: Endpoint) -
     model = request.asking.model
     if not isinstance(completion, Mapping) or not isinstance(completion.get("choices"), list):
         raise _no_completion(completion, endpoint, model)
-    usage = _usage(completion.get("usage"))
-    choice = _mapping(next(iter(completion["choices"]), None))
-    message = _mapping(choice.get("message"))
+    usage = usage_of(completion.get("usage"))
+    choice = as_mapping(next(iter(completion["choices"]), None))
+    message = as_mapping(choice.get("message"))
     ended = choice.get("finish_reason")
     if refusal := message.get("refusal"):
         raise RefusalError(f"The model refuses: {one_line(str(refusal))}", "Another model may answer.", usage=usage)
@@ -61,7 +61,7 @@ def read_completion(completion: Any, request: NoteRequest, endpoint: Endpoint) -
         raise FilteredError(
             f"{endpoint.host} withheld the answer by its content filter.", "Another model may answer.", usage=usage
         )
-    text = _text(message.get("content"))
+    text = text_of(message.get("content"))
     try:
         answer = read_answer(text, request.asking.prompt, request.asking.vocabulary)
     except AnswerError as error:
@@ -94,17 +94,20 @@ def _no_completion(body: Any, endpoint: Endpoint, model: str) -> WriterError:
     return status_fault(Said.of(status, error, endpoint), endpoint, model)
 
 
-def _usage(counted: Any) -> Usage:
-    numbers = _mapping(counted)
+def usage_of(counted: Any) -> Usage:
+    """The tokens of one request as its server counts them; 0 where it does not."""
+    numbers = as_mapping(counted)
     prompt, answer = (numbers.get(name) for name in ("prompt_tokens", "completion_tokens"))
     return Usage(prompt if isinstance(prompt, int) else 0, answer if isinstance(answer, int) else 0, 1)
 
 
-def _text(content: Any) -> str:
+def text_of(content: Any) -> str:
+    """A message's content as one text."""
     if isinstance(content, list):  # some servers answer in parts
-        content = "".join(str(_mapping(part).get("text") or "") for part in content)
+        content = "".join(str(as_mapping(part).get("text") or "") for part in content)
     return content if isinstance(content, str) else ""
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def as_mapping(value: Any) -> Mapping[str, Any]:
+    """A stranger's value if it is a mapping, else an empty one."""
     return value if isinstance(value, Mapping) else {}

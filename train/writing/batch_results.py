@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from dermnote.errors import PictureError
-from dermnote.notes.completion import Reply
+from dermnote.notes.completion import Reply, as_mapping, text_of, usage_of
 from dermnote.notes.faults import Usage, WriterError
+from dermnote.notes.request import NoteRequest
 from dermnote.notes.status_faults import one_line
 from train.writing.decisions import Job
 from train.writing.means import Means
@@ -34,7 +35,7 @@ class BatchResults:
     def __init__(self, means: Means) -> None:
         self._writer, self._decisions, self._cache = means.writer, means.decisions, means.cache
         self._recorder, self._budget = means.recorder, means.budget
-        self._jobs: dict[str, Job] = {}
+        self._requests: dict[str, NoteRequest] = {}
         self._taken: set[str] = set()
         self._faults: dict[str, WriterError | PictureError] = {}
         self.usage, self.left = Usage(), 0
@@ -43,7 +44,7 @@ class BatchResults:
         """Says what the results will be of."""
         for job in jobs:
             if request := self._decisions.decide(job).ask:
-                self._jobs[request.key] = job
+                self._requests[request.key] = request
 
     def take(self, line: bytes) -> bool:
         """Takes one line; the same line once more, as after a download that broke off, is passed over.
@@ -67,8 +68,8 @@ class BatchResults:
             self._faults[key] = fault
             self._count(fault.usage)
             return True
-        job = self._jobs.get(key)
-        self._cache.add(key, reply, job.asking.strategy.name if job else "", self._writer.model)
+        request = self._requests.get(key)
+        self._cache.add(key, reply, request.asking.strategy.name if request else "", self._writer.model)
         self._count(reply.usage)
         return True
 
@@ -81,18 +82,15 @@ class BatchResults:
         self._budget.count(used)
 
     def _read(self, row: Mapping[str, Any], key: str) -> Reply:
-        response, job = _mapping(row.get("response")), self._jobs.get(key)
+        response, request = as_mapping(row.get("response")), self._requests.get(key)
         if not response:
-            why = one_line(str(_mapping(row.get("error")).get("message") or "The batch ended early."))
+            why = one_line(str(as_mapping(row.get("error")).get("message") or "The batch ended early."))
             raise NotReachedError(why, "Run the same command again.", retryable=True)
         body, status = response.get("body"), response.get("status_code", 200)
         if status != 200:
-            said = _mapping(_mapping(body).get("error")).get("message") or str(body)
+            said = as_mapping(as_mapping(body).get("error")).get("message") or str(body)
             body = {"error": {"message": said, "code": status}}
-        request = self._decisions.decide(job).ask if job else None
-        if request is not None and request.key == key:
-            return self._writer.read_completion(body, request)
-        return _unexpected(body)
+        return self._writer.read_completion(body, request) if request else _unexpected(body)
 
     def settle(self, jobs: Sequence[Job]) -> None:
         """Writes the notes of all jobs whose replies are there."""
@@ -109,15 +107,10 @@ class BatchResults:
 
 def _unexpected(body: Any) -> Reply:
     """A reply nobody asks for in this run (other cases were chosen): it was paid for, so it is kept as it is."""
-    body = _mapping(body)
-    used = _mapping(body.get("usage"))
-    usage = Usage(int(used.get("prompt_tokens", 0)), int(used.get("completion_tokens", 0)), 1)
-    choice = _mapping(next(iter(body.get("choices") or ()), None))
-    text = _mapping(choice.get("message")).get("content")
+    body = as_mapping(body)
+    usage = usage_of(body.get("usage"))
+    choice = as_mapping(next(iter(body.get("choices") or ()), None))
+    text = text_of(as_mapping(choice.get("message")).get("content"))
     if not text:
         raise NotReachedError("There is no answer.", "Run the same command again.", usage=usage)
-    return Reply(str(text), usage, str(body.get("model", "")))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return Reply(text, usage, str(body.get("model", "")))
