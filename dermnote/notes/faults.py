@@ -44,11 +44,19 @@ class WriterError(NotesError):
     kind: ClassVar[str] = "other"
     fatal: ClassVar[bool] = False
 
-    def __init__(self, message: str, hint: str = "", *, retryable: bool = False, usage: Usage | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        hint: str = "",
+        *,
+        retryable: bool = False,
+        usage: Usage | None = None,
+        retry_after: float | None = None,
+        answer_lost: bool = False,
+    ) -> None:
         super().__init__(message, hint, retryable=retryable)
         self.usage = usage or Usage()
-        self.retry_after: float | None = None
-        self.answer_lost = False
+        self.retry_after, self.answer_lost = retry_after, answer_lost
 
 
 class NoKeyError(WriterError):

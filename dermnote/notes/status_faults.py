@@ -103,10 +103,13 @@ def status_fault(said: Said, endpoint: Endpoint, model: str) -> WriterError:
         return NoSightError(message, f"Choose a model that sees pictures instead of '{model}'.")
     if said.status in (408, 409) or (said.status >= 500 and said.status != 501):
         kind = SlowError if said.status == 408 else ServerFaultError
-        fault = kind(message, "Run again later; notes already written are kept.", retryable=True)
-        fault.retry_after = said.retry_after
-        fault.answer_lost = said.status in GATEWAY_TIMEOUTS
-        return fault
+        return kind(
+            message,
+            "Run again later; notes already written are kept.",
+            retryable=True,
+            retry_after=said.retry_after,
+            answer_lost=said.status in GATEWAY_TIMEOUTS,
+        )
     if said.status < 400 or said.status == 405 or said.is_page:
         return NotAnApiError(message, CHECK_ADDRESS)
     return _refused_request(said, message, endpoint)
@@ -123,11 +126,8 @@ def _refused_caller(said: Said, message: str, endpoint: Endpoint, model: str) ->
         return UnknownModelError(message, f"Check --model ('{model}'), and --base-url or OPENAI_BASE_URL.")
     if said.status == 402 or said.code in NO_CREDIT:
         return QuotaError(message, "Add credit to the account, then run again: notes already written are kept.")
-    fault = BusyError(
-        message, "Lower --concurrency, or run again later; notes already written are kept.", retryable=True
-    )
-    fault.retry_after = said.retry_after
-    return fault
+    hint = "Lower --concurrency, or run again later; notes already written are kept."
+    return BusyError(message, hint, retryable=True, retry_after=said.retry_after)
 
 
 def _refused_request(said: Said, message: str, endpoint: Endpoint) -> WriterError:

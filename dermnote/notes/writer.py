@@ -240,22 +240,20 @@ class NoteWriter:
             said = Said.of(error.status_code, error.body, self._endpoint, wait)
             raise status_fault(said, self._endpoint, self.model) from None
         except (openai.APITimeoutError, TimeoutError) as error:
-            slow = SlowError(
+            raise SlowError(
                 f"{self.host} did not answer within {self.timeout:g} s.",
                 "Raise --timeout, or lower --concurrency.",
                 retryable=True,
-            )
-            slow.answer_lost = _went_out(error)
-            raise slow from None
+                answer_lost=_went_out(error),
+            ) from None
         except openai.APIConnectionError as error:
             why = one_line(without_keys(str(error.__cause__ or error), self._endpoint))
-            unreachable = UnreachableError(
+            raise UnreachableError(
                 f"{self.host} could not be reached, or dropped the connection ({why}).",
                 "Is the server running, and --base-url or OPENAI_BASE_URL right?",
                 retryable=True,
-            )
-            unreachable.answer_lost = _went_out(error)
-            raise unreachable from None
+                answer_lost=_went_out(error),
+            ) from None
         except openai.OpenAIError as error:
             raise NotAnApiError(f"{self.host}: {type(error).__name__}.", CHECK_ADDRESS) from None
 
