@@ -8,13 +8,13 @@ from contextlib import suppress
 from typing import Any
 
 from dermnote.errors import PictureError
-from dermnote.notes.outgoing import outgoing_jpeg
 from dermnote.notes.writer import NoteWriter
 from train.console import print_summary
 from train.writing.asked import plan_run
 from train.writing.decisions import Decisions, Job
 from train.writing.journal import Journal
 from train.writing.outlook import look_ahead
+from train.writing.pictures import sent_picture
 from train.writing.plan import split_twins
 from train.writing.records import Records
 from train.writing.replies import ReplyCache
@@ -53,8 +53,7 @@ def _example(writer: NoteWriter, cases: Records, decisions: Decisions, jobs: Seq
     for job in jobs:
         request = decisions.request(job.row, job.asking, cases.metadata(job.row))
         with suppress(PictureError):  # it will be one of the failures
-            jpeg = outgoing_jpeg(cases.images[job.row]) if job.asking.strategy.uses_picture else None
-            shown: dict[str, Any] = _shortened(writer.body(request, jpeg))
+            shown: dict[str, Any] = _shortened(writer.body(request, sent_picture(job, cases)))
             return shown
     return None
 

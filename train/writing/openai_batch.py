@@ -13,12 +13,12 @@ from tqdm.auto import tqdm
 
 from dermnote.errors import PictureError
 from dermnote.notes.faults import NotAnApiError, RequestRefusedError, UnknownModelError, WriterError
-from dermnote.notes.outgoing import outgoing_jpeg
 from train.writing.batch_results import BatchResults
 from train.writing.batch_state import BatchState, Part
 from train.writing.decisions import Job
 from train.writing.estimate import estimate
 from train.writing.means import Means
+from train.writing.pictures import sent_picture
 from train.writing.prices import FREE
 from train.writing.stopping import Stop, stopping_signals
 
@@ -91,7 +91,7 @@ class BatchRun:
             return b""
         try:
             worst = estimate(request, stored, (self._budget.price or FREE).picture, repairs=False).worst
-            jpeg = await asyncio.to_thread(outgoing_jpeg, stored) if job.asking.strategy.uses_picture else None
+            jpeg = await asyncio.to_thread(sent_picture, job, self._cases)
         except PictureError as error:
             self._results.fail(job, error)
             return b""

@@ -17,6 +17,11 @@ from train.writing.records import Records
 Ready = asyncio.Future[bytes | PictureError | None]
 
 
+def sent_picture(job: Job, cases: Records) -> bytes | None:
+    """A job's picture as it will be sent; None for a strategy without. PictureError: it is damaged."""
+    return outgoing_jpeg(cases.images[job.row]) if job.asking.strategy.uses_picture else None
+
+
 @contextmanager
 def made_ready(jobs: Sequence[Job], cases: Records, ahead: int) -> Iterator[Iterator[tuple[Job, Ready]]]:
     """Gives the jobs in order, each with its picture as it will be sent; None for a strategy without.
@@ -29,7 +34,7 @@ def made_ready(jobs: Sequence[Job], cases: Records, ahead: int) -> Iterator[Iter
 
     def prepare(job: Job) -> bytes | PictureError | None:
         try:
-            return outgoing_jpeg(cases.images[job.row]) if job.asking.strategy.uses_picture else None
+            return sent_picture(job, cases)
         except PictureError as error:
             return error
 
