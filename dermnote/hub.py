@@ -1,4 +1,7 @@
-"""Bundles to and from the Hugging Face Hub: all of one commit or nothing. The only file that knows the Hub's client."""
+"""Bundles to and from the Hugging Face Hub, and datasets from it: all of one commit or nothing.
+
+The only file that knows the Hub's client.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from dermnote.errors import BundleError, HubError
 from dermnote.manifest import MANIFEST, REFETCH, is_bundle, read_manifest, verify_manifest, write_manifest
 
 __all__ = ["REFETCH", "PushResult", "pull", "push", "verify_manifest", "write_manifest"]
 
+Kind = Literal["model", "dataset"]
 DEFAULT_ENDPOINT = "https://huggingface.co"
 OFFLINE_HINT = "Load it once with a connection; after that it opens offline."
 TOKEN_HINT = "Run `hf auth login`, or set HF_TOKEN to a token that may read it (to push: write)."  # noqa: S105 (words)
@@ -45,6 +50,7 @@ def pull(
     token: str | None = None,
     cache_dir: str | Path | None = None,
     allow_patterns: Sequence[str] | None = None,
+    kind: Kind = "model",
 ) -> Path:
     """A folder that holds the files asked for, checked against their manifest.
 
@@ -56,6 +62,7 @@ def pull(
         cache_dir: Where downloads are kept; None is the Hub client's own place.
         allow_patterns: Only files that match, e.g. ["image_encoder/*"], with the manifest if there is one. The
             repository then need not be a DermNote bundle. None: a whole bundle.
+        kind: Of the repository. A dataset has no manifest and needs `allow_patterns`.
 
     Raises:
         HubError: Unknown repository or revision, no access, no connection and nothing cached.
@@ -64,8 +71,8 @@ def pull(
     folder = Path(id_or_folder)
     if not folder.is_dir():
         _refuse_missing_folder(str(id_or_folder))
-        folder = _download(str(id_or_folder), revision, local_files_only, token, cache_dir, allow_patterns)
-    if is_bundle(folder):
+        folder = _download(str(id_or_folder), revision, local_files_only, token, cache_dir, allow_patterns, kind)
+    if kind == "model" and is_bundle(folder):
         verify_manifest(folder, allow_patterns)
     return folder
 
@@ -147,12 +154,14 @@ def _download(
     token: str | None,
     cache_dir: str | Path | None,
     allow_patterns: Sequence[str] | None,
+    kind: Kind,
 ) -> Path:
     from huggingface_hub import snapshot_download
 
     def snapshot(revision: str | None, patterns: list[str] | None) -> Path:
         found = snapshot_download(
             repo_id,
+            repo_type=kind,
             revision=revision,
             local_files_only=local_files_only,
             token=token,
@@ -163,7 +172,9 @@ def _download(
         )
         return Path(found)
 
-    with _clear_errors(repo_id, revision, local_files_only):
+    with _clear_errors(repo_id, revision, local_files_only, kind):
+        if kind == "dataset":
+            return snapshot(revision, list(allow_patterns or ()))
         if allow_patterns is not None:
             return snapshot(revision, [*allow_patterns, MANIFEST])
         folder = snapshot(revision, [MANIFEST])  # first alone: no other kind of repository is downloaded by mistake
@@ -176,15 +187,18 @@ def _download(
 
 
 @contextmanager
-def _clear_errors(repo_id: str, revision: str | None, local_files_only: bool = False) -> Iterator[None]:
+def _clear_errors(
+    repo_id: str, revision: str | None, local_files_only: bool = False, kind: Kind = "model"
+) -> Iterator[None]:
     """Turns whatever the Hub's client raises into one HubError that says what to do."""
     from huggingface_hub import errors
 
+    page = f"{_endpoint()}/{'datasets/' if kind == 'dataset' else ''}{repo_id}"
     where = f"{repo_id}@{revision}" if revision else repo_id
     try:
         yield
     except errors.GatedRepoError as error:
-        raise HubError(f"Access to {repo_id} has to be asked for.", f"Do so at {_endpoint()}/{repo_id}.") from error
+        raise HubError(f"Access to {repo_id} has to be asked for.", f"Do so at {page}.") from error
     except errors.RepositoryNotFoundError as error:
         raise HubError(
             f"{repo_id} is not on the Hub ({_endpoint()}), or is private.",
@@ -192,7 +206,7 @@ def _clear_errors(repo_id: str, revision: str | None, local_files_only: bool = F
         ) from error
     except errors.RevisionNotFoundError as error:
         raise HubError(
-            f"{repo_id} has no revision '{revision}'.", f"See {_endpoint()}/{repo_id}/commits/main for what there is."
+            f"{repo_id} has no revision '{revision}'.", f"See {page}/commits/main for what there is."
         ) from error
     except errors.HFValidationError as error:
         raise HubError(f"'{repo_id}' is neither a folder nor a Hub repository.", "Write org/name.") from error

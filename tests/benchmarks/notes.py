@@ -41,6 +41,7 @@ from dermnote.picture import encode_jpeg, resize_short_side
 from tests.tiny_cases import NAMES, case_row
 from train import generate_notes
 from train.cases import Cases, schema
+from train.writing.records import Records
 
 STRATEGY = "m+p2"
 SEQUENTIAL = 25  # requests of the sequential loop; the rest of it is reckoned
@@ -145,14 +146,14 @@ def watch(process: subprocess.Popen[bytes], url: str, memory: list[tuple[int, fl
 
 def sequential_loop(cases: Path, url: str) -> float:
     """Seconds a request of a plain loop with the OpenAI client, the picture made ready in it as ours is."""
-    read = Cases.read(cases)
+    read = Records(Cases.read(cases))
     asking = Asking(get_strategy(STRATEGY), "gpt-4o-mini", dermoscopy())
     writer = NoteWriter("gpt-4o-mini", base_url=url)
     client = OpenAI(base_url=url, api_key="none")
     started = time.perf_counter()
     for row in range(SEQUENTIAL):
         jpeg = outgoing_jpeg(read.images[row])
-        body = writer.body(asking.about(read.metadata(row), str(read.table["content_sha256"].iat[row])), jpeg)
+        body = writer.body(asking.about(read.metadata(row), read.picture(row)), jpeg)
         client.chat.completions.create(**body)
     return (time.perf_counter() - started) / SEQUENTIAL
 

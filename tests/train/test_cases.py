@@ -13,6 +13,7 @@ from PIL import Image
 from dermnote.errors import CasesError
 from train import prepare
 from train.cases import COLUMNS, Cases
+from train.writing.records import Records
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def test_selecting(folder):
 def test_metadata_of_a_case(folder):
     cases = Cases.read(folder)
     index = int(np.flatnonzero(cases.table["case_id"] == "near/3.png")[0])
-    known = cases.metadata(index)
+    known = Records(cases).metadata(index)
     assert (known.label, known.malignancy, known.age) == ("melanocytic nevus", "benign", None)
     assert json.loads(cases.table.loc[index, "extra"]) == {"ward": "é"}
 

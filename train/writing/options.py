@@ -44,7 +44,12 @@ def parse(argv: Sequence[str] | None, about: str) -> argparse.Namespace:
 
 def _add_what(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--cases", required=True, metavar="FOLDER", help="cases folder written by train.prepare")
+    add(
+        "--cases",
+        required=True,
+        metavar="CASES",
+        help="folder that train.prepare wrote, or a Hub dataset: org/name[@revision]",
+    )
     add("--strategy", nargs="+", default=["m"], metavar="NAME", help=f"{', '.join(STRATEGIES)} (default: m)")
     add("--out", required=True, type=Path, metavar="FILE", help="notes.jsonl to write or to go on with")
     add("--demographics", action="store_true", help="tell age, sex, site and skin type too")
