@@ -101,6 +101,8 @@ class TrainConfig:
     label_smoothing: float = 0.0
     epochs: int = 10
     batch_size: int = 32
+    accumulate: int = 1
+    sync_batchnorm: bool = True
     optimizer: Literal["adam", "adamw"] = "adam"
     lr: float = 1e-4
     weight_decay: float = 1e-5
@@ -108,16 +110,19 @@ class TrainConfig:
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_epochs: float = 0.0
     clip_norm: float | None = None
+    ema: float = 0.0
     balanced_sampling: bool = True
     augment: bool | Augmentation = True
     precision: Literal["no", "bf16", "fp16"] = "bf16"
+    compile: bool = False
     select_by: Literal["macro_f1", "balanced_accuracy", "kappa", "image_loss"] = "macro_f1"
     patience: int = 10
     num_workers: int = 0
     cache_gb: float = 4.0
+    checkpoint_minutes: float = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("image_size", "max_length", "embed_dim", "epochs", "batch_size", "patience"):
+        for name in ("image_size", "max_length", "embed_dim", "epochs", "batch_size", "accumulate", "patience"):
             _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
         for name in ("lr", "nt_xent_temperature"):
             _require(getattr(self, name) > 0, name, "above 0", getattr(self, name))
@@ -125,9 +130,14 @@ class TrainConfig:
             _require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         for name in ("mask_diagnosis", "label_smoothing"):
             _require(0 <= getattr(self, name) <= 1, name, "between 0 and 1", getattr(self, name))
-        for name, weight in asdict(self.losses).items():
+        _require(0 <= self.ema < 1, "ema", "0 or more and below 1", self.ema)
+        _require(self.checkpoint_minutes > 0, "checkpoint_minutes", "above 0", self.checkpoint_minutes)
+        weights = asdict(self.losses)
+        for name, weight in weights.items():
             _require(weight >= 0, f"losses.{name}", "0 or more", weight)
-        _require(self.losses.ce_image > 0 or self.multimodal, "losses.ce_image", "above 0", self.losses.ce_image)
+        reaching = weights if self.multimodal else {"ce_image": weights["ce_image"]}
+        if not any(weight for name, weight in reaching.items() if name != "ce_text"):
+            raise ConfigError("No loss reaches the picture branch: it would learn nothing.", "Set losses.ce_image=1")
         _require(self.clip_norm is None or self.clip_norm > 0, "clip_norm", "above 0 or null", self.clip_norm)
         _require(
             self.text_layers == "all" or self.text_layers >= 0, "text_layers", "0 or more, or all", self.text_layers
@@ -136,6 +146,8 @@ class TrainConfig:
             self._check_text()
 
     def _check_text(self) -> None:
+        if not any(weight for name, weight in asdict(self.losses).items() if name != "ce_image"):
+            raise ConfigError("Every loss of the notes is 0: they would teach nothing.", "Or set multimodal=false")
         if not self.strategies:
             raise ConfigError("A multimodal run needs at least one strategy.", "For example: --set strategies=[m]")
         for name in self.strategies:

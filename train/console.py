@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
@@ -16,7 +17,8 @@ def run(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
     try:
         status = main(None)
     except DermNoteError as error:
-        print(f"error: {error}", file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # of many processes, one speaks
+            print(f"error: {error}", file=sys.stderr)
         status = WRONG_USE
     except KeyboardInterrupt:
         print("stopped; run the same command again to go on", file=sys.stderr)

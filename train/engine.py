@@ -1,130 +1,172 @@
-"""The loop: one epoch of training."""
+"""The step: what one update of the weights does, in one process or in many."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from contextlib import nullcontext
 
+import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
-from torch.utils.data import DataLoader
-from tqdm.auto import tqdm
+from torch.profiler import record_function
 
-from dermnote.errors import DermNoteError
-from dermnote.model import DermNoteModel
-from train.batches import seeded
+from dermnote.model import DermNoteModel, ModelOutput
+from train.averaging import MovingAverage
 from train.config import TrainConfig
-from train.fitting.augment import augment
+from train.fitting import augment, note_inputs
 from train.fitting.note_inputs import NoteInputs
+from train.fitting.tally import Tally
 from train.losses import loss_parts, total
-from train.optim import learning_rate, set_learning_rate, train_mode
-
-NOTES, VIEWS = 1, 2  # streams of random numbers; 0 is the order of the cases
-
-
-@dataclass(frozen=True)
-class EpochResult:
-    """What an epoch of training was like.
-
-    Attributes:
-        losses: Mean of each part of the loss, unweighted, and "total".
-        images_per_second: Pictures of this process.
-        skipped: Steps left out because their loss was not finite.
-        lr: Learning rate of the last step.
-    """
-
-    losses: dict[str, float]
-    images_per_second: float
-    skipped: int
-    lr: float
+from train.optim import set_learning_rate, train_mode
+from train.randomness import NOTES, VIEWS, seed_dropout, seeded
+from train.ranks import gather_output
+from train.sync_norm import synchronise_batch_norm
 
 
-def train_one_epoch(
-    model: nn.Module,
-    loader: DataLoader,
-    optimizer: Optimizer,
-    notes: NoteInputs | None,
-    accelerator: Accelerator,
-    config: TrainConfig,
-    epoch: int,
-) -> EpochResult:
-    """Trains on every batch once.
+class Engine:
+    """Makes updates. It knows nothing of epochs' ends, files or validation.
 
     Args:
-        model: A `DermNoteModel` as accelerate prepared it.
-        loader: (B, 3, L, L) bytes, (B,) class ids, (B,) rows, on the accelerator's device.
-        optimizer: As accelerate prepared it.
+        model: On the accelerator's device, what learns already marked (`train.optim.set_trainable`).
+        optimizer: Over what learns.
+        labels: (n,) class ids of the training cases.
         notes: Where the notes come from; None for pictures alone.
         accelerator: Device, precision and processes.
-        config: Losses, augmentation, learning rate.
-        epoch: Counted from 0; with the seed it decides every random number.
+        config: Losses, augmentation, clipping, averaging.
 
-    Raises:
-        DermNoteError: No step of the epoch had a finite loss.
+    Attributes:
+        average: The moving average of the model; None if `ema` is 0.
     """
-    plain: DermNoteModel = accelerator.unwrap_model(model)
-    train_mode(model)
-    process = accelerator.process_index
-    torch.manual_seed(seeded(config.seed, epoch, process, stream=3).initial_seed())  # dropout
-    note_numbers = seeded(config.seed, epoch, process, NOTES)
-    view_numbers = seeded(config.seed, epoch, process, VIEWS)
-    sums: dict[str, Tensor] = {}
-    skipped = images = 0
-    started, rate = time.monotonic(), 0.0
-    bar = tqdm(
-        total=len(loader) * config.batch_size,
-        desc=f"epoch {epoch + 1}/{config.epochs}",
-        unit="img",
-        leave=False,
-        disable=not accelerator.is_main_process,
-    )
-    for step, (pixels, labels, rows) in enumerate(loader):
-        rate = learning_rate(epoch * len(loader) + step, len(loader), config)
-        set_learning_rate(optimizer, rate)
-        pixel_values = plain.image_encoder.normalise(_views(pixels, plain, config, view_numbers))
-        pixel_values = pixel_values.contiguous(memory_format=torch.channels_last)
-        arguments, has_note = notes.draw(rows.tolist(), note_numbers) if notes else ({}, torch.ones_like(labels) > 0)
-        parts = loss_parts(model(pixel_values=pixel_values, **arguments), labels, has_note, config)
-        loss = total(parts, config)
-        if _finite_everywhere(loss, accelerator):
-            _step(loss, model, optimizer, accelerator, config)
-            for name, part in {**parts, "total": loss}.items():
-                sums[name] = sums.get(name, torch.zeros_like(part)) + part.detach()
-        else:
-            skipped += 1
-        images += len(labels)
-        bar.update(len(labels))
-    bar.close()
-    return _result(sums, len(loader), skipped, images / (time.monotonic() - started), rate, epoch)
+
+    def __init__(
+        self,
+        model: DermNoteModel,
+        optimizer: Optimizer,
+        labels: np.ndarray,
+        notes: NoteInputs | None,
+        accelerator: Accelerator,
+        config: TrainConfig,
+    ) -> None:
+        self._plain, self._config, self._notes, self._accelerator = model, config, notes, accelerator
+        self._labels = torch.tensor(labels, dtype=torch.int64)
+        self._fused = bool(optimizer.defaults.get("fused"))
+        self._inner = optimizer
+        self._learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self.average = MovingAverage(model, config.ema) if config.ema else None
+        train_mode(model)
+        if config.sync_batchnorm and accelerator.num_processes > 1:
+            synchronise_batch_norm(model.image_encoder, accelerator.device)
+        if config.compile:
+            model.image_encoder.network.compile()
+        self._model, self._optimizer = accelerator.prepare(model, optimizer)
+        self._statistics = [each for each in model.buffers() if each.is_floating_point()]
+        self._kept = [each.clone() for each in self._statistics]
+
+    def begin(self) -> None:
+        """Puts the model into train mode, after somebody evaluated it."""
+        train_mode(self._model)
+
+    def update(
+        self,
+        pictures: Iterable[Tensor],
+        rows: np.ndarray,
+        *,
+        epoch: int,
+        update: int,
+        updates_before: int,
+        lr: float,
+        tally: Tally,
+    ) -> None:
+        """One update of the weights.
+
+        Args:
+            pictures: For each pass, this process's (B, 3, L, L) bytes.
+            rows: (passes, processes, B) case numbers, of all processes.
+            epoch: Counted from 0; with the seed and `update` it decides every random number.
+            update: Of the epoch, counted from 0.
+            updates_before: Of the whole run.
+            lr: Learning rate.
+            tally: Where it is counted.
+        """
+        set_learning_rate(self._optimizer, lr)
+        self._optimizer.zero_grad(set_to_none=True)
+        passes, parts = len(rows), {}
+        for number, (pixels, each) in enumerate(zip(pictures, rows, strict=True)):
+            last = number == passes - 1
+            with self._accelerator.no_sync(self._model) if not last else nullcontext():
+                for name, part in self._one_pass(pixels, each, epoch, update * passes + number, passes).items():
+                    parts[name] = parts.get(name, 0) + part / passes
+        finite = self._step(parts["total"])
+        if self.average is not None:
+            self.average.update(updates_before)
+        tally.add(parts, finite)
+
+    def keep_statistics(self) -> None:
+        """Remembers BatchNorm's statistics as sound."""
+        torch._foreach_copy_(self._kept, self._statistics)
+
+    def restore_statistics(self) -> None:
+        """Puts BatchNorm's statistics back: a batch that gave no finite loss has spoilt them for good."""
+        torch._foreach_copy_(self._statistics, self._kept)
+
+    def _one_pass(self, pixels: Tensor, rows: np.ndarray, epoch: int, step: int, passes: int) -> dict[str, Tensor]:
+        """Forward and backward of one pass; its losses, detached."""
+        config, accelerator = self._config, self._accelerator
+        process, count = accelerator.process_index, rows.size
+        seed_dropout(config.seed, epoch, step, process)
+        labels = self._labels[torch.from_numpy(rows.reshape(-1))].to(accelerator.device, non_blocking=True)
+        with record_function("views"):
+            draws = torch.rand(count, augment.DRAWS, generator=seeded(config.seed, epoch, step, VIEWS))
+            pixels = pixels.to(accelerator.device, non_blocking=True)
+            pixel_values = self._views(pixels, draws.view(*rows.shape, -1)[process])
+        with record_function("notes"):
+            arguments, noted = {}, None
+            if self._notes is not None:
+                draws = torch.rand(count, note_inputs.DRAWS, generator=seeded(config.seed, epoch, step, NOTES))
+                batch = self._notes.draw(rows, process, draws)
+                arguments, noted = batch.arguments, batch.noted
+        with record_function("forward"):
+            output = self._model(pixel_values=pixel_values, **arguments)
+        with record_function("losses"):
+            parts = loss_parts(gather_output(output), labels, noted, config)
+            loss = total(parts, config)
+        with record_function("backward"):
+            accelerator.backward((loss + _touch(output)) / passes)
+        return {name: part.detach() for name, part in {**parts, "total": loss}.items()}
+
+    def _views(self, pixels: Tensor, draws: Tensor) -> Tensor:
+        encoder, settings = self._plain.image_encoder, self._config.augmentation
+        views = pixels if settings is None else augment.augment(pixels, encoder.image_size, settings, draws)
+        return encoder.normalise(views).contiguous(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def _step(self, loss: Tensor) -> Tensor:
+        """Steps if every gradient is finite; whether it did, as a bool tensor.
+
+        A fused optimizer that is told `found_inf` leaves the step out by itself, so nobody waits for the device. All
+        processes hold the same gradients here, so they agree.
+        """
+        with record_function("optimizer"):
+            self._accelerator.unscale_gradients(self._optimizer)
+            norm = get_total_norm([each.grad for each in self._learning if each.grad is not None])
+            finite = torch.isfinite(norm)
+            if self._config.clip_norm is not None:
+                clip_grads_with_norm_(self._learning, self._config.clip_norm, norm)
+            if self._accelerator.scaler is not None:
+                self._optimizer.step()  # the scaler finds out by itself, and lowers its scale: that is no fault
+                return torch.isfinite(loss)
+            if self._fused:
+                self._inner.found_inf = (~finite).float()  # type: ignore[attr-defined]
+                self._optimizer.step()
+            elif bool(finite):
+                self._optimizer.step()
+        return finite
 
 
-def _views(pixels: Tensor, model: DermNoteModel, config: TrainConfig, generator: torch.Generator) -> Tensor:
-    settings = config.augmentation
-    return pixels if settings is None else augment(pixels, model.image_encoder.image_size, settings, generator)
-
-
-def _step(loss: Tensor, model: nn.Module, optimizer: Optimizer, accelerator: Accelerator, config: TrainConfig) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    accelerator.backward(loss)
-    if config.clip_norm is not None:
-        accelerator.clip_grad_norm_(model.parameters(), config.clip_norm)
-    optimizer.step()
-
-
-def _finite_everywhere(loss: Tensor, accelerator: Accelerator) -> bool:
-    """Whether the loss is finite in every process: they must step, or leave out a step, together."""
-    finite = torch.isfinite(loss.detach()).float()
-    return bool(finite if accelerator.num_processes == 1 else accelerator.gather(finite.reshape(1)).min())
-
-
-def _result(
-    sums: dict[str, Tensor], steps: int, skipped: int, images_per_second: float, rate: float, epoch: int
-) -> EpochResult:
-    done = steps - skipped
-    if not done:
-        raise DermNoteError(
-            f"No step of epoch {epoch + 1} had a finite loss.", "Lower lr, or compute in full: --set precision=no"
-        )
-    return EpochResult({name: float(value) / done for name, value in sums.items()}, images_per_second, skipped, rate)
+def _touch(output: ModelOutput) -> Tensor:
+    """Nought, tied to every output: DistributedDataParallel wants a gradient of each weight, also of a head unused."""
+    given = (output.image_embedding, output.image_logits, output.text_embedding, output.text_logits)
+    return torch.stack([each.float().sum() for each in given if each is not None]).sum() * 0

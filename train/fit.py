@@ -2,12 +2,16 @@
 
     accelerate launch -m train.fit --config train/configs/starter.yaml --cases cases/ --notes notes.jsonl --out runs/a
     accelerate launch -m train.fit ... --set losses.nt_xent=0 --set seed=1     # change settings
-    accelerate launch -m train.fit ... --resume                                # go on after a stop
+    accelerate launch -m train.fit ... --resume                                # go on after a stop, wherever it was
     accelerate launch -m train.fit ... --init-from org/name                    # fine-tune a published model
 
-`accelerate launch -q` keeps the launcher's own trace out of the way when the step ends with a message.
+`accelerate launch -q` keeps the launcher's own trace out of the way when the step ends with a message. SIGTERM and
+Ctrl-C end the run after the step under way, with everything written down. Two processes on a machine without GPUs:
 
-Out: config.yaml (all settings), best/ (the model of the best epoch), last/ (to go on from), log.jsonl, tensorboard/.
+    ACCELERATE_USE_CPU=true OMP_NUM_THREADS=1 torchrun --standalone --nproc_per_node 2 -m train.fit ...
+
+Out: config.yaml (all settings), best/ (the model of the best epoch), checkpoints/ (the last two, to go on from),
+log.jsonl, tensorboard/, and with --profile profile/trace.json.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import argparse
 import json
 import shlex
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -25,38 +30,53 @@ from accelerate import Accelerator
 from dermnote.errors import ConfigError
 from dermnote.model import DermNoteModel
 from dermnote.storage import replacing_file
-from train.checkpoint import MODEL, Progress, load_progress
+from train.checkpoint import MODEL, Progress, newest
 from train.config import TrainConfig, load_config
 from train.console import print_summary, run
 from train.fitting.devices import make_accelerator
+from train.fitting.launch import check_world, run_folder_lock
 from train.fitting.start import model_from_bundle, new_model
+from train.fitting.stopping import StopError
 from train.fitting.training import Training
 from train.fitting.training_data import TrainingData, read_training_data
-from train.run import BEST, CONFIG, LAST
+from train.run import BEST, CHECKPOINTS, CONFIG
 
 # Settings that may change when a run goes on: they do not alter the epochs that are done.
-FREE = ("epochs", "patience", "num_workers", "cache_gb")
+FREE = ("epochs", "patience", "num_workers", "cache_gb", "checkpoint_minutes", "compile", "batch_size", "accumulate")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the step; returns the exit status."""
     arguments = _parser().parse_args(argv)
     asked = load_config(arguments.config, arguments.set)
-    out: Path = arguments.out
-    progress = _progress(out, asked, arguments.resume)
+    _check_out(arguments.out)
     accelerator = make_accelerator(asked.precision)
+    check_world(accelerator.num_processes)
     data = read_training_data(asked, arguments.cases, arguments.notes, accelerator.print)
-    if progress is None:
+    with run_folder_lock(arguments.out) if accelerator.is_main_process else nullcontext():
+        return _fit(arguments, asked, data, accelerator)
+
+
+def _fit(arguments: argparse.Namespace, asked: TrainConfig, data: TrainingData, accelerator: Accelerator) -> int:
+    out: Path = arguments.out
+    found = _progress(out, asked, arguments.resume)
+    if found is None:
         model, config = _start(asked, data, arguments.init_from, accelerator.print)
-        progress = Progress(asked=_plain(asked), data=data.fingerprint)
+        checkpoint, progress = None, Progress(asked=_plain(asked), data=data.fingerprint)
+        if arguments.resume:
+            accelerator.print(f"{out} holds no checkpoint: starting from the beginning.")
     else:
-        model, config = _go_on(out, asked, data, progress)
-        accelerator.print(f"Going on after epoch {progress.epoch}.")
+        checkpoint, progress = found
+        model, config = _go_on(out, checkpoint, asked, data, progress)
+        within = f", update {progress.update} of the next" if progress.update else ""
+        accelerator.print(f"Going on after epoch {progress.epoch}{within}.")
+    training = Training.begin(model, data, config, progress, accelerator, out, checkpoint)
     _write_config(out, config, accelerator)
-    if arguments.resume and not progress.epoch:
-        accelerator.print(f"{out} holds no finished epoch: starting from the beginning.")
-    training = Training.begin(model, data, config, progress, accelerator, out)
-    training.run()
+    try:
+        training.run(profiled=arguments.profile)
+    except StopError as stop:
+        accelerator.print(str(stop))
+        return stop.status
     if accelerator.is_main_process:
         _summarise(training, arguments)
     return 0
@@ -78,20 +98,25 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="change a setting; a.b=value reaches into a group",
     )
-    parser.add_argument("--resume", action="store_true", help="go on after the last finished epoch of --out")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint of --out")
+    parser.add_argument("--profile", action="store_true", help="write a trace of a few updates and name the costliest")
     parser.add_argument("--init-from", metavar="ID", help="start from a published bundle: org/name, or its folder")
     return parser
 
 
-def _progress(out: Path, asked: TrainConfig, resume: bool) -> Progress | None:
-    """How far the run in `out` is; None to start one. A run that is there is never written over."""
+def _check_out(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out} is a file.", "Name a folder.")
-    if not (out / LAST).is_dir():
+
+
+def _progress(out: Path, asked: TrainConfig, resume: bool) -> tuple[Path, Progress] | None:
+    """The checkpoint to go on from; None to start. A run that is there is never written over."""
+    found = newest(out / CHECKPOINTS)
+    if found is None:
         if (out / BEST).is_dir() and not resume:
             raise ConfigError(f"{out} already holds a model.", "Choose another --out.")
         return None
-    progress = load_progress(out / LAST)
+    progress = found[1]
     if not resume:
         raise ConfigError(
             f"{out} already holds a run ({progress.epoch} epochs).", "Add --resume to go on, or choose another --out."
@@ -103,7 +128,7 @@ def _progress(out: Path, asked: TrainConfig, resume: bool) -> Progress | None:
             f"{out} was trained with another {', '.join(other)}.",
             f"Only {', '.join(FREE)} may change with --resume; choose another --out for a new run.",
         )
-    return progress
+    return found
 
 
 def _start(
@@ -116,12 +141,14 @@ def _start(
     return new_model(asked, len(data.classnames), texts), asked
 
 
-def _go_on(out: Path, asked: TrainConfig, data: TrainingData, progress: Progress) -> tuple[DermNoteModel, TrainConfig]:
-    """The model after the last finished epoch, and the settings as the run resolved them at its start."""
+def _go_on(
+    out: Path, checkpoint: Path, asked: TrainConfig, data: TrainingData, progress: Progress
+) -> tuple[DermNoteModel, TrainConfig]:
+    """The model of the checkpoint, and the settings as the run resolved them at its start."""
     if data.fingerprint != progress.data:
         raise ConfigError(f"{out} was trained on other cases or notes.", "Choose another --out for a new run.")
     config = replace(load_config(out / CONFIG), **{name: getattr(asked, name) for name in FREE})
-    model, _ = DermNoteModel.from_pretrained(out / LAST / MODEL)
+    model, _ = DermNoteModel.from_pretrained(checkpoint / MODEL)
     return model, config
 
 

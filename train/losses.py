@@ -73,36 +73,35 @@ def _pair_of(pairs: int, device: torch.device) -> Tensor:
     return torch.arange(2 * pairs, device=device).roll(pairs)
 
 
-def loss_parts(output: ModelOutput, labels: Tensor, has_note: Tensor, config: TrainConfig) -> dict[str, Tensor]:
+def loss_parts(output: ModelOutput, labels: Tensor, noted: Tensor | None, config: TrainConfig) -> dict[str, Tensor]:
     """The parts of the loss that have a weight, unweighted.
 
     Args:
-        output: Of the model; without text embeddings only the picture's part is given.
+        output: Of all processes (`train.ranks.gather_output`); without text embeddings only the picture's part comes.
         labels: (B,) class ids.
-        has_note: (B,) bool; a case without a note takes part in the picture's loss only.
+        noted: Rows that have a note; the others take part in the picture's loss only. None: all have one.
         config: Weights, temperature, smoothing.
     """
     weights, smoothing = config.losses, config.label_smoothing
     parts: dict[str, Tensor] = {}
-    if weights.ce_image and output.image_logits is not None:
-        parts["ce_image"] = F.cross_entropy(output.image_logits.float(), labels, label_smoothing=smoothing)
-    if output.text_embedding is None or output.image_embedding is None or output.text_logits is None:
-        return parts
     # Autocast would compute the similarities in half precision again.
     with torch.autocast(labels.device.type, enabled=False):
-        image, text, logits = (
-            each.float()[has_note] for each in (output.image_embedding, output.text_embedding, output.text_logits)
+        if weights.ce_image and output.image_logits is not None:
+            parts["ce_image"] = F.cross_entropy(output.image_logits.float(), labels, label_smoothing=smoothing)
+        if output.text_embedding is None or output.image_embedding is None or output.text_logits is None:
+            return parts
+        image, text, logits, paired = (
+            each if noted is None else each[noted]
+            for each in (output.image_embedding, output.text_embedding, output.text_logits, labels)
         )
-        paired = labels[has_note]
         text_parts: dict[str, Callable[[], Tensor]] = {
-            "ce_text": lambda: F.cross_entropy(logits, paired, label_smoothing=smoothing),
+            "ce_text": lambda: F.cross_entropy(logits.float(), paired, label_smoothing=smoothing),
             "l1": lambda: l1(image, text),
             "cosine": lambda: cosine(image, text),
             "nt_xent": lambda: _contrast(image, text, paired, config),
         }
         for name, compute in text_parts.items():
             if getattr(weights, name):
-                # Without any note: nought, but tied to the model, since every process needs the same gradients.
                 parts[name] = compute() if len(paired) else output.text_logits.float().sum() * 0
     return parts
 

@@ -10,7 +10,7 @@ from dermnote.errors import BundleError
 from dermnote.model import DermNoteModel
 from train.config import TrainConfig, load_config
 
-BEST, LAST, CONFIG = "best", "last", "config.yaml"
+BEST, CHECKPOINTS, CONFIG = "best", "checkpoints", "config.yaml"
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,13 @@ import pytest
 import torch
 from tiny_cases import NAMES, write_cases
 
-from train.batches import EpochSampler, NoteTable, seeded, training_loader
+from dermnote.errors import CasesError
+from train.batches import BatchPlan, ProcessBatches, picture_loader
 from train.cases import Cases
 from train.embed import text_features
 from train.fitting.training_data import training_side
+from train.note_table import NoteTable
+from train.randomness import seeded
 from train.squares import Squares, decode_square, square_batches
 
 KINDS = [0] * 12 + [1] * 3 + [2] * 1
@@ -24,57 +27,86 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Cases:
     return Cases.read(write_cases(tmp_path_factory.mktemp("tiny") / "cases", KINDS, [0, 1]), splits=["train"])
 
 
-def test_balanced_sampling_draws_every_class_equally_often() -> None:
-    labels = np.repeat([0, 1, 2], [900, 90, 10])
-    counts = np.bincount(labels[list(EpochSampler(labels, balanced=True, seed=0))], minlength=3)
-    assert counts.sum() == 1000
-    assert abs(counts - 1000 / 3).max() < 60
+def plan(labels: np.ndarray, batch: int = 5, processes: int = 1, passes: int = 1, balance: float = 0.0) -> BatchPlan:
+    return BatchPlan(labels, batch, processes, passes, balance, seed=0)
+
+
+def drawn(a_plan: BatchPlan, epoch: int = 0) -> list[int]:
+    return [int(row) for update in range(a_plan.updates) for row in a_plan.rows(epoch, update).reshape(-1)]
+
+
+@pytest.mark.parametrize(("balance", "shares"), [(1.0, [1 / 3] * 3), (0.5, [30, 9.49, 3.16]), (0.0, [90, 9, 1])])
+def test_classes_are_drawn_as_far_alike_as_asked(balance: float, shares: list[float]) -> None:
+    labels = np.repeat([0, 1, 2], [9000, 900, 100])
+    counts = np.bincount(labels[drawn(plan(labels, balance=balance))], minlength=3)
+    assert counts.sum() == 10_000
+    wanted = 10_000 * np.array(shares) / sum(shares)
+    assert (abs(counts - wanted) < 200).all()
 
 
 def test_a_class_without_a_case_does_not_disturb_the_balance() -> None:
-    labels = np.repeat([0, 3], [50, 5])
-    counts = np.bincount(labels[list(EpochSampler(labels, balanced=True, seed=0))], minlength=4)
-    assert abs(int(counts[0]) - int(counts[3])) < 30
+    labels = np.repeat([0, 3], [500, 50])
+    counts = np.bincount(labels[drawn(plan(labels, balance=1.0))], minlength=4)
+    assert abs(int(counts[0]) - int(counts[3])) < 100
     assert counts[1] == counts[2] == 0
 
 
 def test_plain_sampling_shows_each_case_once() -> None:
-    order = list(EpochSampler(np.zeros(20, np.int64), balanced=False, seed=0))
+    order = drawn(plan(np.zeros(20, np.int64)))
     assert sorted(order) == list(range(20)) != order
 
 
-@pytest.mark.parametrize("balanced", [True, False])
-def test_the_order_follows_from_seed_and_epoch(balanced: bool) -> None:
+@pytest.mark.parametrize("balance", [1.0, 0.0])
+def test_the_order_follows_from_seed_and_epoch(balance: float) -> None:
     def order(seed: int, epoch: int) -> list[int]:
-        sampler = EpochSampler(np.arange(50) % 3, balanced, seed)
-        sampler.set_epoch(epoch)
-        return list(sampler)
+        return drawn(BatchPlan(np.arange(50) % 3, 5, 1, 1, balance, seed), epoch)
 
     assert order(1, 4) == order(1, 4)
     assert len({tuple(order(seed, epoch)) for seed in (1, 2) for epoch in (0, 1)}) == 4
 
 
+@pytest.mark.parametrize("balance", [1.0, 0.0])
+def test_two_processes_take_what_one_with_twice_the_batch_takes(balance: float) -> None:
+    labels = np.arange(70) % 3
+    one, two = plan(labels, 16, 1, balance=balance), plan(labels, 8, 2, balance=balance)
+    assert drawn(one, 3) == drawn(two, 3)
+    sides = [ProcessBatches(two, process) for process in (0, 1)]
+    for update, both in enumerate(zip(*sides, strict=True)):
+        assert [*both[0], *both[1]] == one.rows(0, update).reshape(-1).tolist()
+    assert len(sides[0]) == one.updates == 4  # 70 cases: what fills no batch is left out
+
+
+def test_an_epoch_begins_anywhere() -> None:
+    batches = ProcessBatches(plan(np.arange(60) % 3, 5, 2, 3, balance=1.0), 1)
+    batches.epoch = 2
+    whole = list(batches)
+    batches.first = 1
+    assert list(batches) == whole[3:]  # three passes an update
+    assert len(batches) == len(whole) - 3
+
+
+def test_few_cases_make_smaller_batches_and_too_few_are_refused() -> None:
+    assert plan(np.zeros(16, np.int64), 64).shape == (1, 1, 16)
+    assert plan(np.zeros(16, np.int64), 5, 2, 9).shape == (1, 2, 5)
+    with pytest.raises(CasesError, match="1 training cases are too few for 2 processes"):
+        plan(np.zeros(1, np.int64), 5, 2)
+
+
 def test_streams_of_random_numbers_are_apart() -> None:
-    keys = [(0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)]
+    keys = [(0, 0, 0, 0, 0), (1, 0, 0, 0, 0), (0, 1, 0, 0, 0), (0, 0, 1, 0, 0), (0, 0, 0, 1, 0), (0, 0, 0, 0, 1)]
     assert len({torch.rand(1, generator=seeded(*key)).item() for key in keys}) == len(keys)
 
 
-def test_a_batch_carries_pictures_labels_and_rows(cases: Cases) -> None:
-    labels = cases.table["class_id"].to_numpy()
-    squares = Squares(cases.images, 24, cache_bytes=1e9)
-    loader = training_loader(squares, labels, EpochSampler(labels, False, 0), batch_size=5, workers=0)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_batch_carries_the_pictures_of_its_rows(cases: Cases, workers: int) -> None:
+    a_plan = plan(cases.table["class_id"].to_numpy())
+    loader = picture_loader(Squares(cases.images, 24, cache_bytes=1e9), ProcessBatches(a_plan, 0), workers)
     batches = list(loader)
-    assert [len(rows) for _, _, rows in batches] == [5, 5, 5]  # 16 cases; a lone last one would break BatchNorm
-    for pixels, kinds, rows in batches:
+    assert len(batches) == 3  # 16 cases; a lone last one would break BatchNorm
+    for update, pixels in enumerate(batches):
         assert (pixels.shape, pixels.dtype) == ((5, 3, 24, 24), torch.uint8)
-        assert kinds.tolist() == labels[rows.numpy()].tolist()
-        assert torch.equal(pixels[0], decode_square(cases.images[int(rows[0])], 24))
-
-
-def test_fewer_cases_than_a_batch_still_make_one(cases: Cases) -> None:
-    labels = cases.table["class_id"].to_numpy()
-    loader = training_loader(Squares(cases.images, 8, 0), labels, EpochSampler(labels, False, 0), 64, 0)
-    assert [len(rows) for _, _, rows in loader] == [16]
+        for row, square in zip(a_plan.rows(0, update).reshape(-1), pixels, strict=True):
+            assert torch.equal(square, decode_square(cases.images[int(row)], 24))
 
 
 def test_kept_pictures_equal_those_decoded_again(cases: Cases) -> None:
@@ -111,7 +143,7 @@ NOTES = {
 def test_notes_are_drawn_by_strategy_and_masked_by_chance(cases: Cases) -> None:
     table = NoteTable.build(cases, NOTES, mask_chance=0.25)
     assert table.without_note == len(cases) - 2
-    numbers = table.draw([0] * 4000 + [2], seeded(0, 0)).tolist()
+    numbers = table.draw([0] * 4000 + [2], torch.rand(4001, 2, generator=seeded(0, 0))).tolist()
     assert numbers[-1] == -1
     seen = Counter(table.texts[number] for number in numbers[:-1])
     assert seen["A dark spot."] / 4000 == pytest.approx(0.5, abs=0.05)  # nothing to mask: the same either way
@@ -124,7 +156,7 @@ def test_notes_are_drawn_by_strategy_and_masked_by_chance(cases: Cases) -> None:
 def test_without_masking_every_note_is_as_written(cases: Cases) -> None:
     table = NoteTable.build(cases, NOTES, mask_chance=0)
     assert set(table.texts) == {"A melanoma, dark.", "A dark spot."}
-    drawn = {table.texts[number] for number in table.draw([0] * 50, seeded(0, 0)).tolist()}
+    drawn = {table.texts[number] for number in table.draw([0] * 50, torch.rand(50, 2, generator=seeded(0, 0))).tolist()}
     assert drawn == set(table.texts)
 
 

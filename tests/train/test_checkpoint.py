@@ -11,7 +11,17 @@ from dermnote.config import DermNoteConfig
 from dermnote.encoders import ImageEncoder
 from dermnote.errors import BundleError
 from dermnote.model import DermNoteModel
-from train.checkpoint import MODEL, OPTIMIZER, STATE, Progress, load_optimizer, load_progress, save_checkpoint
+from train.checkpoint import (
+    MODEL,
+    OPTIMIZER,
+    STATE,
+    Progress,
+    checkpoints,
+    load_optimizer,
+    load_progress,
+    newest,
+    save_checkpoint,
+)
 from train.config import TrainConfig
 from train.optim import build_optimizer
 
@@ -40,8 +50,9 @@ def steps(model: DermNoteModel, optimizer: torch.optim.Optimizer, count: int, se
 def saved(tmp_path: Path) -> Path:
     model, optimizer = start()
     steps(model, optimizer, 2, seed=1)
-    save_checkpoint(tmp_path / "last", model, CONFIG, optimizer, Progress(epoch=2, best_score=0.5, data="d"))
-    return tmp_path / "last"
+    return save_checkpoint(
+        tmp_path / "run", model, None, CONFIG, optimizer, Progress(epoch=2, best_score=0.5, data="d")
+    )
 
 
 def test_a_model_and_its_optimizer_go_on_as_if_never_stopped(saved: Path) -> None:
@@ -86,6 +97,23 @@ def test_a_damaged_checkpoint_is_refused(saved: Path, fault: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_the_last_two_are_kept_and_the_older_stands_in_for_a_damaged_one(saved: Path) -> None:
+    model, optimizer = start()
+    steps(model, optimizer, 1, seed=1)
+    for progress in (Progress(epoch=2, update=7), Progress(epoch=3)):
+        save_checkpoint(saved.parent, model, None, CONFIG, optimizer, progress)
+    assert [path.name for path in checkpoints(saved.parent)] == ["00003-00000000", "00002-00000007"]
+    whole = (checkpoints(saved.parent)[0] / OPTIMIZER).read_bytes()
+    (checkpoints(saved.parent)[0] / OPTIMIZER).write_bytes(whole[: len(whole) // 2])
+    found = newest(saved.parent)
+    assert found is not None
+    assert (found[1].epoch, found[1].update) == (2, 7)
+    (found[0] / STATE).unlink()
+    with pytest.raises(BundleError):
+        newest(saved.parent)
+    assert newest(saved.parent / "nowhere") is None
+
+
 def test_a_failed_write_leaves_the_one_before(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model, optimizer = start()
 
@@ -94,6 +122,6 @@ def test_a_failed_write_leaves_the_one_before(saved: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr("train.checkpoint.save_tensors", full)
     with pytest.raises(OSError, match="no space"):
-        save_checkpoint(saved, model, CONFIG, optimizer, Progress(epoch=3))
+        save_checkpoint(saved.parent, model, None, CONFIG, optimizer, Progress(epoch=3))
     assert load_progress(saved).epoch == 2
-    assert [path.name for path in saved.parent.iterdir()] == ["last"]
+    assert [path.name for path in saved.parent.iterdir()] == [saved.name]

@@ -13,6 +13,7 @@ from tiny_cases import NAMES, write_cases, write_settings, write_square_notes
 from dermnote.errors import CasesError, ConfigError, DermNoteError, NotesError
 from dermnote.model import DermNoteModel
 from train import fit
+from train.checkpoint import checkpoints
 from train.fitting.log import read_log
 from train.run import load_run
 
@@ -41,6 +42,10 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     }
 
 
+def last(run: Path) -> Path:
+    return checkpoints(run / "checkpoints")[0]
+
+
 @pytest.fixture(scope="module")
 def finished(place: Path) -> Path:
     out = place / "finished"
@@ -49,8 +54,9 @@ def finished(place: Path) -> Path:
 
 
 def test_a_run_leaves_all_its_files(finished: Path) -> None:
-    names = {path.name for path in finished.iterdir()}
-    assert names == {"best", "last", "config.yaml", "log.jsonl", "tensorboard"}
+    names = {path.name for path in finished.iterdir() if not path.name.startswith(".")}
+    assert names == {"best", "checkpoints", "config.yaml", "log.jsonl", "tensorboard"}
+    assert [path.name for path in checkpoints(finished / "checkpoints")] == ["00003-00000000", "00002-00000000"]
     rows = read_log(finished / "log.jsonl")
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert set(rows[0]["losses"]) == {"ce_image", "ce_text", "l1", "cosine", "nt_xent", "total"}
@@ -63,7 +69,7 @@ def test_the_best_epoch_is_the_one_published(finished: Path) -> None:
     run = load_run(finished)
     rows = read_log(finished / "log.jsonl")
     best = max(rows, key=lambda row: row["validation"]["macro_f1"])  # the first of equals
-    assert json.loads((finished / "last" / "state.json").read_text())["best_epoch"] == best["epoch"]
+    assert json.loads((last(finished) / "state.json").read_text())["best_epoch"] == best["epoch"]
     assert run.config.classnames == NAMES
     assert run.config.strategies == ("m",)
     assert run.config.sources == ("squares",)
@@ -88,8 +94,10 @@ def test_a_run_that_goes_on_ends_as_one_that_never_stopped(
     monkeypatch.undo()
     torch.manual_seed(99)  # what a new process starts with must not matter
     assert train(place, out, "--set", "epochs=3", "--resume") == 0
-    for part in ("last", "best"):
-        one, other = weights(finished / part), weights(out / part)
+    for one, other in (
+        (weights(last(finished)), weights(last(out))),
+        (weights(finished / "best"), weights(out / "best")),
+    ):
         assert one.keys() == other.keys()
         assert all(torch.equal(one[name], other[name]) for name in one)
     assert [row["losses"] for row in read_log(out / "log.jsonl")] == [
@@ -98,12 +106,12 @@ def test_a_run_that_goes_on_ends_as_one_that_never_stopped(
 
 
 def test_a_run_is_never_written_over(place: Path, finished: Path) -> None:
-    before = (finished / "last" / "state.json").read_bytes()
+    before = (last(finished) / "state.json").read_bytes()
     with pytest.raises(ConfigError, match="already holds a run"):
         train(place, finished)
     with pytest.raises(ConfigError, match="trained with another lr"):
         train(place, finished, "--set", "epochs=3", "--set", "lr=0.5", "--resume")
-    assert (finished / "last" / "state.json").read_bytes() == before
+    assert (last(finished) / "state.json").read_bytes() == before
 
 
 def test_other_notes_do_not_go_on(place: Path, finished: Path, tmp_path: Path) -> None:
@@ -113,10 +121,10 @@ def test_other_notes_do_not_go_on(place: Path, finished: Path, tmp_path: Path) -
 
 
 def test_a_finished_run_has_nothing_left_to_do(place: Path, finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = weights(finished / "last")
+    before = weights(last(finished))
     assert train(place, finished, "--set", "epochs=3", "--resume") == 0
     assert "3 of 3" in capsys.readouterr().out
-    after = weights(finished / "last")
+    after = weights(last(finished))
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
@@ -133,7 +141,8 @@ def test_a_few_squares_are_learnt_by_heart(place: Path, tmp_path: Path) -> None:
     )
     assert train(place, out, *(word for setting in settings for word in ("--set", setting))) == 0
     rows = read_log(out / "log.jsonl")
-    assert rows[-1]["losses"]["ce_image"] < 0.5 * rows[0]["losses"]["ce_image"]
+    late = sum(row["losses"]["ce_image"] for row in rows[-10:]) / 10  # a batch of 8 is noisy
+    assert late < 0.5 * rows[0]["losses"]["ce_image"]
     assert rows[-1]["losses"]["ce_text"] < rows[0]["losses"]["ce_text"]
     assert rows[-1]["validation"]["macro_f1"] > 0.8
 
@@ -160,12 +169,12 @@ def test_a_frozen_text_encoder_and_backbone_do_not_move(place: Path, finished: P
     settings = ("freeze_image=true", "text_config=null", f"text_model={text}", "text_layers=0", "epochs=1")
     out = tmp_path / "frozen"
     assert train(place, out, *(word for each in settings for word in ("--set", each))) == 0
-    theirs, ours = weights(finished / "best" / "text_encoder"), weights(out / "last" / "model" / "text_encoder")
+    theirs, ours = weights(finished / "best" / "text_encoder"), weights(last(out) / "model" / "text_encoder")
     assert all(torch.equal(theirs[name], ours[name]) for name in theirs)
     config = load_run(out).train_config
     torch.manual_seed(config.seed)
     fresh = fit.new_model(config, 3, ()).image_encoder.network.state_dict()
-    kept = load_file(out / "last" / "model" / "image_encoder" / "model.safetensors")
+    kept = load_file(last(out) / "model" / "image_encoder" / "model.safetensors")
     assert all(torch.equal(fresh[name], kept[name]) for name in fresh)  # BatchNorm statistics too
 
 
@@ -253,5 +262,5 @@ def test_a_loss_that_is_not_finite_is_skipped_and_a_lost_run_says_so(
     assert "1 steps skipped" in capsys.readouterr().out
     assert all(tensor.isfinite().all() for tensor in weights(tmp_path / "once" / "best").values())
     monkeypatch.setattr(engine, "total", lambda *rest: sound(*rest) * float("nan"))
-    with pytest.raises(DermNoteError, match="No step of epoch 1"):
+    with pytest.raises(DermNoteError, match=r"2 updates in a row had no finite loss.*squares/train-"):
         train(place, tmp_path / "always", "--set", "epochs=1")

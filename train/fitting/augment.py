@@ -1,7 +1,7 @@
 """Random views of training pictures, on whatever device the batch is: one affine warp, then a tint.
 
-Every number comes from the generator that is passed in, drawn on the CPU in one go, so the same generator gives the
-same views on every device. Hue is left alone: on skin, colour is evidence, and hue costs more time than all the rest.
+Every number comes from the draws that are passed in, so the same draws give the same views on every device. Hue is
+left alone: on skin, colour is evidence, and hue costs more time than all the rest.
 """
 
 from __future__ import annotations
@@ -14,22 +14,21 @@ from torch import Tensor
 
 from train.config import Augmentation
 
-_DRAWS = 17  # random numbers a picture takes
+DRAWS = 17  # random numbers a picture takes
 
 
-def augment(pixels: Tensor, size: int, settings: Augmentation, generator: torch.Generator) -> Tensor:
+def augment(pixels: Tensor, size: int, settings: Augmentation, draws: Tensor) -> Tensor:
     """Random views of a batch.
 
     Args:
         pixels: (B, 3, L, L) bytes; L a little above `size`, so that a crop does not have to be enlarged.
         size: Side of the views.
         settings: How far to go.
-        generator: A CPU generator; it alone decides.
+        draws: (B, DRAWS) in 0..1, on the CPU; they alone decide.
 
     Returns:
         (B, 3, size, size) float32 in 0..255.
     """
-    draws = torch.rand(len(pixels), _DRAWS, generator=generator)
     theta = affine(draws[:, :10], settings).to(pixels.device)
     grid = F.affine_grid(theta, [len(pixels), 3, size, size], align_corners=False)
     views = F.grid_sample(pixels.float(), grid, mode="bilinear", padding_mode="reflection", align_corners=False)

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dermnote.model import DermNoteModel
-from train.batches import NoteTable
-from train.embed import text_features
+from train.fitting.text_vectors import cached_text_features
+from train.note_table import NoteTable
+
+DRAWS = 2  # random numbers a case takes
+
+
+@dataclass(frozen=True)
+class NoteBatch:
+    """Notes of one pass.
+
+    Attributes:
+        arguments: What `DermNoteModel.forward` takes for the cases of this process.
+        noted: Of the cases of all processes, the numbers of those that have a note; None if all have one.
+    """
+
+    arguments: dict[str, Tensor]
+    noted: Tensor | None
 
 
 class NoteInputs:
@@ -29,17 +45,26 @@ class NoteInputs:
         self._features: Tensor | None = None
         if not any(parameter.requires_grad for parameter in self._encoder.parameters()):
             self._encoder.eval()
-            self._features = text_features(model, table.texts, batch_size, device, progress=True).to(device)
+            self._features = cached_text_features(model, table.texts, batch_size, device).to(device)
 
-    def draw(self, rows: Sequence[int], generator: torch.Generator) -> tuple[dict[str, Tensor], Tensor]:
-        """Arguments for `DermNoteModel.forward`, and which cases have a note, (B,) bool.
+    def draw(self, rows: np.ndarray, process: int, draws: Tensor) -> NoteBatch:
+        """The notes of one pass.
 
         A case without a note is given an empty one, to be left out of the losses: so every process runs every layer.
+
+        Args:
+            rows: (processes, B) case numbers.
+            process: Which of them is this one.
+            draws: (processes * B, DRAWS) in 0..1.
         """
-        numbers = self._table.draw(rows, generator)
-        has_note = (numbers >= 0).to(self._device)
+        numbers = self._table.draw(rows.reshape(-1).tolist(), draws)
+        noted = (numbers >= 0).nonzero().squeeze(1)
+        everywhere = None if len(noted) == len(numbers) else noted.to(self._device, non_blocking=True)
+        return NoteBatch(self._arguments(numbers.view(rows.shape)[process]), everywhere)
+
+    def _arguments(self, numbers: Tensor) -> dict[str, Tensor]:
         if self._features is not None:
-            return {"text_features": self._features[numbers.clamp(min=0).to(self._device)]}, has_note
+            return {"text_features": self._features[numbers.clamp(min=0).to(self._device, non_blocking=True)]}
         texts = [self._table.texts[number] if number >= 0 else "" for number in numbers.tolist()]
         tokens = self._encoder.tokenize(texts)
-        return {name: value.to(self._device) for name, value in tokens.items()}, has_note
+        return {name: value.to(self._device, non_blocking=True) for name, value in tokens.items()}

@@ -6,26 +6,31 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
 from torch.optim import Optimizer
 
 from dermnote.config import DermNoteConfig
+from dermnote.errors import ConfigError
 from dermnote.model import DermNoteModel
 from dermnote.storage import replacing_folder
-from train.batches import EpochSampler, training_loader
-from train.checkpoint import Progress, load_optimizer, save_checkpoint
+from train.batches import BatchPlan, ProcessBatches, picture_loader
+from train.checkpoint import AVERAGE, Progress, load_optimizer, save_checkpoint
 from train.config import TrainConfig
-from train.engine import EpochResult, train_one_epoch
+from train.engine import Engine
+from train.fitting.epoch import Epochs
 from train.fitting.log import RunLog, describe
 from train.fitting.note_inputs import NoteInputs
+from train.fitting.profiling import UpdateProfiler
+from train.fitting.room import bytes_needed, check_room
+from train.fitting.stopping import StopRequest
+from train.fitting.tally import Tally
 from train.fitting.training_data import TrainingData, training_side
 from train.fitting.validation import Validation, validate
 from train.optim import build_optimizer, set_trainable
-from train.run import BEST, LAST
+from train.ranks import anywhere
+from train.run import BEST, CHECKPOINTS
 from train.squares import Squares
 
 
@@ -41,6 +46,8 @@ class Training:
         progress: How far the run is; changes as it goes on.
         accelerator: Device, precision, processes.
         folder: Where it is written down.
+        plan: Which cases are in which batch.
+        resumed: The checkpoint it goes on from, or None.
     """
 
     model: DermNoteModel
@@ -50,6 +57,8 @@ class Training:
     progress: Progress
     accelerator: Accelerator
     folder: Path
+    plan: BatchPlan
+    resumed: Path | None = None
 
     @classmethod
     def begin(
@@ -60,66 +69,119 @@ class Training:
         progress: Progress,
         accelerator: Accelerator,
         folder: Path,
+        resumed: Path | None = None,
     ) -> Training:
-        """Moves the model to its device and builds the optimizer; after a stop its state is read back."""
+        """Moves the model to its device and builds the optimizer; after a stop its state is read back.
+
+        Raises:
+            ConfigError: The disk has no room for the run, or it began with other numbers of cases an update.
+        """
         set_trainable(model, config)
         model.to(accelerator.device)
         model.to(memory_format=torch.channels_last)
         optimizer = build_optimizer(model, config, accelerator.device)
-        if progress.epoch:
-            load_optimizer(folder / LAST, optimizer, progress)
+        check_room(folder, bytes_needed(model, optimizer, averaged=bool(config.ema)))
+        if resumed is not None:
+            load_optimizer(resumed, optimizer, progress)
             if accelerator.scaler is not None and progress.scaler:
                 accelerator.scaler.load_state_dict(progress.scaler)
-        return cls(model, optimizer, data, config, progress, accelerator, folder)
+        balance, processes = float(config.balanced_sampling), accelerator.num_processes
+        plan = BatchPlan(data.train_labels, config.batch_size, processes, config.accumulate, balance, config.seed)
+        _check_plan(plan, progress, folder)
+        progress.cases_per_update = plan.cases_per_update
+        return cls(model, optimizer, data, config, progress, accelerator, folder, plan, resumed)
 
     @property
     def over(self) -> bool:
         """Whether all epochs are done, or patience is at an end."""
         return self.progress.epoch >= self.config.epochs or self.progress.stale >= self.config.patience
 
-    def run(self) -> None:
-        """Trains until the run is over."""
+    def run(self, *, profiled: bool = False) -> None:
+        """Trains until the run is over.
+
+        Args:
+            profiled: Whether to write a trace of a few updates.
+
+        Raises:
+            StopError: Somebody asked for an end; the state is written down.
+            DermNoteError: Too many updates in a row had no finite loss.
+        """
         if self.over:
             return
-        config, data = self.config, self.data
+        self._clock = time.monotonic()
+        with StopRequest() as stop:
+            epochs, held_out = self._prepare(stop)
+            log = RunLog(self.folder, self.progress.epoch) if self.accelerator.is_main_process else None
+            if profiled and log is not None:
+                epochs.profiler = UpdateProfiler(self.folder / "profile", print)
+            try:
+                while not self.over:
+                    result = epochs.run(self.progress)
+                    self._finish_epoch(result, held_out, log)
+                    if anywhere(bool(stop.reason), self.accelerator.device) and not self.over:
+                        raise stop.error(f"after epoch {self.progress.epoch}")
+            finally:
+                if epochs.profiler is not None:
+                    epochs.profiler.close()
+                if log is not None:
+                    log.close()
+
+    def _prepare(self, stop: StopRequest) -> tuple[Epochs, Squares]:
+        """What runs the epochs, and the validation pictures."""
+        config, data, accelerator = self.config, self.data, self.accelerator
         memory = config.cache_gb * 1e9 / 2
         seen = Squares(data.train.images, training_side(config), memory, "training pictures")
         held_out = Squares(data.validation.images, config.image_size, memory, "validation pictures")
-        sampler = EpochSampler(data.train_labels, config.balanced_sampling, config.seed)
-        loader = training_loader(seen, data.train_labels, sampler, config.batch_size, config.num_workers)
-        model, optimizer, loader = self.accelerator.prepare(self.model, self.optimizer, loader)
-        notes = NoteInputs(data.notes, self.model, self.accelerator.device) if data.notes is not None else None
-        log = RunLog(self.folder, self.progress.epoch) if self.accelerator.is_main_process else None
-        while not self.over:
-            started = time.monotonic()
-            loader.set_epoch(self.progress.epoch)  # through accelerate, which counts epochs by itself otherwise
-            result = train_one_epoch(model, loader, optimizer, notes, self.accelerator, config, self.progress.epoch)
-            if log is not None:
-                self._finish_epoch(result, held_out, log, started)
-            [self.progress] = broadcast_object_list([self.progress])
-        if log is not None:
-            log.close()
+        batches = ProcessBatches(self.plan, accelerator.process_index)
+        loader = picture_loader(seen, batches, config.num_workers, pin_memory=accelerator.device.type == "cuda")
+        notes = None
+        if data.notes is not None:
+            with accelerator.main_process_first():  # it reads and keeps the notes, the others find them
+                notes = NoteInputs(data.notes, self.model, accelerator.device)
+        self._engine = Engine(self.model, self.optimizer, data.train_labels, notes, accelerator, config)
+        if self.resumed is not None and self._engine.average is not None:
+            saved, _ = DermNoteModel.from_pretrained(self.resumed / AVERAGE)
+            self._engine.average.model.load_state_dict(saved.state_dict())
+        case_ids = data.train.table["case_id"].to_numpy()
+        epochs = Epochs(self._engine, loader, batches, self.plan, case_ids, config, accelerator, stop, self._checkpoint)
+        return epochs, held_out
 
-    def _finish_epoch(self, result: EpochResult, held_out: Squares, log: RunLog, started: float) -> None:
+    def _finish_epoch(self, result: dict[str, object], held_out: Squares, log: RunLog | None) -> None:
         """Validates, keeps the model if it is the best so far, and writes everything down."""
-        labels, names = self.data.validation_labels, self.data.classnames
-        validation = validate(self.model, held_out, labels, names, self.config, self.accelerator.device)
+        labels, names, judged = self.data.validation_labels, self.data.classnames, self._judged
+        validation = validate(judged, held_out, labels, names, self.config, self.accelerator)
         best = self._count(validation)
         published = self._published(validation.temperature)
-        if best:
-            with replacing_folder(self.folder / BEST) as aside:
-                self.model.save_pretrained(aside, published)
-        self.progress.seconds += time.monotonic() - started
-        row = _row(self.progress.epoch, result, validation, best)
-        log.write(row)
-        self.progress.scaler = self.accelerator.scaler.state_dict() if self.accelerator.scaler is not None else {}
-        save_checkpoint(self.folder / LAST, self.model, published, self.optimizer, self.progress)
-        self.accelerator.print(describe(row, self.config.epochs))
+        if log is not None:
+            if best:
+                with replacing_folder(self.folder / BEST) as aside:
+                    judged.save_pretrained(aside, published)
+            row = {"epoch": self.progress.epoch, "validation": _plain(validation.numbers), **result, "best": best}
+            log.write(row)
+            self.accelerator.print(describe(row, self.config.epochs))
+        self._checkpoint(None, published)
+
+    @property
+    def _judged(self) -> DermNoteModel:
+        """What is validated and published."""
+        return self.model if self._engine.average is None else self._engine.average.model
+
+    def _checkpoint(self, tally: Tally | None, published: DermNoteConfig | None = None) -> None:
+        """Writes the state down: within an epoch (with its tally), or at its end."""
+        progress, accelerator, average = self.progress, self.accelerator, self._engine.average
+        progress.tally = tally.state() if tally is not None else None
+        now = time.monotonic()
+        progress.seconds, self._clock = progress.seconds + now - self._clock, now
+        if accelerator.is_main_process:
+            progress.scaler = accelerator.scaler.state_dict() if accelerator.scaler is not None else {}
+            averaged = None if average is None else average.model
+            config = published or self._published(1.0)
+            save_checkpoint(self.folder / CHECKPOINTS, self.model, averaged, config, self.optimizer, progress)
 
     def _count(self, validation: Validation) -> bool:
         """Counts the epoch; whether it is the best so far. The first always is, so that there is a model to use."""
         score, progress = validation.score(self.config), self.progress
-        progress.epoch += 1
+        progress.epoch, progress.update = progress.epoch + 1, 0
         best = progress.best_score is None or score > progress.best_score
         if best:
             # -inf is not JSON; any number beats the lowest float.
@@ -138,14 +200,17 @@ class Training:
         )
 
 
-def _row(epoch: int, result: EpochResult, validation: Validation, best: bool) -> dict[str, Any]:
-    """The epoch as plain values; null where a number is undefined."""
-    return {
-        "epoch": epoch,
-        "losses": result.losses,
-        "validation": {name: value if math.isfinite(value) else None for name, value in validation.numbers.items()},
-        "lr": result.lr,
-        "images_per_second": round(result.images_per_second, 1),
-        "skipped": result.skipped,
-        "best": best,
-    }
+def _check_plan(plan: BatchPlan, progress: Progress, folder: Path) -> None:
+    before, now = progress.cases_per_update, plan.cases_per_update
+    if progress.begun and before != now:
+        passes, processes, cases = plan.shape
+        raise ConfigError(
+            f"{folder} was trained with {before} cases an update, now it would be {now} "
+            f"({passes} passes of {cases} in {processes} processes).",
+            "Set batch_size and accumulate so that the product stays.",
+        )
+
+
+def _plain(numbers: dict[str, float]) -> dict[str, float | None]:
+    """Null where a number is undefined: JSON knows no NaN."""
+    return {name: value if math.isfinite(value) else None for name, value in numbers.items()}

@@ -11,9 +11,9 @@ import numpy as np
 
 from dermnote.errors import CasesError, ConfigError, NotesError
 from dermnote.notes.schema import notes_by_case
-from train.batches import NoteTable
 from train.cases import Cases
 from train.config import TrainConfig
+from train.note_table import NoteTable
 
 DETAIL = 256 / 224  # training pictures are read a little larger than they are shown, so that a crop keeps its detail
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 
 from dermnote.model import DermNoteModel
 from train.config import TrainConfig
@@ -43,11 +44,15 @@ def validate(
     labels: np.ndarray,
     classnames: tuple[str, ...],
     config: TrainConfig,
-    device: torch.device,
+    accelerator: Accelerator,
 ) -> Validation:
-    """Classifies the validation pictures and scores the answers; the model is left in eval mode."""
+    """Classifies the validation pictures and scores the answers; the model is left in eval mode.
+
+    All processes call it, each classifies its share, and all get the same scores.
+    """
     model.eval()
-    _, logits = embed_squares(model, squares, config.batch_size, device, autocast=AUTOCAST[config.precision])
+    autocast = AUTOCAST[config.precision]
+    _, logits = embed_squares(model, squares, config.batch_size, accelerator.device, autocast=autocast)
     values = logits.numpy()
     if not np.isfinite(values).all():
         return Validation(dict.fromkeys(NUMBERS, math.nan), 1.0)
