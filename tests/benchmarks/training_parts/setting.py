@@ -1,0 +1,60 @@
+"""What a run of the benchmark is asked to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from dermnote.model import DermNoteModel
+from tests.benchmarks.training_parts.material import Material
+from tests.benchmarks.training_parts.networks import Pair, build
+from tests.benchmarks.training_parts.ours import our_config
+from train.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A run.
+
+    Attributes:
+        pair: The encoders.
+        material: Pictures and notes.
+        device: Where to compute.
+        batch: Pictures in a step.
+        steps: Of a block.
+        repeats: Blocks that count, for each contestant.
+        workers: Processes that decode for us; the plain loop tries 0 and `peer_workers`.
+        peer_workers: See there.
+    """
+
+    pair: Pair
+    material: Material
+    device: torch.device
+    batch: int
+    steps: int
+    repeats: int
+    workers: int
+    peer_workers: int
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether there is a GPU to measure."""
+        return self.device.type == "cuda"
+
+    def config(self, **changes: Any) -> TrainConfig:
+        """Our settings: `paper.yaml`, every picture decoded whenever it is needed; compiled on a GPU."""
+        chosen = {"batch_size": self.batch, "num_workers": self.workers, "cache_gb": 0.0, "compile": self.on_gpu}
+        return our_config(self.pair, **(chosen | changes))
+
+    def model(self) -> DermNoteModel:
+        """A new model, always with the same weights."""
+        longer = self.material.longer()
+        names = self.material.cases.classnames
+        return build(self.pair, [*self.material.texts, *longer.texts], len(names))
+
+    def told(self) -> list[str]:
+        """The setting in words."""
+        blocks = f"blocks of {self.steps} steps in turns, {self.repeats} rounds that count after one that does not"
+        return [f"{self.pair.told}.", f"{self.material.told}; batches of {self.batch}; {blocks}; medians."]
