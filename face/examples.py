@@ -31,7 +31,7 @@ def example_notes(index: CaseIndex) -> list[str]:
 
 
 def _one_a_class(index: CaseIndex) -> Iterator[tuple[int, dict[str, Any]]]:
-    table = index.table[["label", "description"]]
+    table = index.columns("label", "description").drop_duplicates("label")
     table = table.astype(object).where(table.notna(), None)
-    for row in table.drop_duplicates("label").index:
+    for row in table.index:
         yield int(row), table.loc[row].to_dict()

@@ -75,7 +75,11 @@ def test_the_face_knows_models_and_not_how_they_are_trained(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("package", "home"),
-    [("faiss", "dermnote/index.py"), ("huggingface_hub", "dermnote/hub.py"), ("openai", "dermnote/notes/writer.py")],
+    [
+        ("faiss", "dermnote/faiss_index.py"),
+        ("huggingface_hub", "dermnote/hub.py"),
+        ("openai", "dermnote/notes/writer.py"),
+    ],
 )
 def test_each_outside_service_has_one_home(package: str, home: str) -> None:
     users = {path.relative_to(REPOSITORY).as_posix() for path in [*DERMNOTE, *TRAIN] if imports_package(path, package)}

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dermnote.errors import BundleError, IndexQueryError
 from dermnote.index import CaseIndex
 from dermnote.picture import encode_jpeg
+from dermnote.pipeline import STARTER
 from tests.micro_bundle import lesion
 
 N, DIM = 50, 16
@@ -157,3 +161,95 @@ def test_vectors_that_are_no_unit_rows_one_a_case_are_refused() -> None:
             CaseIndex.build(table(), vectors, None, [None] * N, "f")
     with pytest.raises(IndexQueryError, match="at least one case"):
         CaseIndex.build(table(0), np.zeros((0, DIM)), None, [], "f")
+
+
+MANY = 1500
+
+
+def build_many() -> CaseIndex:
+    """More than a group of rows, and inverted lists."""
+    thumbnails = [None if row % 7 == 3 else b"\xff\xd8 picture %d" % row for row in range(MANY)]
+    return CaseIndex.build(table(MANY), unit(MANY, 3), unit(MANY, 4), thumbnails, "f" * 64, exact_up_to=1000)
+
+
+@pytest.fixture(scope="module")
+def many() -> CaseIndex:
+    return build_many()
+
+
+def test_above_the_threshold_it_says_how_it_searches_and_comes_back_the_same(many: CaseIndex, tmp_path: Path) -> None:
+    many.save(tmp_path / "a")
+    about = json.loads((tmp_path / "a" / "index.json").read_text())
+    assert about["format"] == 1 and about["cases"] == MANY
+    assert set(about["lists"]["images"]["recall_at_10"]) == {"image", "text"}  # all that asks for pictures
+    assert set(about["lists"]["notes"]["recall_at_10"]) == {"image"}
+    for each in about["lists"].values():
+        assert each["kind"] == "IVF,Flat" and each["nlist"] == 155 and 1 <= each["nprobe"] <= 155
+        assert each["queries"] == 375 and min(each["recall_at_10"].values()) >= 0.99
+    loaded = CaseIndex.load(tmp_path / "a", "f" * 64)
+    for query in unit(20, 5):
+        for name in ("search_notes", "search_images", "search_similar"):
+            assert getattr(loaded, name)(query, 5) == getattr(many, name)(query, 5)
+    loaded.save(tmp_path / "b")
+    build_many().save(tmp_path / "c")
+    for path in (tmp_path / "a").iterdir():
+        for other in "bc":
+            assert path.read_bytes() == (tmp_path / other / path.name).read_bytes(), (other, path.name)
+
+
+def test_rows_and_thumbnails_are_those_of_the_table_wherever_they_lie(many: CaseIndex, tmp_path: Path) -> None:
+    many.save(tmp_path)  # two groups of rows in the file
+    loaded = CaseIndex.load(tmp_path)
+    assert pq.ParquetFile(tmp_path / "cases.parquet").num_row_groups == 2
+    pd.testing.assert_frame_equal(loaded.table, many.table, check_dtype=False)
+    assert list(loaded.thumbnails) == list(many.thumbnails) and loaded.thumbnails[-1] == many.thumbnails[MANY - 1]
+    with pytest.raises(IndexError):
+        loaded.thumbnails[MANY]
+    assert list(loaded.columns("label", "case_id")) == ["label", "case_id"]
+    with ThreadPoolExecutor(4) as pool:
+        for row, hits in enumerate(pool.map(lambda vector: loaded.search_similar(vector, 1), unit(MANY, 3)[:300])):
+            assert (hits[0].case_id, hits[0].thumbnail_jpeg) == (f"set/{row}", many.thumbnails[row])
+
+
+def test_a_table_in_one_piece_as_it_was_written_at_first_is_read(many: CaseIndex, tmp_path: Path) -> None:
+    many.save(tmp_path)
+    whole = pq.read_table(tmp_path / "cases.parquet")
+    pq.write_table(whole, tmp_path / "cases.parquet")
+    assert pq.ParquetFile(tmp_path / "cases.parquet").num_row_groups == 1
+    assert CaseIndex.load(tmp_path).search_similar(unit(MANY, 3)[1400], 1)[0].case_id == "set/1400"
+
+
+def test_saving_over_the_folder_it_was_loaded_from_is_safe(index: CaseIndex, many: CaseIndex, tmp_path: Path) -> None:
+    """The files are mapped: written in place, they would change under the index."""
+    for made in (index, many):
+        made.save(tmp_path)
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        loaded = CaseIndex.load(tmp_path)
+        loaded.save(tmp_path)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+        assert loaded.search_notes(NOTES[0], 3) == CaseIndex.load(tmp_path).search_notes(NOTES[0], 3)
+
+
+def test_the_embedded_starter_s_index_is_read_and_written_as_it_is(tmp_path: Path) -> None:
+    """Format 1, as written before there were inverted lists, row groups and mapped files."""
+    folder = STARTER / "index"
+    index = CaseIndex.load(folder)
+    assert len(index) == 360 and index.search_similar(index._images.reconstruct(17), 1)[0].score == pytest.approx(1)
+    index.save(tmp_path)
+    names = ["index.json", "images.faiss", "notes.faiss"]
+    if pq.ParquetFile(folder / "cases.parquet").metadata.created_by.endswith(pa.__version__):
+        names.append("cases.parquet")  # another version of the writer signs its name, and may pack otherwise
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (folder / name).read_bytes(), name
+    old = pq.read_table(folder / "cases.parquet")
+    assert old.equals(pq.read_table(tmp_path / "cases.parquet"))
+    assert list(index.thumbnails) == old.column("thumbnail").to_pylist()
+    pd.testing.assert_frame_equal(index.table, old.drop_columns(["thumbnail"]).to_pandas())
+
+
+def test_a_table_without_what_a_hit_shows_is_refused(index: CaseIndex, tmp_path: Path) -> None:
+    index.save(tmp_path)
+    pq.write_table(pq.read_table(tmp_path / "cases.parquet").drop_columns(["note"]), tmp_path / "new.parquet")
+    (tmp_path / "new.parquet").replace(tmp_path / "cases.parquet")
+    with pytest.raises(BundleError, match=r"cases\.parquet"):
+        CaseIndex.load(tmp_path)
