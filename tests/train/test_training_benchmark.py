@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.benchmarks.training import SECTIONS, main
+from tests.benchmarks.training import SECTIONS, chosen, main, parser
 from tests.benchmarks.training_parts.alternating import Block, alternate, ratios
 from tests.benchmarks.training_parts.figures import Figure
 from tests.benchmarks.training_parts.floor import StepBytes, count_bytes
+from tests.benchmarks.training_parts.on_gpu import measured
 from tests.benchmarks.training_parts.projection import epoch_cost
 
 
@@ -40,6 +41,18 @@ def test_the_command_prints_every_table(tmp_path: Path, capsys: pytest.CaptureFi
     aimed = [each for each in figures.values() if each["target"] is not None]
     assert {each["target"] for each in aimed} >= {2.8, 8.0, 1.8, 1.0, 10.0}
     assert "--pair small" in told["machine"]["command"] and "torch" in told["machine"]["versions"]
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_what_a_gpu_is_measured_by_runs_on_a_cpu_too() -> None:
+    brief = ["--pair", "small", "--batch", "4", "--steps", "1", "--repeats", "1", "--pictures", "8"]
+    setting = chosen(parser().parse_args([*brief, "--peer-workers", "0"]))
+    table = measured(setting, StepBytes(10**6, 10**6, 10**6), Figure("bytes", 3e-3, "GB"), copied_megabytes=1)
+    values = {figure.name: figure.value for figure in table.figures}
+    rates = [values["ours, from the cache"], values["ours, on data in GPU memory"]]
+    assert values["end to end against data in GPU memory, from the cache"] == pytest.approx(rates[0] / rates[1])
+    floor = 3e6 / (values["memory bandwidth of a copy"] * 1e9)
+    assert values["fraction of the bandwidth floor, on data in GPU memory"] == pytest.approx(floor * rates[1] / 4)
 
 
 def network() -> nn.Module:

@@ -83,7 +83,7 @@ def machine(device: torch.device) -> dict[str, Any]:
         "cores": cores,
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
-        "versions": dict(_versions(PACKAGES)),
+        "versions": dict(_versions(PACKAGES)) | ({"cuda": torch.version.cuda} if device.type == "cuda" else {}),
         "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
 

@@ -32,17 +32,24 @@ def on_gpu(setting: Setting) -> Table:
         names = ("ours, from the cache", "ours, on data in GPU memory", "plain loop", "peak memory")
         figures = [Figure(name, None, remark="no GPU") for name in names]
         return Table(TITLE, [*figures, counted], [*setting.told(), "not measured: no GPU"])
-    return _measured(setting, step, counted)
+    return measured(setting, step, counted)
 
 
-def _measured(setting: Setting, step: StepBytes, counted: Figure) -> Table:
+def measured(setting: Setting, step: StepBytes, counted: Figure, copied_megabytes: int = 1024) -> Table:
+    """The table's rates, on whatever device the setting names.
+
+    Args:
+        setting: Of the run.
+        step: Bytes of our step.
+        counted: The same as a figure.
+        copied_megabytes: By which the bandwidth is measured.
+    """
     decoding = setting.config(text_layers=0)
     cached = setting.config(text_layers=0, cache_gb=2 * CACHE_GB)
-    torch.cuda.reset_peak_memory_stats(setting.device)
     steps = LONGER * setting.steps
     ours = Ours(setting.model(), setting.material, cached, steps)
     ours.run()
-    memory = torch.cuda.max_memory_allocated(setting.device)
+    memory = _peak_memory(setting, ours)
     resident = ours.resident()
     from_disk = Ours(setting.model(), setting.material, decoding, steps)
     brief = max(1, setting.steps // 2)
@@ -68,15 +75,24 @@ def _measured(setting: Setting, step: StepBytes, counted: Figure) -> Table:
     ):
         value, spread = middle(ratios(rates, one, other))
         table.figures.append(Figure(title, value, "times", spread, target))
-    bandwidth = copy_bandwidth(setting.device)
+    bandwidth = copy_bandwidth(setting.device, copied_megabytes)
     share = step.total / bandwidth / (setting.batch / middle(rates["resident"])[0])
     table.figures += [
         counted,
         Figure("memory bandwidth of a copy", bandwidth / 1e9, "GB/s"),
         Figure("fraction of the bandwidth floor, on data in GPU memory", share),
-        Figure("peak memory, ours", memory / 2**30, "GiB"),
+        Figure("peak memory, ours", memory, "GiB"),
     ]
     return table
+
+
+def _peak_memory(setting: Setting, ours: Ours) -> float | None:
+    """GiB that tensors took at most during a block; None without a GPU."""
+    if not setting.on_gpu:
+        return None
+    torch.cuda.reset_peak_memory_stats(setting.device)
+    ours.run()
+    return torch.cuda.max_memory_allocated(setting.device) / 2**30
 
 
 def step_bytes(setting: Setting, config: TrainConfig) -> StepBytes:

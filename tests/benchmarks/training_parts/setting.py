@@ -43,6 +43,10 @@ class Setting:
         """Whether there is a GPU to measure."""
         return self.device.type == "cuda"
 
+    def aim(self, target: float) -> float | None:
+        """A target that was set for CPU cores: it says nothing of a GPU."""
+        return None if self.on_gpu else target
+
     def config(self, **changes: Any) -> TrainConfig:
         """Our settings: `paper.yaml`, every picture decoded whenever it is needed; compiled on a GPU."""
         chosen = {"batch_size": self.batch, "num_workers": self.workers, "cache_gb": 0.0, "compile": self.on_gpu}
