@@ -111,7 +111,7 @@ class TrainConfig:
     warmup_epochs: float = 0.0
     clip_norm: float | None = None
     ema: float = 0.0
-    balanced_sampling: bool = True
+    class_balance: float = 1.0
     augment: bool | Augmentation = True
     precision: Literal["no", "bf16", "fp16"] = "bf16"
     compile: bool = False
@@ -128,7 +128,7 @@ class TrainConfig:
             _require(getattr(self, name) > 0, name, "above 0", getattr(self, name))
         for name in ("weight_decay", "warmup_epochs", "num_workers", "cache_gb"):
             _require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
-        for name in ("mask_diagnosis", "label_smoothing"):
+        for name in ("mask_diagnosis", "label_smoothing", "class_balance"):
             _require(0 <= getattr(self, name) <= 1, name, "between 0 and 1", getattr(self, name))
         _require(0 <= self.ema < 1, "ema", "0 or more and below 1", self.ema)
         _require(self.checkpoint_minutes > 0, "checkpoint_minutes", "above 0", self.checkpoint_minutes)

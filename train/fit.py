@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Train a model on cases and their notes. Research only, never a diagnosis.",
     )
     parser.add_argument("--config", type=Path, required=True, help="settings, e.g. train/configs/starter.yaml")
-    parser.add_argument("--cases", type=Path, required=True, help="folder that train.prepare wrote")
+    parser.add_argument("--cases", required=True, help="folder that train.prepare wrote, or a Hub dataset org/name")
     parser.add_argument("--notes", type=Path, help="notes.jsonl; not needed with multimodal: false")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run, e.g. runs/first")
     parser.add_argument(

@@ -35,7 +35,7 @@ def test_the_full_configs_name_every_setting() -> None:
 def test_the_papers_settings_are_the_authors() -> None:
     paper = load_config(CONFIGS / "paper.yaml")
     assert (paper.optimizer, paper.amsgrad, paper.lr, paper.weight_decay) == ("adam", True, 1e-4, 1e-5)
-    assert (paper.batch_size, paper.epochs, paper.patience, paper.balanced_sampling) == (32, 10, 10, True)
+    assert (paper.batch_size, paper.epochs, paper.patience, paper.class_balance) == (32, 10, 10, 1.0)
     assert (paper.backbone, paper.image_size, paper.text_layers, paper.losses.nt_xent) == ("densenet121", 224, 0, 0.5)
 
 

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from dermnote.config import DermNoteConfig
 from dermnote.errors import ConfigError
 from dermnote.model import DermNoteModel
-from dermnote.storage import replacing_folder
+from dermnote.storage import clear_leftovers, replacing_folder
 from train.batches import BatchPlan, ProcessBatches, picture_loader
 from train.checkpoint import AVERAGE, Progress, load_optimizer, save_checkpoint
 from train.config import TrainConfig
@@ -23,7 +23,7 @@ from train.fitting.epoch import Epochs
 from train.fitting.log import RunLog, describe
 from train.fitting.note_inputs import NoteInputs
 from train.fitting.profiling import UpdateProfiler
-from train.fitting.room import bytes_needed, check_room
+from train.fitting.room import bytes_needed, check_room, disk_faults_told
 from train.fitting.stopping import StopRequest
 from train.fitting.tally import Tally
 from train.fitting.training_data import TrainingData, training_side
@@ -80,12 +80,15 @@ class Training:
         model.to(accelerator.device)
         model.to(memory_format=torch.channels_last)
         optimizer = build_optimizer(model, config, accelerator.device)
+        if accelerator.is_main_process:
+            clear_leftovers(folder)
+            clear_leftovers(folder / CHECKPOINTS)
         check_room(folder, bytes_needed(model, optimizer, averaged=bool(config.ema)))
         if resumed is not None:
             load_optimizer(resumed, optimizer, progress)
             if accelerator.scaler is not None and progress.scaler:
                 accelerator.scaler.load_state_dict(progress.scaler)
-        balance, processes = float(config.balanced_sampling), accelerator.num_processes
+        balance, processes = config.class_balance, accelerator.num_processes
         plan = BatchPlan(data.train_labels, config.batch_size, processes, config.accumulate, balance, config.seed)
         _check_plan(plan, progress, folder)
         progress.cases_per_update = plan.cases_per_update
@@ -109,7 +112,7 @@ class Training:
         if self.over:
             return
         self._clock = time.monotonic()
-        with StopRequest() as stop:
+        with disk_faults_told(self.folder), StopRequest() as stop:
             epochs, held_out = self._prepare(stop)
             log = RunLog(self.folder, self.progress.epoch) if self.accelerator.is_main_process else None
             if profiled and log is not None:

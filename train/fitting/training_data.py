@@ -95,7 +95,7 @@ def _split(folder: str | Path, split: str, config: TrainConfig) -> Cases:
     try:
         return Cases.read(folder, splits=[split], sources=config.sources)
     except CasesError as error:
-        if (Path(folder) / "summary.json").is_file() and "has no" in error.message:
+        if "has no cases in" in error.message:
             purpose = "to learn from" if split == "train" else "to choose the best epoch by"
             raise CasesError(f"{error.message} A run needs some {purpose}.", error.hint) from error
         raise

@@ -61,7 +61,7 @@ class Ours:
         model.to(self.device)
         model.to(memory_format=torch.channels_last)
         optimizer = build_optimizer(model, config, self.device)
-        labels, balance = self.material.labels, float(config.balanced_sampling)
+        labels, balance = self.material.labels, config.class_balance
         plan = BatchPlan(labels, config.batch_size, accelerator.num_processes, config.accumulate, balance, config.seed)
         squares = Squares(self.material.cases.images, training_side(config), config.cache_gb * 1e9 / 2)
         batches = ProcessBatches(plan, accelerator.process_index)
