@@ -21,13 +21,13 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from dermnote.errors import CasesError
+from train.jpeg_column import SCHEMA
 
 ENVIRONMENT = "DERMNOTE_CACHE"
 BESIDE = ".arrow"
 BATCH_BYTES = 32e6  # what is held in memory while a file is written
 BATCH_ROWS = 256
 PICTURES = "image.bytes"
-SCHEMA = pa.schema([("bytes", pa.binary())])
 ELSEWHERE = f"Set {ENVIRONMENT} to a folder with room that you may write to."
 
 

@@ -1,6 +1,7 @@
 """Makes a bundle from a run: weights, index over the published cases, figures, model card, manifest.
 
     python -m train.build_index --run runs/first --cases cases/ --notes notes.jsonl --out bundle/
+    accelerate launch -m train.build_index ...       # the same bundle, its pictures shared by several processes
 
 The gallery holds the training and validation cases by default (`--splits`), so that the held-out ones stay held out.
 The weights are written first and loaded back, and every vector of the index is made by exactly those.
@@ -25,6 +26,7 @@ from dermnote.notes.schema import notes_by_case
 from dermnote.storage import replacing_folder
 from train.cases import SPLITS, Cases
 from train.console import print_summary, run
+from train.launched import launched
 from train.publishing import gallery
 from train.publishing.card import licence_of, render_card
 from train.publishing.gallery import Gallery
@@ -37,33 +39,41 @@ DTYPES = ("float32", "float16")
 def main(argv: Sequence[str] | None = None) -> int:
     """Builds the bundle; see the module's description."""
     args = _parse(argv)
-    trained = load_run(args.run)
-    metrics = None if args.without_metrics else read_metrics(trained)
-    cases = Cases.read(args.cases, splits=args.splits, sources=args.sources)
-    if cases.classnames != trained.config.classnames:
-        raise CasesError(f"{args.cases} has other classes than the model of {args.run}.", "Use the cases it saw.")
-    chosen = gallery.choose(cases, notes_by_case(args.notes) if args.notes else {}, trained.config)
-    config = _published_config(trained, chosen, metrics, args)
-    with replacing_folder(args.out) as aside:
-        config = trained.model.save_pretrained(aside, config, None if args.dtype == "float32" else args.dtype)
-        model, config = DermNoteModel.from_pretrained(aside)  # what is published, not what was trained
-        index = gallery.build(chosen, model, config, args.batch_size)
-        index.save(aside / "index")
-        if metrics is not None:
-            words = json.dumps(metrics, indent=2, ensure_ascii=False)
-            (aside / "metrics.json").write_text(words + "\n", encoding="utf-8")
-        card = render_card(aside, config, cases.summary, chosen.cases.table, metrics)
-        (aside / "README.md").write_text(card, encoding="utf-8")
-        files = write_manifest(aside)
-    verify_manifest(args.out)
-    _report(args, config, chosen, sum(int(each["size"]) for each in files.values()))
+    with launched() as processes:
+        trained = load_run(args.run)
+        metrics = None if args.without_metrics else read_metrics(trained)
+        cases = Cases.read(args.cases, splits=args.splits, sources=args.sources)
+        if cases.classnames != trained.config.classnames:
+            raise CasesError(f"{args.cases} has other classes than the model of {args.run}.", "Use the cases it saw.")
+        chosen = gallery.choose(cases, notes_by_case(args.notes) if args.notes else {}, trained.config)
+        config = _published_config(trained, chosen, metrics, args)
+        if not processes.main:
+            gallery.build(chosen, trained.model, config, None, args.batch_size, processes.device)
+            return 0
+        with replacing_folder(args.out) as aside:
+            config = trained.model.save_pretrained(aside, config, None if args.dtype == "float32" else args.dtype)
+            model, config = DermNoteModel.from_pretrained(aside)  # what is published, not what was trained
+            scratch = aside / ".thumbnails.arrow"
+            index = gallery.build(chosen, model, config, scratch, args.batch_size, processes.device)
+            assert index is not None  # the main process's
+            index.save(aside / "index")
+            del index  # it reads the thumbnails from the file
+            scratch.unlink()
+            if metrics is not None:
+                words = json.dumps(metrics, indent=2, ensure_ascii=False)
+                (aside / "metrics.json").write_text(words + "\n", encoding="utf-8")
+            card = render_card(aside, config, cases.summary, chosen.cases.table, metrics)
+            (aside / "README.md").write_text(card, encoding="utf-8")
+            files = write_manifest(aside)
+        verify_manifest(args.out)
+        _report(args, config, chosen, sum(int(each["size"]) for each in files.values()))
     return 0
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m train.build_index", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--run", required=True, type=Path, help="folder of the training run")
-    parser.add_argument("--cases", required=True, type=Path, help="cases folder, from train.prepare")
+    parser.add_argument("--cases", required=True, help="folder that train.prepare wrote, or a Hub dataset: org/name")
     parser.add_argument("--notes", type=Path, help="notes.jsonl; needed if the model has a text branch")
     parser.add_argument("--out", required=True, type=Path, help="bundle folder to write (replaced if it is there)")
     parser.add_argument("--splits", nargs="+", choices=SPLITS, default=list(DEFAULT_SPLITS), help="splits to publish")

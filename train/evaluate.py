@@ -1,6 +1,7 @@
 """Measures a run on cases it was not trained on, by split and source.
 
     python -m train.evaluate --run runs/first --cases cases/ --notes notes.jsonl
+    accelerate launch -m train.evaluate ...          # the same figures, pictures shared by several processes
 
 Writes into the run's folder: metrics.json, report.md, confusion.png. Classes are told from the picture alone. Retrieval
 counts a case of the query's class as relevant, over held-out cases only (`--pool all` adds the training cases, as the
@@ -34,12 +35,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from dermnote.errors import CasesError, NotesError
 from dermnote.notes.schema import notes_by_case
@@ -52,6 +52,7 @@ from train.evaluating.figures import draw_confusion
 from train.evaluating.measure import Bootstrap, block, search
 from train.evaluating.provenance import command, device_name, plain, versions
 from train.evaluating.report import console_table, write_report
+from train.launched import Launched, launched
 from train.run import Run, load_run
 
 HELD_OUT = ("test", "external")
@@ -61,7 +62,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(prog="python -m train.evaluate", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--run", required=True, type=Path, metavar="FOLDER", help="a run of train.fit")
-    parser.add_argument("--cases", required=True, metavar="FOLDER", help="cases folder written by train.prepare")
+    parser.add_argument(
+        "--cases", required=True, metavar="CASES", help="folder that train.prepare wrote, or a Hub dataset"
+    )
     parser.add_argument("--notes", metavar="FILE", help="notes.jsonl; without it only classification is measured")
     parser.add_argument("--strategy", help=f"notes to search: {', '.join(STRATEGIES)} (default: the run's first)")
     parser.add_argument("--splits", nargs="+", default=HELD_OUT, choices=SPLITS, help="default: test external")
@@ -73,16 +76,18 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def evaluate(asked: argparse.Namespace, trained: Run, device: torch.device) -> dict[str, Any]:
-    """Measures everything asked for; the figures of metrics.json."""
+def evaluate(asked: argparse.Namespace, trained: Run, processes: Launched) -> dict[str, Any] | None:
+    """Measures everything asked for; the figures of metrics.json. None where this is not the main process."""
     everything = Cases.read(asked.cases, splits=SPLITS if asked.pool == "all" else asked.splits)
     if not everything.table["split"].isin(asked.splits).any():
         raise CasesError(f"{asked.cases} has no cases in {', '.join(asked.splits)}.", "Choose others with --splits.")
     cases = known_to(trained, everything)
-    strategy, notes = read_notes(asked, trained)
-    whole = embed(trained, cases, notes, asked.batch_size, device)
+    strategy, notes = read_notes(asked, trained, print if processes.main else lambda _: None)
+    whole = embed(trained, cases, notes, asked.batch_size, processes.device)
     if notes is not None and not whole.noted.any():
         raise NotesError(f"{asked.notes} has no '{strategy}' note for any of the {len(whole)} cases.")
+    if not processes.main:
+        return None
     temperature = trained.config.temperature
     bootstrap = Bootstrap(asked.bootstrap, asked.seed)
     measured = {
@@ -106,11 +111,13 @@ def evaluate(asked: argparse.Namespace, trained: Run, device: torch.device) -> d
     }
 
 
-def read_notes(asked: argparse.Namespace, trained: Run) -> tuple[str | None, dict[str, str] | None]:
+def read_notes(
+    asked: argparse.Namespace, trained: Run, say: Callable[[str], object]
+) -> tuple[str | None, dict[str, str] | None]:
     """The strategy to search and its notes by case id; (None, None) for classification alone."""
     if trained.model.text_encoder is None or asked.notes is None:
         why = "the run reads pictures only" if trained.model.text_encoder is None else "no --notes were given"
-        print(f"no retrieval and no alignment: {why}")
+        say(f"no retrieval and no alignment: {why}")
         return None, None
     strategy = get_strategy(asked.strategy or trained.train_config.strategies[0]).name
     notes = notes_by_case(asked.notes, [strategy])
@@ -132,18 +139,21 @@ def measure_split(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measures a run, writes metrics.json, report.md and confusion.png into its folder, prints the main figures."""
+    """Measures a run; see the module's description."""
     words = list(sys.argv[1:] if argv is None else argv)
     asked = parse(words)
     trained = load_run(asked.run)
-    device = torch.device(asked.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    figures = evaluate(asked, trained, device)
-    figures |= {
-        "device": device_name(device),
-        "command": command("train.evaluate", words),
-        "versions": versions(),
-    }
-    figures = plain(figures)
+    with launched(asked.device) as processes:
+        figures = evaluate(asked, trained, processes)
+        if figures is not None:
+            named = device_name(processes.device) + (f", {processes.count} processes" if processes.count > 1 else "")
+            figures |= {"device": named, "command": command("train.evaluate", words), "versions": versions()}
+            write(asked, plain(figures))
+    return 0
+
+
+def write(asked: argparse.Namespace, figures: dict[str, Any]) -> None:
+    """Writes metrics.json, report.md and confusion.png into the run's folder, prints the main figures."""
     written = {name: asked.run / name for name in ("metrics.json", "report.md", "confusion.png")}
     with replacing_file(written["metrics.json"]) as aside:
         aside.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -157,7 +167,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         {name: path for name, path in written.items() if path.exists()},
         f"python -m train.build_index --run {asked.run} --cases {asked.cases}{notes} --out bundle/",
     )
-    return 0
 
 
 if __name__ == "__main__":

@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 
 from dermnote.errors import CasesError
 
+SCHEMA = pa.schema([("bytes", pa.binary())])  # of a file that pictures are mapped from
+
 
 class JpegColumn(Sequence[bytes]):
     """JPEG bytes by row: a selection shares the column, and a picture is copied out when it is asked for.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -49,25 +50,37 @@ class Squares(Sequence[Tensor]):
     def __getitem__(self, index: int) -> Tensor:  # type: ignore[override]
         return decode_square(self._images[index], self.size) if self._kept is None else self._kept[index]
 
-    def batches(self, batch_size: int) -> Iterator[tuple[int, Tensor]]:
-        """All squares in order: (row of the first, (B, 3, size, size) bytes)."""
+    def batches(self, batch_size: int, rows: range | None = None) -> Iterator[tuple[int, Tensor]]:
+        """Squares in order: (row of the first, (B, 3, size, size) bytes).
+
+        Args:
+            batch_size: The last batch may be smaller.
+            rows: Only these, one after another; None for all.
+        """
+        start, stop = (rows.start, rows.stop) if rows is not None else (0, len(self))
         if self._kept is None:
-            yield from square_batches(self._images, self.size, batch_size)
+            for first, batch in square_batches(self._images[start:stop], self.size, batch_size):
+                yield start + first, batch
             return
-        for first in range(0, len(self), batch_size):
-            yield first, self._kept[first : first + batch_size]
+        for first in range(start, stop, batch_size):
+            yield first, self._kept[first : min(first + batch_size, stop)]
 
 
 def square_batches(images: Sequence[bytes], size: int, batch_size: int) -> Iterator[tuple[int, Tensor]]:
-    """Decodes batches in order, one batch ahead of the reader: (row of the first, (B, 3, size, size) bytes)."""
+    """Decodes batches in order: (row of the first, (B, 3, size, size) bytes).
+
+    One batch ahead of the reader and no more: memory holds two batches, however many pictures there are.
+    """
     starts = list(range(0, len(images), batch_size))
     with ThreadPoolExecutor(available_cores()) as pool:
 
-        def begin(first: int) -> list[object]:
+        def begin(first: int) -> list[Future[Tensor]]:
             rows = range(first, min(first + batch_size, len(images)))
             return [pool.submit(decode_square, images[row], size) for row in rows]
 
         ahead = begin(starts[0]) if starts else []
-        for first, following in zip(starts, [*starts[1:], None], strict=True):
+        for first, following in zip_longest(starts, starts[1:]):
             current, ahead = ahead, begin(following) if following is not None else []
-            yield first, torch.stack([each.result() for each in current])  # type: ignore[attr-defined]
+            batch = torch.stack([each.result() for each in current])
+            current.clear()  # else the single squares would stay while the reader works on the batch
+            yield first, batch

@@ -16,8 +16,9 @@ from dermnote.manifest import verify_manifest
 from dermnote.notes.schema import notes_by_case
 from train import build_index
 from train.cases import Cases
-from train.publishing.gallery import THUMBNAIL_SIDE, choose, thumbnail
+from train.publishing.gallery import choose
 from train.publishing.licences import strictest
+from train.publishing.thumbnails import SIDE, thumbnail
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_thumbnails_are_small_and_carry_no_metadata(model: DermNote) -> None:
     for data in list(model.index.thumbnails)[:5]:
         assert data is not None and b"Exif" not in data
     picture = model.find_images("brown", 1)[0].thumbnail
-    assert picture is not None and max(picture.size) == THUMBNAIL_SIDE
+    assert picture is not None and max(picture.size) == SIDE
 
 
 def test_a_wide_picture_keeps_its_shape_as_thumbnail() -> None:

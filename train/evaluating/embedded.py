@@ -90,6 +90,8 @@ def note_versions(cases: Cases, notes: Mapping[str, str], classnames: tuple[str,
 def embed(run: Run, cases: Cases, notes: Mapping[str, str] | None, batch_size: int, device: torch.device) -> Embedded:
     """Runs the model over cases and their notes; the classes are told from the picture alone.
 
+    All processes of a launch call it together: they share the cases, and all get the whole.
+
     Args:
         run: Image-only runs get no note vectors.
         cases: Only with classes the run knows (see `known_to`).
@@ -97,7 +99,7 @@ def embed(run: Run, cases: Cases, notes: Mapping[str, str] | None, batch_size: i
         batch_size: Pictures or notes in one pass.
         device: Where to compute.
     """
-    seen = embed_cases(run.model, cases, None, batch_size, device)
+    seen = embed_cases(run.model, cases, None, batch_size, device, shard=True)
     texts: dict[str, np.ndarray] = {}
     if notes is not None and run.model.text_encoder is not None:
         texts = note_versions(cases, notes, run.config.classnames)
@@ -106,6 +108,7 @@ def embed(run: Run, cases: Cases, notes: Mapping[str, str] | None, batch_size: i
     for version, each in texts.items():
         vectors[version] = np.zeros_like(seen.image)
         if noted.any():
-            vectors[version][noted] = unit_rows(embed_texts(run.model, list(each[noted]), batch_size, device))
+            found = embed_texts(run.model, list(each[noted]), batch_size, device, shard=True)
+            vectors[version][noted] = unit_rows(found)
     labels = cases.table["label"].map({name: i for i, name in enumerate(run.config.classnames)}).to_numpy(np.int64)
     return Embedded(cases.table, labels, seen.image, seen.logits, noted, vectors, texts)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
-from PIL import Image
-from tqdm.auto import tqdm
+import torch
 
 from dermnote.config import DermNoteConfig
 from dermnote.errors import NotesError
 from dermnote.index import CaseIndex
 from dermnote.model import DermNoteModel
-from dermnote.picture import decode_jpeg, encode_jpeg
 from train.cases import Cases
 from train.embed import embed_cases
-
-THUMBNAIL_SIDE = 128  # pixels of the long side
-THUMBNAIL_QUALITY = 85
+from train.publishing.thumbnails import make_thumbnails
+from train.shares import take_main_weights
 
 
 @dataclass(frozen=True)
@@ -57,27 +55,37 @@ def choose(cases: Cases, notes: dict[str, dict[str, str]], config: DermNoteConfi
     return Gallery(cases.select(rows), tuple(texts[row] for row in rows), len(texts) - len(rows))
 
 
-def build(gallery: Gallery, model: DermNoteModel, config: DermNoteConfig, batch_size: int = 32) -> CaseIndex:
+def build(
+    gallery: Gallery,
+    model: DermNoteModel,
+    config: DermNoteConfig,
+    scratch: Path | None,
+    batch_size: int = 32,
+    device: torch.device | None = None,
+) -> CaseIndex | None:
     """Embeds pictures and notes as written with exactly this model, and makes the index.
+
+    All processes of a launch call it together: they share the pictures and notes, and the main one makes the index.
 
     Args:
         gallery: What to publish.
-        model: As loaded back from the files that are published.
+        model: As loaded back from the files that are published; the other processes' models take its weights.
         config: Its config, with the fingerprint of those files.
+        scratch: File for the thumbnails, needed until the index is saved; the main process's alone.
         batch_size: Pictures in one pass.
+        device: Where to compute; None takes a GPU if there is one.
+
+    Returns:
+        The index; None in every process but the main one.
     """
     texts: Sequence[str] | None = gallery.notes if config.multimodal else None
-    vectors = embed_cases(model, gallery.cases, texts, batch_size=batch_size)
+    take_main_weights(model, device or torch.device("cpu"))
+    vectors = embed_cases(model, gallery.cases, texts, batch_size, device, shard=True)
+    thumbnails = make_thumbnails(gallery.cases.images, scratch)
+    if thumbnails is None:
+        return None
     table: pd.DataFrame = gallery.cases.table.assign(note=list(gallery.notes))
-    small = [thumbnail(data) for data in tqdm(gallery.cases.images, desc="thumbnails", unit="img", leave=False)]
-    return CaseIndex.build(table, vectors.image, vectors.text, small, config.fingerprint)
-
-
-def thumbnail(jpeg: bytes) -> bytes:
-    """A stored picture as JPEG with a long side of at most 128 px, without metadata."""
-    image = decode_jpeg(jpeg, THUMBNAIL_SIDE)
-    image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
-    return encode_jpeg(image, THUMBNAIL_QUALITY)
+    return CaseIndex.build(table, vectors.image, vectors.text, thumbnails, config.fingerprint)
 
 
 def _first_note(written: dict[str, str], strategies: Sequence[str]) -> str:

@@ -1,0 +1,64 @@
+"""Thumbnails of the published pictures: made on all cores of all processes, kept in a file until they are published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+import torch.distributed as dist
+from PIL import Image
+from tqdm.auto import tqdm
+
+from dermnote.picture import decode_jpeg, encode_jpeg
+from train.cores import available_cores
+from train.jpeg_column import SCHEMA, JpegColumn
+from train.ranks import world_size
+from train.shares import failing_together, rank
+
+SIDE = 128  # pixels of the long side
+QUALITY = 85
+STRETCH = 1024  # pictures a process does between two exchanges, about 3 MB of thumbnails
+
+
+def thumbnail(jpeg: bytes) -> bytes:
+    """A stored picture as JPEG with a long side of at most 128 px, without metadata."""
+    image = decode_jpeg(jpeg, SIDE)
+    image.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR)
+    return encode_jpeg(image, QUALITY)
+
+
+def make_thumbnails(images: Sequence[bytes], scratch: Path | None) -> JpegColumn | None:
+    """The thumbnails in order, mapped from a file; None in every process but the main one.
+
+    All processes of a launch call it together.
+
+    Args:
+        images: Stored pictures.
+        scratch: File for the main process to write; None in the others.
+    """
+    writer = None if scratch is None else pa.ipc.new_file(str(scratch), SCHEMA)
+    bar = tqdm(total=len(images), desc="thumbnails", unit="img", leave=False, disable=writer is None)
+    with ThreadPoolExecutor(available_cores()) as pool, bar:
+        for first in range(0, len(images), STRETCH * world_size()):
+            start = first + STRETCH * rank()
+            with failing_together(shard=True):
+                mine = list(pool.map(thumbnail, images[start : start + STRETCH]))
+            for part in _to_main(mine):
+                if writer is not None and part:
+                    writer.write_batch(pa.record_batch([pa.array(part, pa.binary())], schema=SCHEMA))
+                    bar.update(len(part))
+    if writer is None or scratch is None:
+        return None
+    writer.close()
+    return JpegColumn.mapped([scratch])
+
+
+def _to_main(mine: list[bytes]) -> list[list[bytes]]:
+    """What each process made, in their order; nothing where this is not the main process."""
+    if world_size() == 1:
+        return [mine]
+    parts: list[list[bytes]] = [[] for _ in range(world_size())]
+    dist.gather_object(mine, parts if rank() == 0 else None, dst=0)
+    return parts if rank() == 0 else []
