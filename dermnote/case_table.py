@@ -142,7 +142,7 @@ class ParquetTable:
         with self._reading:
             if group not in self._kept:
                 try:
-                    self._kept[group] = self._file.read_row_group(group)
+                    self._kept[group] = self._file.read_row_group(group, use_threads=False)
                 except (OSError, pa.ArrowException) as error:
                     raise self._damaged() from error
             self._kept.move_to_end(group)

@@ -127,10 +127,12 @@ class VectorIndex:
         return scores, rows
 
     def reconstruct(self, row: int) -> Vectors:
-        """The vector of a row, (d,)."""
+        """The vector of a row, (d,). Of inverted lists it is looked for in all of them."""
         if self.settings is not None:
-            self._index.make_direct_map()  # does nothing the second time
+            self._index.make_direct_map()
         vector: Vectors = self._index.reconstruct(row)
+        if self.settings is not None:
+            self._index.make_direct_map(False)  # else it would be saved too
         return vector
 
     def save(self, path: Path) -> None:

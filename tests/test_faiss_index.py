@@ -13,7 +13,7 @@ from dermnote.errors import BundleError, IndexQueryError
 from dermnote.faiss_index import RECALL_TARGET, ListSettings, VectorIndex
 from dermnote.recall import recall_at_k, smallest_nprobe, surely, without_own
 
-N, DIM, CLUSTERS = 5000, 24, 40
+N, DIM, CLUSTERS = 4000, 24, 40
 TINY = 1000  # what makes inverted lists of a few thousand vectors
 
 
@@ -60,13 +60,14 @@ def test_the_recall_it_tells_is_that_of_its_own_cases_without_themselves(lists: 
     assert lists.settings is not None and set(lists.settings.recall_at_10) == {"image", "text"}
     for kind, queries in (("image", PICTURES), ("text", NOTES)):
         shares = []
-        _, rows = lists.search(queries, 10)  # of itself and nine others; more than ten would look at more lists
-        for row, found in enumerate(rows):
+        some = np.arange(0, N, 8)
+        _, rows = lists.search(queries[some], 10)  # itself and nine others; more than ten would look at more lists
+        for row, found in zip(some, rows, strict=True):
             cosines = PICTURES @ queries[row]
             cosines[row] = -2
             shares.append(len(set(found[found != row][:9]) & set(np.argsort(-cosines)[:9])) / 9)
         assert lists.settings.recall_at_10[kind] >= RECALL_TARGET
-        assert lists.settings.recall_at_10[kind] == pytest.approx(np.mean(shares), abs=0.005)
+        assert lists.settings.recall_at_10[kind] == pytest.approx(np.mean(shares), abs=0.006)
 
 
 def test_the_kind_of_query_that_finds_least_decides(lists: VectorIndex) -> None:
@@ -125,6 +126,8 @@ def test_equal_input_gives_equal_bytes_and_so_does_what_is_loaded(rows: int, tmp
         np.testing.assert_array_equal(found, expected)
     for each in (index, loaded):
         np.testing.assert_array_equal(each.reconstruct(rows - 1), PICTURES[rows - 1])
+        each.save(tmp_path / "d")
+        assert (tmp_path / "d").read_bytes() == (tmp_path / "a").read_bytes()
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads what Linux says is mapped")
