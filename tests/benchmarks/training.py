@@ -81,6 +81,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeats", type=int, default=3, help="blocks that count, for each contestant")
     parser.add_argument("--workers", type=int, help="processes that decode for us; 0, on a GPU one a core, at most 14")
     parser.add_argument("--peer-workers", type=int, help="that the plain loop tries beside 0; 2, on a GPU as ours")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of ours")
     parser.add_argument("--sections", nargs="+", choices=tuple(SECTIONS), default=list(SECTIONS), metavar="NAME")
     parser.add_argument("--json", type=Path, help="also write the tables here")
     return parser
@@ -102,6 +103,7 @@ def chosen(args: argparse.Namespace) -> Setting:
         repeats=args.repeats,
         workers=workers,
         peer_workers=(workers if gpu else 2) if args.peer_workers is None else args.peer_workers,
+        settings=tuple(args.set),
     )
 
 

@@ -30,7 +30,7 @@ def one_thread() -> Iterator[None]:
 def test_the_command_prints_every_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "training.json"
     brief = ["--pair", "small", "--batch", "4", "--steps", "2", "--repeats", "1", "--pictures", "12"]
-    assert main([*brief, "--peer-workers", "1", "--json", str(out)]) == 0
+    assert main([*brief, "--peer-workers", "1", "--set", "ema=0.9", "--json", str(out)]) == 0
     printed, told = capsys.readouterr().out, json.loads(out.read_text(encoding="utf-8"))
     assert len(told["tables"]) == len(SECTIONS) + 1
     figures = {(table["title"], each["name"]): each for table in told["tables"] for each in table["figures"]}

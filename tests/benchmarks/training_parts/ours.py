@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,11 @@ from train.squares import Squares
 PAPER = Path(__file__).resolve().parents[3] / "train" / "configs" / "paper.yaml"
 
 
-def our_config(pair: Pair, **changes: Any) -> TrainConfig:
-    """`paper.yaml` with the pair's sizes."""
+def our_config(pair: Pair, settings: Sequence[str] = (), **changes: Any) -> TrainConfig:
+    """`paper.yaml` with the pair's sizes, then `settings` ("key=value"), then `changes` of a single table."""
     sizes = {"backbone": pair.backbone, "image_size": pair.image_size, "max_length": pair.max_length}
-    return load_config(PAPER).with_values(**sizes, backbone_weights=None, epochs=1_000_000, **changes)
+    ours = [f"{name}={value}" for name, value in sizes.items()]
+    return load_config(PAPER, [*ours, "backbone_weights=null", "epochs=1000000", *settings]).with_values(**changes)
 
 
 class Ours:

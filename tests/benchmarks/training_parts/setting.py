@@ -27,6 +27,7 @@ class Setting:
         repeats: Blocks that count, for each contestant.
         workers: Processes that decode for us; the plain loop tries 0 and `peer_workers`.
         peer_workers: See there.
+        settings: "key=value", to change in our settings.
     """
 
     pair: Pair
@@ -37,6 +38,7 @@ class Setting:
     repeats: int
     workers: int
     peer_workers: int
+    settings: tuple[str, ...] = ()
 
     @property
     def on_gpu(self) -> bool:
@@ -49,8 +51,9 @@ class Setting:
 
     def config(self, **changes: Any) -> TrainConfig:
         """Our settings: `paper.yaml`, every picture decoded whenever it is needed; compiled on a GPU."""
-        chosen = {"batch_size": self.batch, "num_workers": self.workers, "cache_gb": 0.0, "compile": self.on_gpu}
-        return our_config(self.pair, **(chosen | changes))
+        chosen = {"batch_size": self.batch, "num_workers": self.workers, "cache_gb": 0, "compile": self.on_gpu}
+        settings = [f"{name}={value}" for name, value in chosen.items()]
+        return our_config(self.pair, [*settings, *self.settings], **changes)
 
     def model(self) -> DermNoteModel:
         """A new model, always with the same weights."""
@@ -61,4 +64,6 @@ class Setting:
     def told(self) -> list[str]:
         """The setting in words."""
         blocks = f"blocks of {self.steps} steps in turns, {self.repeats} rounds that count after one that does not"
-        return [f"{self.pair.told}.", f"{self.material.told}; batches of {self.batch}; {blocks}; medians."]
+        changed = [f"Our settings: paper.yaml with {', '.join(self.settings)}."] if self.settings else []
+        told = f"{self.material.told}; batches of {self.batch}; {blocks}; medians."
+        return [f"{self.pair.told}.", told, *changed]
