@@ -42,6 +42,29 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def clear_leftovers(folder: str | Path) -> None:
+    """Tidies up after a writer that was killed: half-written things go, what was only moved aside comes back.
+
+    Args:
+        folder: Where nobody writes meanwhile; need not exist.
+    """
+    for part in Path(folder).glob(".*.part"):
+        _remove(part)
+    for old in Path(folder).glob(".*.*.old"):
+        target = old.with_name(old.name[1:].rsplit(".", 2)[0])
+        if target.exists():
+            _remove(old)
+        else:
+            old.replace(target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def sha256_of(path: str | Path) -> str:
     """The sha256 of a file, as hex."""
     with Path(path).open("rb") as stream:

@@ -28,6 +28,14 @@ class MovingAverage:
         self._decay = decay
         frozen = {id(each): each for each in model.parameters() if not each.requires_grad}
         self.model = copy.deepcopy(model, memo=dict(frozen)).eval().requires_grad_(False)
+        self.follow(model)
+
+    def follow(self, model: DermNoteModel) -> None:
+        """Takes the tensors that a model holds now for those to average.
+
+        Args:
+            model: The one given at the start; anew when its tensors may be others, as after `Accelerator.prepare`.
+        """
         self._pairs: list[tuple[Tensor, Tensor]] = []
         self._counters: list[tuple[Tensor, Tensor]] = []
         ours, theirs = self.model.state_dict(keep_vars=True), model.state_dict(keep_vars=True)
@@ -38,9 +46,17 @@ class MovingAverage:
             chosen.append((ours[name].detach(), tensor.detach()))
 
     @torch.no_grad()
-    def update(self, updates: int) -> None:
-        """Takes the model's present weights in, after its update number `updates` (counted from 0)."""
-        share = 1 - min(self._decay, (1 + updates) / (10 + updates))
-        torch._foreach_lerp_([ours for ours, _ in self._pairs], [theirs for _, theirs in self._pairs], share)
+    def update(self, updates: int, made: Tensor) -> None:
+        """Takes the model's present weights in.
+
+        Args:
+            updates: Updates of the run before the present one.
+            made: Whether that one was made, a bool tensor on the weights' device; if not, the average stays.
+        """
+        share = (1 - min(self._decay, (1 + updates) / (10 + updates))) * made
+        ours = [each for each, _ in self._pairs]
+        steps = torch._foreach_sub([each for _, each in self._pairs], ours)
+        torch._foreach_mul_(steps, share)
+        torch._foreach_add_(ours, steps)
         for ours, theirs in self._counters:
             ours.copy_(theirs)

@@ -62,8 +62,10 @@ class Engine:
         if config.compile:
             model.image_encoder.network.compile()
         self._model, self._optimizer = accelerator.prepare(model, optimizer)
+        if self.average is not None:
+            self.average.follow(model)  # among several processes the model now holds other tensors than before
         self._statistics = [each for each in model.buffers() if each.is_floating_point()]
-        self._kept = [each.clone() for each in self._statistics]
+        self._kept = self._flat_statistics()
 
     def begin(self) -> None:
         """Puts the model into train mode, after somebody evaluated it."""
@@ -100,17 +102,26 @@ class Engine:
                 for name, part in self._one_pass(pixels, each, epoch, update * passes + number, passes).items():
                     parts[name] = parts.get(name, 0) + part / passes
         finite = self._step(parts["total"])
+        self._keep_or_restore_statistics(finite)
         if self.average is not None:
-            self.average.update(updates_before)
+            self.average.update(updates_before, finite)
         tally.add(parts, finite)
 
-    def keep_statistics(self) -> None:
-        """Remembers BatchNorm's statistics as sound."""
-        torch._foreach_copy_(self._kept, self._statistics)
+    @torch.no_grad()
+    def _keep_or_restore_statistics(self, finite: Tensor) -> None:
+        """Puts BatchNorm's statistics back after an update left out: what spoilt its loss has spoilt them for good.
 
-    def restore_statistics(self) -> None:
-        """Puts BatchNorm's statistics back: a batch that gave no finite loss has spoilt them for good."""
-        torch._foreach_copy_(self._statistics, self._kept)
+        It happens on the device, before anybody reads them: no wait, and neither average nor checkpoint sees them.
+        """
+        self._kept = torch.where(finite, self._flat_statistics(), self._kept)
+        parts = self._kept.split([each.numel() for each in self._statistics])
+        if self._statistics:
+            sound = [part.view_as(each) for part, each in zip(parts, self._statistics, strict=True)]
+            torch._foreach_copy_(self._statistics, sound)
+
+    def _flat_statistics(self) -> Tensor:
+        flat = [each.detach().reshape(-1) for each in self._statistics]
+        return torch.cat(flat) if flat else torch.empty(0, device=self._accelerator.device)
 
     def _one_pass(self, pixels: Tensor, rows: np.ndarray, epoch: int, step: int, passes: int) -> dict[str, Tensor]:
         """Forward and backward of one pass; its losses, detached."""
@@ -139,12 +150,12 @@ class Engine:
 
     def _views(self, pixels: Tensor, draws: Tensor) -> Tensor:
         encoder, settings = self._plain.image_encoder, self._config.augmentation
-        views = pixels if settings is None else augment.augment(pixels, encoder.image_size, settings, draws)
+        views = pixels if settings is None else augment.augment(pixels, self._config.training_size, settings, draws)
         return encoder.normalise(views).contiguous(memory_format=torch.channels_last)
 
     @torch.no_grad()
     def _step(self, loss: Tensor) -> Tensor:
-        """Steps if every gradient is finite; whether it did, as a bool tensor.
+        """Steps if the loss and every gradient are finite; whether it did, as a bool tensor.
 
         A fused optimizer that is told `found_inf` leaves the step out by itself, so nobody waits for the device. All
         processes hold the same gradients here, so they agree.
@@ -152,7 +163,7 @@ class Engine:
         with record_function("optimizer"):
             self._accelerator.unscale_gradients(self._optimizer)
             norm = get_total_norm([each.grad for each in self._learning if each.grad is not None])
-            finite = torch.isfinite(norm)
+            finite = torch.isfinite(norm) & torch.isfinite(loss)
             if self._config.clip_norm is not None:
                 clip_grads_with_norm_(self._learning, self._config.clip_norm, norm)
             if self._accelerator.scaler is not None:

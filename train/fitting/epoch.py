@@ -74,10 +74,8 @@ class Epochs:
         plan, device = self.plan, self.accelerator.device
         every = LOOK_EVERY.get(device.type, LOOK_EVERY_ELSE)
         tally = Tally(device, progress.tally)
-        _, self._skipped, _ = tally.counts()
         self.batches.epoch, self.batches.first = progress.epoch, progress.update
         self.engine.begin()
-        self.engine.keep_statistics()
         first, started, rate = progress.update, time.monotonic(), 0.0
         saved, pictures = started, iter(self.loader)
         with self._bar(progress) as bar:
@@ -110,13 +108,8 @@ class Epochs:
             raise self.stop.error(f"in epoch {progress.epoch + 1}, update {progress.update} of {self.plan.updates}")
 
     def _look(self, tally: Tally, rows: np.ndarray, progress: Progress) -> None:
-        """Reads the counters: what a lost update spoilt is put back, and a lost run is given up."""
-        good, skipped, in_row = tally.counts()
-        if skipped == self._skipped:
-            self.engine.keep_statistics()
-            return
-        self._skipped = skipped
-        self.engine.restore_statistics()
+        """Reads the counters: a lost run is given up."""
+        good, _, in_row = tally.counts()
         if in_row >= LOST_IN_ROW or (progress.update == self.plan.updates and not good):
             names = self.case_ids[rows.reshape(-1)]
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
