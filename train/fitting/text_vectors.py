@@ -50,7 +50,7 @@ def cached_text_features(model: DermNoteModel, texts: Sequence[str], batch_size:
         folder.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(path, timeout=60)) as store:
             store.execute("CREATE TABLE IF NOT EXISTS vectors (note BLOB PRIMARY KEY, vector BLOB) WITHOUT ROWID")
-            known = _known(store, keys)
+            known = _known(store, keys, model.text_encoder.feature_dim)
             new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
             if new:
                 vectors = text_features(model, list(new.values()), batch_size, device, progress=True).numpy()
@@ -66,11 +66,12 @@ def cached_text_features(model: DermNoteModel, texts: Sequence[str], batch_size:
     return torch.from_numpy(np.stack([known[key] for key in keys]))
 
 
-def _known(store: sqlite3.Connection, keys: Iterable[bytes]) -> dict[bytes, np.ndarray]:
+def _known(store: sqlite3.Connection, keys: Iterable[bytes], width: int) -> dict[bytes, np.ndarray]:
     wanted, found = list(dict.fromkeys(keys)), {}
     for first in range(0, len(wanted), _LOOKED_UP):
         some = wanted[first : first + _LOOKED_UP]
         marks = ",".join("?" * len(some))
         query = f"SELECT note, vector FROM vectors WHERE note IN ({marks})"  # noqa: S608  # marks only
-        found.update({bytes(note): np.frombuffer(vector, "<f4") for note, vector in store.execute(query, some)})
+        rows = store.execute(query, some)
+        found.update({bytes(note): np.frombuffer(vector, "<f4") for note, vector in rows if len(vector) == 4 * width})
     return found
