@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from torch.profiler import ProfilerActivity, profile
@@ -22,10 +23,12 @@ STAGES = {
     "average": "moving average",
 }
 OPERATIONS = 8
+PROFILED = 2  # steps at most: each leaves some ten thousand events
 
 
 def breakdown(setting: Setting, text_layers: int | str = 0) -> Table:
     """One block, after a warm one, under the profiler."""
+    setting = replace(setting, steps=min(PROFILED, setting.steps))
     ours = Ours(setting.model(), setting.material, setting.config(text_layers=text_layers), setting.steps)
     ours.run()
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if setting.on_gpu else [])]

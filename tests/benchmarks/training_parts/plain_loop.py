@@ -101,7 +101,7 @@ class PlainLoop:
         self._encoder = encoder.requires_grad_(config.text_layers == "all")
         settings = config.augmentation or Augmentation()
         self._loader = DataLoader(
-            PictureFiles(material.take(steps * config.batch_size), pil_transforms(config.image_size, settings)),
+            PictureFiles(material.take(steps * config.batch_size), pil_transforms(config.training_size, settings)),
             batch_size=config.batch_size,
             shuffle=True,
             num_workers=workers,

@@ -16,4 +16,4 @@ def training_views(pixels: Tensor, config: TrainConfig) -> Tensor:
     settings = config.augmentation
     if settings is None:
         return pixels
-    return augment(pixels, config.image_size, settings, torch.rand(len(pixels), DRAWS, generator=_NUMBERS))
+    return augment(pixels, config.training_size, settings, torch.rand(len(pixels), DRAWS, generator=_NUMBERS))
