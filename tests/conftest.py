@@ -12,6 +12,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from tests.llm_server import LlmServer, running
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REAL_DATA = REPOSITORY.parent / "shared" / "data"
+CACHE = tempfile.TemporaryDirectory(prefix="dermnote-tests-")  # what runs keep for later ones; never the user's own
+os.environ["DERMNOTE_CACHE"] = CACHE.name
 UNDER_CI = os.environ.get("CI", "").lower() == "true"
 
 
