@@ -87,6 +87,7 @@ class TrainConfig:
     backbone_weights: str | None = "IMAGENET1K_V1"
     freeze_image: bool = False
     image_size: int = 224
+    view_size: int | None = None
     text_model: str | None = None
     text_config: TextConfig | None = None
     text_pooling: Literal["pooler", "mean"] = "pooler"
@@ -132,6 +133,7 @@ class TrainConfig:
             _require(0 <= getattr(self, name) <= 1, name, "between 0 and 1", getattr(self, name))
         _require(0 <= self.ema < 1, "ema", "0 or more and below 1", self.ema)
         _require(self.checkpoint_minutes > 0, "checkpoint_minutes", "above 0", self.checkpoint_minutes)
+        _require(self.view_size is None or self.view_size >= 16, "view_size", "at least 16, or null", self.view_size)
         weights = asdict(self.losses)
         for name, weight in weights.items():
             _require(weight >= 0, f"losses.{name}", "0 or more", weight)
@@ -159,6 +161,11 @@ class TrainConfig:
             )
         if self.text_config and self.text_layers != "all":
             raise ConfigError("A text encoder that starts from nothing must be trained.", "Use --set text_layers=all.")
+
+    @property
+    def training_size(self) -> int:
+        """Side of the pictures that are learnt from, in pixels."""
+        return self.view_size or self.image_size
 
     @property
     def augmentation(self) -> Augmentation | None:

@@ -57,7 +57,7 @@ class TrainingData:
 
 def training_side(config: TrainConfig) -> int:
     """Side in pixels at which training pictures are read."""
-    return round(config.image_size * DETAIL) if config.augmentation else config.image_size
+    return round(config.training_size * DETAIL) if config.augmentation else config.training_size
 
 
 def read_training_data(

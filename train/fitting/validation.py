@@ -52,7 +52,7 @@ def validate(
     """
     model.eval()
     autocast = AUTOCAST[config.precision]
-    _, logits = embed_squares(model, squares, config.batch_size, accelerator.device, autocast=autocast)
+    _, logits = embed_squares(model, squares, config.batch_size, accelerator.device, autocast=autocast, shard=True)
     values = logits.numpy()
     if not np.isfinite(values).all():
         return Validation(dict.fromkeys(NUMBERS, math.nan), 1.0)
