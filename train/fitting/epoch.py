@@ -57,6 +57,7 @@ class Epochs:
     stop: StopRequest
     save: Callable[[Tally], None]
     profiler: UpdateProfiler | None = None
+    _in_row: int = 0  # updates left out at the end of the epoch before
 
     def run(self, progress: Progress) -> dict[str, Any]:
         """The rest of the epoch under way.
@@ -73,7 +74,7 @@ class Epochs:
         """
         plan, device = self.plan, self.accelerator.device
         every = LOOK_EVERY.get(device.type, LOOK_EVERY_ELSE)
-        tally = Tally(device, progress.tally)
+        tally = Tally(device, progress.tally, self._in_row)
         self.batches.epoch, self.batches.first = progress.epoch, progress.update
         self.engine.begin()
         first, started, rate = progress.update, time.monotonic(), 0.0
@@ -97,7 +98,7 @@ class Epochs:
                 if not last and time.monotonic() - saved > self.config.checkpoint_minutes * 60:
                     self.save(tally)
                     saved = time.monotonic()
-        _, skipped, _ = tally.counts()
+        _, skipped, self._in_row = tally.counts()
         speed = (plan.updates - first) * plan.cases_per_update / (time.monotonic() - started)
         return {"losses": tally.means(), "images_per_second": round(speed, 1), "skipped": skipped, "lr": rate}
 

@@ -14,10 +14,11 @@ class Tally:
     Args:
         device: Where the losses are.
         state: What `state` gave before a stop; None to begin an epoch.
+        in_row: Updates left out in a row at the end of the epoch before.
     """
 
-    def __init__(self, device: torch.device, state: dict[str, Any] | None = None) -> None:
-        state = state or {"names": [], "sums": [], "good": 0, "skipped": 0, "in_row": 0}
+    def __init__(self, device: torch.device, state: dict[str, Any] | None = None, in_row: int = 0) -> None:
+        state = state or {"names": [], "sums": [], "good": 0, "skipped": 0, "in_row": in_row}
         self._names: list[str] = list(state["names"])
         self._sums = torch.tensor(state["sums"], dtype=torch.float64, device=device)
         counts = [state["good"], state["skipped"], state["in_row"]]
