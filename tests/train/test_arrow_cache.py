@@ -34,8 +34,9 @@ KINDS = [0, 1, 2] * 7
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """21 training cases in two parts of small row groups, 6 for validation."""
+    monkeypatch.delenv("DERMNOTE_CACHE", raising=False)
     folder = write_cases(tmp_path / "cases", [], KINDS[:6])
     rows = [case_row("train", number, kind, NAMES) for number, kind in enumerate(KINDS)]
     for part, some in enumerate((rows[:13], rows[13:])):
