@@ -20,7 +20,7 @@ import argparse
 import json
 import shlex
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -40,6 +40,7 @@ from train.fitting.stopping import StopError
 from train.fitting.training import Training
 from train.fitting.training_data import TrainingData, read_training_data
 from train.run import BEST, CHECKPOINTS, CONFIG
+from train.shares import failing_together
 
 # Settings that may change when a run goes on: they do not alter the epochs that are done.
 FREE = ("epochs", "patience", "num_workers", "cache_gb", "checkpoint_minutes", "compile", "batch_size", "accumulate")
@@ -53,7 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     accelerator = make_accelerator(asked.precision)
     check_world(accelerator.num_processes)
     data = read_training_data(asked, arguments.cases, arguments.notes, accelerator.print)
-    with run_folder_lock(arguments.out) if accelerator.is_main_process else nullcontext():
+    with ExitStack() as held:
+        with failing_together(shard=True):  # where the main process may not write, the others end too
+            if accelerator.is_main_process:
+                held.enter_context(run_folder_lock(arguments.out))
         return _fit(arguments, asked, data, accelerator)
 
 

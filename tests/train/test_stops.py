@@ -172,8 +172,8 @@ def test_ctrl_c_while_another_run_waits_for_the_folder(place: Path, tmp_path: Pa
     out = tmp_path / "out"
     world = World(fit, [*arguments(place, out), *LONG], output=tmp_path / "said")
     wait_until(lambda: (out / "checkpoints" / "00000-00000001").exists(), world)
-    other = World(fit, [*arguments(place, out), *LONG, "--resume"], output=tmp_path / "other")
-    assert other.statuses() == [2]
+    other = World(fit, [*arguments(place, out), *LONG, "--resume"], processes=2, output=tmp_path / "other")
+    assert other.statuses() == [2, 2]
     assert other.said.splitlines()[-1].startswith(f"error: Another process is training in {out}.")
     assert "Traceback" not in other.said
     world.signal(signal.SIGINT)
