@@ -12,6 +12,7 @@ import numpy as np
 from dermnote.errors import CasesError, ConfigError, NotesError
 from dermnote.notes.schema import notes_by_case
 from train.cases import Cases
+from train.cases_source import cases_folder
 from train.config import TrainConfig
 from train.note_table import NoteTable
 
@@ -61,13 +62,13 @@ def training_side(config: TrainConfig) -> int:
 
 
 def read_training_data(
-    config: TrainConfig, cases_folder: str | Path, notes_path: str | Path | None, say: Callable[[str], object]
+    config: TrainConfig, cases: str | Path, notes_path: str | Path | None, say: Callable[[str], object]
 ) -> TrainingData:
     """Reads training and validation cases, and the notes of the former.
 
     Args:
         config: Sources, strategies, masking.
-        cases_folder: What `train.prepare` wrote.
+        cases: What `train.prepare` wrote: a folder, or a Hub dataset.
         notes_path: A notes.jsonl; needed for a multimodal run.
         say: Takes one line for each thing a person should know before the first step.
 
@@ -78,8 +79,8 @@ def read_training_data(
     """
     if config.multimodal and notes_path is None:
         raise ConfigError("This run learns from notes too, so it needs --notes.", "Or: --set multimodal=false")
-    train = _split(cases_folder, "train", config)
-    validation = _split(cases_folder, "validation", config)
+    folder = cases_folder(cases)  # once: a branch on the Hub may move between two looks
+    train, validation = _split(folder, "train", config), _split(folder, "validation", config)
     notes = None
     if config.multimodal and notes_path is not None:
         notes = NoteTable.build(train, notes_by_case(notes_path, config.strategies), config.mask_diagnosis)
