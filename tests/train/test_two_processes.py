@@ -15,8 +15,10 @@ from training_worlds import World, settings
 
 from dermnote.model import ModelOutput
 from train.checkpoint import checkpoints
+from train.fitting.log import read_log
 
 TRAIN = [0, 0, 0, 1, 1, 2, 0, 1] * 8
+VALIDATION = [0, 1, 2, 0, 1] * 7 + [0, 2]  # 37: in batches of 16 the processes' shares differ, and the last is cut
 STEP = 0.01  # of plain gradient descent: Adam would blow rounding up wherever a gradient is nought in theory
 CLOSE = 1e-5  # largest difference in a gradient, as a share of that gradient's largest number
 
@@ -26,7 +28,7 @@ Recorded = list[tuple[dict[str, float], dict[str, np.ndarray]]]
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("two")
-    write_cases(folder / "cases", TRAIN, [0, 1, 2, 0, 1])
+    write_cases(folder / "cases", TRAIN, VALIDATION)
     write_square_notes(folder / "notes.jsonl", TRAIN, leave_out=range(0, 64, 7))
     write_settings(folder / "run.yaml", "label_smoothing: 0.1\nema: 0.9\n")
     return folder
@@ -169,6 +171,12 @@ def test_two_of_16_are_one_of_32(name: str, recorded: dict) -> None:
     assert any(each.startswith("average/") for each in weights)
     errors = {each: error(weight, theirs[each], 1e-6) for each, weight in weights.items()}  # BatchNorm's too
     assert {each: value for each, value in errors.items() if value > CLOSE} == {}
+
+
+def test_validation_counts_each_picture_once(place: Path, recorded: dict) -> None:
+    alone, together = (read_log(place / f"plain-{processes}" / "log.jsonl")[0] for processes in (1, 2))
+    assert alone["validation"]["image_loss"] > 0
+    assert together["validation"] == pytest.approx(alone["validation"], rel=CLOSE)
 
 
 @pytest.mark.parametrize("name", WRONG)
