@@ -198,9 +198,9 @@ def test_above_the_threshold_it_says_how_it_searches_and_comes_back_the_same(man
 
 
 def test_rows_and_thumbnails_are_those_of_the_table_wherever_they_lie(many: CaseIndex, tmp_path: Path) -> None:
-    many.save(tmp_path)  # two groups of rows in the file
+    many.save(tmp_path)  # three groups of rows in the file
     loaded = CaseIndex.load(tmp_path)
-    assert pq.ParquetFile(tmp_path / "cases.parquet").num_row_groups == 2
+    assert pq.ParquetFile(tmp_path / "cases.parquet").num_row_groups == 3
     pd.testing.assert_frame_equal(loaded.table, many.table, check_dtype=False)
     assert list(loaded.thumbnails) == list(many.thumbnails) and loaded.thumbnails[-1] == many.thumbnails[MANY - 1]
     with pytest.raises(IndexError):
