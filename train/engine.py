@@ -104,7 +104,8 @@ class Engine:
         finite = self._step(parts["total"])
         self._keep_or_restore_statistics(finite)
         if self.average is not None:
-            self.average.update(updates_before, finite)
+            with record_function("average"):
+                self.average.update(updates_before, finite)
         tally.add(parts, finite)
 
     @torch.no_grad()
@@ -134,13 +135,15 @@ class Engine:
             pixels = pixels.to(accelerator.device, non_blocking=True)
             pixel_values = self._views(pixels, draws.view(*rows.shape, -1)[process])
         with record_function("notes"):
-            arguments, noted = {}, None
+            arguments, noted, repeats = {}, None, None
             if self._notes is not None:
                 draws = torch.rand(count, note_inputs.DRAWS, generator=seeded(config.seed, epoch, step, NOTES))
                 batch = self._notes.draw(rows, process, draws)
-                arguments, noted = batch.arguments, batch.noted
+                arguments, noted, repeats = batch.arguments, batch.noted, batch.repeats
         with record_function("forward"):
             output = self._model(pixel_values=pixel_values, **arguments)
+            if repeats is not None:
+                output.text_embedding, output.text_logits = output.text_embedding[repeats], output.text_logits[repeats]
         with record_function("losses"):
             parts = loss_parts(gather_output(output), labels, noted, config)
             loss = total(parts, config)

@@ -22,10 +22,12 @@ class NoteBatch:
     Attributes:
         arguments: What `DermNoteModel.forward` takes for the cases of this process.
         noted: Of the cases of all processes, the numbers of those that have a note; None if all have one.
+        repeats: (B,) for each case of this process the row of `arguments` that is its note; None if they are in order.
     """
 
     arguments: dict[str, Tensor]
     noted: Tensor | None
+    repeats: Tensor | None = None
 
 
 class NoteInputs:
@@ -60,11 +62,17 @@ class NoteInputs:
         numbers = self._table.draw(rows.reshape(-1).tolist(), draws)
         noted = (numbers >= 0).nonzero().squeeze(1)
         everywhere = None if len(noted) == len(numbers) else noted.to(self._device, non_blocking=True)
-        return NoteBatch(self._arguments(numbers.view(rows.shape)[process]), everywhere)
+        return self._batch(numbers.view(rows.shape)[process], everywhere)
 
-    def _arguments(self, numbers: Tensor) -> dict[str, Tensor]:
+    def _batch(self, numbers: Tensor, noted: Tensor | None) -> NoteBatch:
         if self._features is not None:
-            return {"text_features": self._features[numbers.clamp(min=0).to(self._device, non_blocking=True)]}
-        texts = [self._table.texts[number] if number >= 0 else "" for number in numbers.tolist()]
-        tokens = self._encoder.tokenize(texts)
-        return {name: value.to(self._device, non_blocking=True) for name, value in tokens.items()}
+            vectors = self._features[numbers.clamp(min=0).to(self._device, non_blocking=True)]
+            return NoteBatch({"text_features": vectors}, noted)
+        distinct, repeats = numbers.unique(
+            return_inverse=True
+        )  # template notes repeat: half of a batch is read for all
+        texts = [self._table.texts[number] if number >= 0 else "" for number in distinct.tolist()]
+        tokens = {
+            name: value.to(self._device, non_blocking=True) for name, value in self._encoder.tokenize(texts).items()
+        }
+        return NoteBatch(tokens, noted, repeats.to(self._device, non_blocking=True))

@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity, profile, schedule
 
 SKIPPED, WARM, ACTIVE = 2, 2, 6  # updates
 TRACE = "trace.json"
-STAGES = ("views", "notes", "forward", "losses", "backward", "optimizer")  # as `train.engine` marks them
+STAGES = ("views", "notes", "forward", "losses", "backward", "optimizer", "average")  # as `train.engine` marks them
 
 
 class UpdateProfiler:
