@@ -12,18 +12,39 @@ from dermnote.errors import DermNoteError
 WRONG_USE = 2
 
 
+class StopError(DermNoteError):
+    """A step was asked to end, and has written everything down.
+
+    Attributes:
+        status: Exit status: 0 after SIGTERM, which schedulers send to have a run saved, 130 after Ctrl-C.
+    """
+
+    def __init__(self, message: str, hint: str, status: int) -> None:
+        super().__init__(message, hint)
+        self.status = status
+
+
 def run(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
     """Runs a step as a program: a user's mistake is one line on stderr and exit status 2, never a stack trace."""
     try:
         status = main(None)
+    except StopError as stop:
+        if _speaks():
+            print(stop)
+        status = stop.status
     except DermNoteError as error:
-        if os.environ.get("RANK", "0") == "0":  # of many processes, one speaks
+        if _speaks():
             print(f"error: {error}", file=sys.stderr)
         status = WRONG_USE
     except KeyboardInterrupt:
         print("stopped; run the same command again to go on", file=sys.stderr)
         status = 130
     sys.exit(status)
+
+
+def _speaks() -> bool:
+    """Of many processes, one."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def print_summary(title: str, rows: Mapping[str, object], next_command: str = "") -> None:

@@ -36,7 +36,6 @@ from train.console import print_summary, run
 from train.fitting.devices import make_accelerator
 from train.fitting.launch import check_world, run_folder_lock
 from train.fitting.start import model_from_bundle, new_model
-from train.fitting.stopping import StopError
 from train.fitting.training import Training
 from train.fitting.training_data import TrainingData, read_training_data
 from train.run import BEST, CHECKPOINTS, CONFIG
@@ -47,7 +46,7 @@ FREE = ("epochs", "patience", "num_workers", "cache_gb", "checkpoint_minutes", "
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the step; returns the exit status."""
+    """Runs the step; returns the exit status. Asked to end before that, it raises `train.console.StopError`."""
     arguments = _parser().parse_args(argv)
     asked = load_config(arguments.config, arguments.set)
     _check_out(arguments.out)
@@ -76,11 +75,7 @@ def _fit(arguments: argparse.Namespace, asked: TrainConfig, data: TrainingData, 
         accelerator.print(f"Going on after epoch {progress.epoch}{within}.")
     training = Training.begin(model, data, config, progress, accelerator, out, checkpoint)
     _write_config(out, config, accelerator)
-    try:
-        training.run(profiled=arguments.profile)
-    except StopError as stop:
-        accelerator.print(str(stop))
-        return stop.status
+    training.run(profiled=arguments.profile)
     if accelerator.is_main_process:
         _summarise(training, arguments)
     return 0

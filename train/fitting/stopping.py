@@ -7,24 +7,12 @@ import signal
 import sys
 from types import FrameType, TracebackType
 
-from dermnote.errors import DermNoteError
+from train.console import StopError
 
 # Set for the processes they start by `accelerate launch` and by torchrun.
 _LAUNCHERS = ("ACCELERATE_MIXED_PRECISION", "TORCHELASTIC_RUN_ID")
 INTERRUPTED = 130
 _BORN = os.getpid(), os.getppid()  # as early as may be: a launcher can be gone before the first step
-
-
-class StopError(DermNoteError):
-    """The run was asked to end; everything is written down.
-
-    Attributes:
-        status: Exit status: 0 after SIGTERM, which schedulers send to have a run saved, 130 after Ctrl-C.
-    """
-
-    def __init__(self, message: str, hint: str, status: int) -> None:
-        super().__init__(message, hint)
-        self.status = status
 
 
 class StopRequest:
