@@ -21,7 +21,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("profile")
     write_cases(folder / "cases", TRAIN, [0, 1, 2])
     write_square_notes(folder / "notes.jsonl", TRAIN)
-    write_settings(folder / "run.yaml", "epochs: 1\n")
+    write_settings(folder / "run.yaml", "epochs: 1\nema: 0.9\n")
     return folder
 
 

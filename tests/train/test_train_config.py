@@ -20,7 +20,7 @@ def plain(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["paper", "starter", "smoke"])
+@pytest.mark.parametrize("name", ["paper", "starter", "smoke", "finetune"])
 def test_a_shipped_config_reads_and_comes_back(tmp_path: Path, name: str) -> None:
     config = load_config(CONFIGS / f"{name}.yaml")
     (tmp_path / "again.yaml").write_text(config.to_yaml())
