@@ -66,7 +66,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m train.starter", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("sources", nargs="*", metavar="NAME=PATH", help="real sources to train on beside the drawn one")
-    parser.add_argument("--drawn", type=int, default=1800, help="drawn lesions to train and test on (%(default)s)")
+    parser.add_argument("--drawn", type=int, default=2400, help="drawn lesions to train and test on (%(default)s)")
     parser.add_argument("--fresh", type=int, default=400, help="drawn lesions of another seed to test on (%(default)s)")
     parser.add_argument("--config", default=str(CONFIG), help="training settings (%(default)s)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a training setting")
