@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -33,10 +34,26 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         BundleError: The file is missing or is not whole.
     """
+    with _damage_told(path):
+        return load_file(path)
+
+
+def check_whole(path: Path) -> None:
+    """Opens a file of tensors without reading them: its header tells whether it is all there.
+
+    Raises:
+        BundleError: The file is missing or is not whole.
+    """
+    with _damage_told(path), safe_open(path, "pt"):
+        pass
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
     if not path.is_file():
         raise BundleError(f"{path} is missing.", "Download or build the bundle again.")
     try:
-        return load_file(path)
+        yield
     except (SafetensorError, OSError) as error:
         raise BundleError(f"{path} is damaged ({error}).", "Download or build the bundle again.") from error
 

@@ -20,7 +20,7 @@ from dermnote.config import DermNoteConfig
 from dermnote.errors import BundleError
 from dermnote.model import DermNoteModel
 from dermnote.storage import replacing_folder
-from dermnote.weights import load_tensors, save_tensors
+from dermnote.weights import check_whole, load_tensors, save_tensors
 
 MODEL, AVERAGE, OPTIMIZER, STATE = "model", "average", "optimizer.safetensors", "state.json"
 KEPT = 2  # the newest, and one more should its disk block go bad
@@ -136,7 +136,7 @@ def load_progress(folder: Path) -> Progress:
         progress = Progress(**values)
     except (OSError, ValueError, TypeError) as error:
         raise BundleError(f"{folder / STATE} cannot be read ({error}).", "Start anew with another --out.") from error
-    load_tensors(folder / OPTIMIZER)  # a torn file is found now, while there is another checkpoint to fall back to
+    check_whole(folder / OPTIMIZER)  # a torn file is found now, while there is another checkpoint to fall back to
     return progress
 
 
