@@ -21,9 +21,9 @@ from filelock import FileLock
 from tqdm.auto import tqdm
 
 from dermnote.errors import CasesError
+from train.cache_folder import ENVIRONMENT, cache_folder
 from train.jpeg_column import SCHEMA
 
-ENVIRONMENT = "DERMNOTE_CACHE"
 BESIDE = ".arrow"
 BATCH_BYTES = 32e6  # what is held in memory while a file is written
 BATCH_ROWS = 256
@@ -84,9 +84,8 @@ def _mark(part: Path) -> str:
 def _places(cases: Path) -> list[Path]:
     """Where the files may lie, the best place first."""
     key = hashlib.sha256(str(cases.resolve()).encode()).hexdigest()[:16]
-    if asked := os.environ.get(ENVIRONMENT):
-        return [Path(asked).expanduser() / "cases" / key]
-    return [cases / BESIDE, Path("~/.cache/dermnote/cases").expanduser() / key]
+    own = cache_folder("cases") / key
+    return [own] if os.environ.get(ENVIRONMENT) else [cases / BESIDE, own]
 
 
 def _writable(cases: Path) -> Path:

@@ -7,11 +7,9 @@ in `~/.cache/dermnote/text_vectors`, or under DERMNOTE_CACHE. Losing it costs no
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,6 +20,7 @@ from dermnote.errors import ConfigError
 from dermnote.language_models import tokenizer_state
 from dermnote.model import DermNoteModel
 from dermnote.weights import hash_tensors
+from train.cache_folder import cache_folder
 from train.embed import text_features
 
 _LOOKED_UP = 500  # keys in one query; SQLite takes a thousand
@@ -43,7 +42,7 @@ def cached_text_features(model: DermNoteModel, texts: Sequence[str], batch_size:
     """
     if model.text_encoder is None:
         raise ValueError("an image-only model takes no notes")
-    folder = Path(os.environ.get("DERMNOTE_CACHE") or Path.home() / ".cache" / "dermnote") / "text_vectors"
+    folder = cache_folder("text_vectors")
     path = folder / f"{encoder_key(model.text_encoder)}.sqlite"
     keys = [hashlib.sha256(text.encode()).digest() for text in texts]
     try:
