@@ -14,8 +14,8 @@ from tqdm.auto import tqdm
 
 from dermnote.model import DermNoteModel
 from train.cases import Cases
-from train.ranks import world_size
-from train.shares import batch_shares, failing_together, gather_rows, own, rank
+from train.ranks import rank, world_size
+from train.shares import batch_shares, failing_together, gather_rows, own
 from train.squares import Squares
 
 ROWS_PROJECTED = 8192  # notes that go through the projection in one pass

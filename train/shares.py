@@ -15,15 +15,10 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from dermnote.errors import DermNoteError
-from train.ranks import world_size
+from train.ranks import rank, world_size
 
 Share = TypeVar("Share")
 ROWS_AT_ONCE = 65536  # rows that travel in one exchange: 128 MB at 512 numbers
-
-
-def rank() -> int:
-    """The number of this process, 0 for the main one or the only one."""
-    return dist.get_rank() if world_size() > 1 else 0
 
 
 def batch_shares(rows: int, batch_size: int, shard: bool) -> list[range]:

@@ -14,8 +14,8 @@ from tqdm.auto import tqdm
 from dermnote.picture import decode_jpeg, encode_jpeg
 from train.cores import available_cores
 from train.jpeg_column import SCHEMA, JpegColumn
-from train.ranks import world_size
-from train.shares import failing_together, rank
+from train.ranks import rank, world_size
+from train.shares import failing_together
 
 SIDE = 128  # pixels of the long side
 QUALITY = 85
