@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from train.metrics import bootstrap, calibration, retrieval
+from train.metrics import calibration, retrieval
 from train.metrics.alignment import paired_cosine
 from train.metrics.classification import classification_metrics, melanoma_vs_nevus_auroc
 from train.metrics.retrieval import mean_average_precision, recall_at
@@ -177,21 +177,6 @@ def test_paired_cosine_and_random_pairs_agree_with_the_full_table(random):
     np.testing.assert_allclose(got.paired, np.diag(table))
     assert got.random_pairs == pytest.approx(table[~np.eye(9, dtype=bool)].mean())
     assert np.isnan(paired_cosine(a[:1], b[:1]).random_pairs)
-
-
-def test_the_interval_is_seeded_and_drawn_over_groups(random):
-    values = random.normal(size=400)
-    alone = bootstrap.interval(bootstrap.weighted_mean(values), np.arange(400), seed=1)
-    assert alone == bootstrap.interval(bootstrap.weighted_mean(values), np.arange(400), seed=1)
-    se = values.std() / 20  # of a mean over 400 independent cases
-    assert alone == pytest.approx((values.mean() - 1.96 * se, values.mean() + 1.96 * se), abs=0.5 * se)
-    twins = bootstrap.interval(bootstrap.weighted_mean(np.repeat(values[:40], 10)), np.repeat(np.arange(40), 10))
-    assert twins[1] - twins[0] > 2 * (alone[1] - alone[0])  # forty patients know less than four hundred
-
-
-def test_no_interval_is_better_than_a_made_up_one():
-    assert bootstrap.interval(lambda w: 1.0, ["p1"] * 50 + ["p2"] * 50) is None
-    assert bootstrap.interval(lambda w: float("nan"), range(50), n_boot=20) is None
 
 
 def test_temperature_has_the_lowest_likelihood_and_keeps_the_order(random):

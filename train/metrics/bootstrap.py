@@ -54,6 +54,48 @@ def interval(
     return intervals({"": statistic}, groups, n_boot=n_boot, seed=seed)[""]
 
 
+def over_seeds(statistics: Sequence[Statistic]) -> Statistic:
+    """The mean of one measure over several runs (training seeds) on the same cases.
+
+    Args:
+        statistics: One a run; each takes the same (n,) weights. A draw that leaves one undefined leaves the mean so.
+    """
+    if not statistics:
+        raise ValueError("a mean over seeds needs at least one run")
+    return lambda weights: float(np.mean([each(weights) for each in statistics]))
+
+
+def paired_difference(
+    first: Sequence[Statistic],
+    second: Sequence[Statistic],
+    groups: Sequence[Any] | np.ndarray,
+    *,
+    n_boot: int = 1000,
+    seed: int = 0,
+) -> tuple[float, tuple[float, float] | None]:
+    """Mean over seeds of `first` minus that of `second` on the same cases, and its 95% interval.
+
+    Groups are drawn anew, the same draw for both: what makes some cases hard for both cancels out. The interval is
+    about the cases; how much the seeds differ is not in it.
+
+    Args:
+        first: One statistic a seed (see `intervals`), of runs of one kind.
+        second: The same of the other kind; may have another number of seeds.
+        groups: (n,) the patient or lesion of each case.
+        n_boot: Draws.
+        seed: Same seed, same interval.
+
+    Returns:
+        The difference, NaN where it is undefined, and (low, high), None where `intervals` has none.
+    """
+    one, other = over_seeds(first), over_seeds(second)
+
+    def difference(weights: np.ndarray) -> float:
+        return one(weights) - other(weights)
+
+    return difference(np.ones(len(groups))), interval(difference, groups, n_boot=n_boot, seed=seed)
+
+
 def _ends(values: np.ndarray, level: float) -> tuple[float, float] | None:
     known = values[np.isfinite(values)]
     if len(known) < len(values) / 2:
