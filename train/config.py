@@ -113,6 +113,7 @@ class TrainConfig:
     clip_norm: float | None = None
     ema: float = 0.0
     class_balance: float = 1.0
+    mix: float = 0.0
     augment: bool | Augmentation = True
     precision: Literal["no", "bf16", "fp16"] = "bf16"
     compile: bool = False
@@ -129,7 +130,7 @@ class TrainConfig:
             _require(getattr(self, name) > 0, name, "above 0", getattr(self, name))
         for name in ("weight_decay", "warmup_epochs", "num_workers", "cache_gb"):
             _require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
-        for name in ("mask_diagnosis", "label_smoothing", "class_balance"):
+        for name in ("mask_diagnosis", "label_smoothing", "class_balance", "mix"):
             _require(0 <= getattr(self, name) <= 1, name, "between 0 and 1", getattr(self, name))
         _require(0 <= self.ema < 1, "ema", "0 or more and below 1", self.ema)
         _require(self.checkpoint_minutes > 0, "checkpoint_minutes", "above 0", self.checkpoint_minutes)
@@ -150,6 +151,8 @@ class TrainConfig:
     def _check_text(self) -> None:
         if not any(weight for name, weight in asdict(self.losses).items() if name != "ce_image"):
             raise ConfigError("Every loss of the notes is 0: they would teach nothing.", "Or set multimodal=false")
+        if self.mix == 1:
+            raise ConfigError("With mix=1 no picture is left to lie near its note.", "For example: --set mix=0.5")
         if not self.strategies:
             raise ConfigError("A multimodal run needs at least one strategy.", "For example: --set strategies=[m]")
         for name in self.strategies:

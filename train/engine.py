@@ -20,8 +20,9 @@ from train.fitting import augment, note_inputs
 from train.fitting.note_inputs import NoteInputs
 from train.fitting.tally import Tally
 from train.losses import loss_parts, total
+from train.mixing import Mixing, draw_mixing, mix
 from train.optim import set_learning_rate, train_mode
-from train.randomness import NOTES, VIEWS, seed_dropout, seeded
+from train.randomness import MIXING, NOTES, VIEWS, seed_dropout, seeded
 from train.ranks import gather_output
 from train.sync_norm import synchronise_batch_norm
 
@@ -133,7 +134,12 @@ class Engine:
         with record_function("views"):
             draws = torch.rand(count, augment.DRAWS, generator=seeded(config.seed, epoch, step, VIEWS))
             pixels = pixels.to(accelerator.device, non_blocking=True)
-            pixel_values = self._views(pixels, draws.view(*rows.shape, -1)[process])
+            mixing = None
+            if config.mix:
+                chance = seeded(config.seed, epoch, step, MIXING)
+                mixing = draw_mixing(count, rows.shape[1], config.mix, chance).to(accelerator.device)
+            mine = mixing and mixing.part(process, len(rows))
+            pixel_values = self._views(pixels, draws.view(*rows.shape, -1)[process], mine)
         with record_function("notes"):
             arguments, noted, repeats = {}, None, None
             if self._notes is not None:
@@ -145,15 +151,17 @@ class Engine:
             if repeats is not None:
                 output.text_embedding, output.text_logits = output.text_embedding[repeats], output.text_logits[repeats]
         with record_function("losses"):
-            parts = loss_parts(gather_output(output), labels, noted, config)
+            parts = loss_parts(gather_output(output), labels, noted, config, mixing)
             loss = total(parts, config)
         with record_function("backward"):
             accelerator.backward((loss + _touch(output)) / passes)
         return {name: part.detach() for name, part in {**parts, "total": loss}.items()}
 
-    def _views(self, pixels: Tensor, draws: Tensor) -> Tensor:
+    def _views(self, pixels: Tensor, draws: Tensor, mixing: Mixing | None) -> Tensor:
         encoder, settings = self._plain.image_encoder, self._config.augmentation
         views = pixels if settings is None else augment.augment(pixels, self._config.training_size, settings, draws)
+        if mixing is not None:
+            views = mix(views.float(), mixing)
         return encoder.normalise(views).contiguous(memory_format=torch.channels_last)
 
     @torch.no_grad()

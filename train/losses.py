@@ -13,6 +13,7 @@ from torch import Tensor
 
 from dermnote.model import ModelOutput
 from train.config import TrainConfig
+from train.mixing import Mixing
 
 
 def l1(image: Tensor, text: Tensor) -> Tensor:
@@ -73,7 +74,9 @@ def _pair_of(pairs: int, device: torch.device) -> Tensor:
     return torch.arange(2 * pairs, device=device).roll(pairs)
 
 
-def loss_parts(output: ModelOutput, labels: Tensor, noted: Tensor | None, config: TrainConfig) -> dict[str, Tensor]:
+def loss_parts(
+    output: ModelOutput, labels: Tensor, noted: Tensor | None, config: TrainConfig, mixing: Mixing | None = None
+) -> dict[str, Tensor]:
     """The parts of the loss that have a weight, unweighted.
 
     Args:
@@ -81,29 +84,46 @@ def loss_parts(output: ModelOutput, labels: Tensor, noted: Tensor | None, config
         labels: (B,) class ids.
         noted: Rows that have a note; the others take part in the picture's loss only. None: all have one.
         config: Weights, temperature, smoothing.
+        mixing: What the pictures show of each other. A mixed one is asked for both classes; it lies near no note.
     """
     weights, smoothing = config.losses, config.label_smoothing
     parts: dict[str, Tensor] = {}
     # Autocast would compute the similarities in half precision again.
     with torch.autocast(labels.device.type, enabled=False):
         if weights.ce_image and output.image_logits is not None:
-            parts["ce_image"] = F.cross_entropy(output.image_logits.float(), labels, label_smoothing=smoothing)
+            parts["ce_image"] = _picture_class(output.image_logits.float(), labels, smoothing, mixing)
         if output.text_embedding is None or output.image_embedding is None or output.text_logits is None:
             return parts
+        nothing = output.text_logits.float().sum() * 0
         image, text, logits, paired = (
             each if noted is None else each[noted]
             for each in (output.image_embedding, output.text_embedding, output.text_logits, labels)
         )
-        text_parts: dict[str, Callable[[], Tensor]] = {
-            "ce_text": lambda: F.cross_entropy(logits.float(), paired, label_smoothing=smoothing),
+        if weights.ce_text:
+            told = len(paired) > 0
+            parts["ce_text"] = F.cross_entropy(logits.float(), paired, label_smoothing=smoothing) if told else nothing
+        if mixing is not None:
+            whole = mixing.whole if noted is None else mixing.whole[noted]
+            image, text, paired = image[whole], text[whole], paired[whole]
+        alignment: dict[str, Callable[[], Tensor]] = {
             "l1": lambda: l1(image, text),
             "cosine": lambda: cosine(image, text),
             "nt_xent": lambda: _contrast(image, text, paired, config),
         }
-        for name, compute in text_parts.items():
+        for name, compute in alignment.items():
             if getattr(weights, name):
-                parts[name] = compute() if len(paired) else output.text_logits.float().sum() * 0
+                parts[name] = compute() if len(paired) else nothing
     return parts
+
+
+def _picture_class(logits: Tensor, labels: Tensor, smoothing: float, mixing: Mixing | None) -> Tensor:
+    if mixing is None:
+        return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+    own, other = (
+        F.cross_entropy(logits, wanted, label_smoothing=smoothing, reduction="none")
+        for wanted in (labels, labels[mixing.partner])
+    )
+    return torch.lerp(other, own, mixing.share.to(own.dtype)).mean()
 
 
 def total(parts: dict[str, Tensor], config: TrainConfig) -> Tensor:

@@ -104,6 +104,7 @@ VARIANTS = {
     "class-aware": (),
     "plain": ("nt_xent_class_aware=false",),
     "accumulated": ("accumulate=2",),
+    "mixed": ("mix=0.7",),
 }
 WRONG = {"unsynchronised": (("sync_batchnorm=false",), None), "detached": ((), gather_detached)}
 
