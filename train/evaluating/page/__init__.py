@@ -1,0 +1,1 @@
+"""report.html: the figures of an evaluation as one page that needs nothing but itself."""

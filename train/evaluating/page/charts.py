@@ -1,0 +1,75 @@
+"""The charts of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from train.evaluating.page.svg import ACCENT, FAINT, INK, SECOND, STYLE, inline_svg
+
+# Told apart in light and dark, and mostly without colour vision (after Okabe and Ito); the ninth class begins anew.
+CLASS_COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#b8860b", "#56b4e9", "#8b5cf6", "#7a7a7a")
+
+
+def reliability_chart(bins: Sequence[Mapping[str, Any]], name: str) -> str:
+    """Share of right answers at each degree of sureness; the area of a dot is its number of cases."""
+    filled = [each for each in bins if each["n_cases"]]
+    if not filled:
+        return ""
+    figure, axes = _axes(3.6, 3.4)
+    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1)
+    sure, right = [each["confidence"] for each in filled], [each["accuracy"] for each in filled]
+    cases = np.array([each["n_cases"] for each in filled], dtype=np.float64)
+    axes.plot(sure, right, color=ACCENT, linewidth=1.2)
+    axes.scatter(sure, right, s=12 + 160 * cases / cases.max(), color=ACCENT, zorder=3)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the first answer", ylabel="share that is right")
+    return inline_svg(figure, f"{name}-reliability", "Reliability: share of right answers against their probability")
+
+
+def risk_coverage_chart(selective: Mapping[str, Any], name: str) -> str:
+    """Share of wrong answers among the cases kept, as the doubtful ones are left out."""
+    figure, axes = _axes(3.6, 3.4)
+    ways = {
+        "confidence": ("least sure first", ACCENT, "-"),
+        "distance": ("farthest from known cases first", SECOND, "--"),
+    }
+    for way, (title, colour, line) in ways.items():
+        if selective.get(way):
+            axes.plot(selective[way]["coverage"], selective[way]["risk"], color=colour, linestyle=line, label=title)
+    axes.set(xlim=(0, 1), ylim=(0, None), xlabel="share of cases answered", ylabel="share of answers that are wrong")
+    axes.legend(loc="lower right", title="left out", fontsize=9, title_fontsize=9, frameon=False)
+    return inline_svg(figure, f"{name}-risk", "Risk and coverage: wrong answers as doubtful cases are left out")
+
+
+def map_chart(places: np.ndarray, labels: np.ndarray, is_note: np.ndarray, classnames: Sequence[str], name: str) -> str:
+    """Pictures (dots) and notes (crosses) in two dimensions.
+
+    Args:
+        places: (n, 2).
+        labels: (n,) class ids.
+        is_note: (n,) bool.
+        classnames: By class id.
+        name: Unique in the page.
+    """
+    figure, axes = _axes(7.2, 5.4)
+    for number, classname in enumerate(classnames):
+        own, colour = labels == number, CLASS_COLOURS[number % len(CLASS_COLOURS)]
+        if own.any():
+            axes.scatter(*places[own & ~is_note].T, s=9, color=colour, alpha=0.75, linewidths=0, label=classname)
+            axes.scatter(*places[own & is_note].T, s=42, color=colour, marker="x", linewidths=1.6)
+    axes.scatter([], [], s=42, color=INK, marker="x", linewidths=1.6, label="notes")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, fontsize=9, frameon=False)
+    return inline_svg(figure, f"{name}-map", "Map of pictures and notes by class")
+
+
+def _axes(width: float, height: float) -> tuple[Any, Any]:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        return figure, figure.add_subplot()
