@@ -2,9 +2,10 @@
 
     python -m train.prepare milk10k=../shared/data/milk10k ham10000=PATH my_folder=PATH --out cases/
     python -m train.prepare drawn=800,seed=1 --out cases/
+    python -m train.prepare --list
 
-A name is one of the known sources (milk10k, ham10000, pad_ufes_20, isic2017, drawn), or any other name for a folder of
-pictures with a metadata.csv, .jsonl or .parquet that has a file_name column.
+A name is one of the known sources (--list prints them, with their licences and known faults), or any other name for a
+folder of pictures with a metadata.csv, .jsonl or .parquet that has a file_name column.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from dermnote.storage import replacing_folder
 from train.cases import read_summary
 from train.console import run
 from train.cores import available_cores
-from train.datasets import NAMED
+from train.datasets.listing import listing
 from train.datasets.raw import LeftOut, RawCase, Rejected
+from train.preparing.authors_splits import apply_authors_splits
 from train.preparing.cases_folder import Entry, Spool, write_card, write_parquet, write_rejected, write_summary
 from train.preparing.cases_summary import print_report, summarise
 from train.preparing.classes import SCHEMES, classnames
@@ -45,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _refuse(out, sources, args)
     gathered = gather(sources, args.classes)
     settings = {"classes": args.classes, "seed": args.seed, "external": sorted(set(args.external))}
+    if args.authors_splits:
+        settings["authors_splits"] = apply_authors_splits(gathered, Path(args.authors_splits))
     mark = fingerprint(gathered, {**settings, "sources": sources, "max_pixels": args.max_pixels})
     if not args.force and _stands(out, mark):
         print_report(read_summary(out), out, note="made from these very inputs before, nothing to do (or --force)")
@@ -67,11 +71,21 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--out", required=True, help="the cases folder to write; replaced as a whole, or not at all")
     add("--classes", choices=SCHEMES, default="eight", help="eight, the paper-era five, or the folder's own labels")
     add("--external", action="append", default=[], metavar="NAME", help="keep this source whole, as external test set")
+    add("--authors-splits", metavar="FOLDER", help="use the split files of the paper's authors")
     add("--seed", type=int, default=0, help="chooses the split (default: 0)")
     add("--workers", type=int, default=available_cores(), help="processes (default: one a core)")
     add("--max-pixels", type=int, default=MAX_PIXELS, help="refuse larger pictures (default: %(default)s)")
     add("--force", action="store_true", help="make it again although nothing changed")
+    add("--list", action=_List, nargs=0, help="print every known source and what to mind about it, and stop")
     return parser.parse_args(argv)
+
+
+class _List(argparse.Action):
+    """Prints the sources and stops, whatever else the command line lacks."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(listing())
+        parser.exit()
 
 
 def _by_name(specs: Sequence[str]) -> dict[str, str]:
@@ -96,7 +110,9 @@ def _refuse(out: Path, sources: dict[str, str], args: argparse.Namespace) -> Non
         if name == "drawn":
             continue
         if not Path(where).is_dir():
-            raise CasesError(f"The folder of {name}, {where}, is not there.", f"Known sources: {', '.join(NAMED)}.")
+            raise CasesError(
+                f"The folder of {name}, {where}, is not there.", "Known sources: python -m train.prepare --list."
+            )
         if Path(where).resolve().is_relative_to(out.resolve()):
             raise CasesError(f"--out {out} would replace the pictures of {name}.", "Choose another folder for --out.")
     for name in args.external:
@@ -158,7 +174,7 @@ def _assign(ready: Sequence[Ready], args: argparse.Namespace) -> list[Assignment
             source=case.source,
             group=case.group,
             label=case.label or "",
-            contents=tuple(filter(None, (prepared.pixels_sha256, prepared.file_sha256))),
+            contents=tuple(filter(None, (prepared.pixels_sha256, prepared.file_sha256, case.isic_id))),
             split=case.split,
         )
         for case, prepared, _ in ready

@@ -26,7 +26,8 @@ class Member:
         source: Name of its source.
         group: Patient or lesion, prefixed by the source.
         label: Class name.
-        contents: Hashes of its file and of its pixels; one in common means the same picture.
+        contents: Hashes of its file and of its pixels, and its id in the ISIC Archive; one in common means the same
+            picture.
         split: The publisher's own split, or None.
     """
 

@@ -1,6 +1,7 @@
 """Registry of sources. Each module has `SOURCE` and `read(folder)`, which yields `RawCase`, `LeftOut` and `Rejected`.
 
-To add one: write a module beside this file, and name it below. A folder with a table needs no module: `imagefolder`.
+To add one: write a module beside this file, say in `sources.yaml` what it is, and name it below. A folder with a table
+needs no module: `imagefolder`.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from train.datasets.raw import LeftOut, RawCase, Rejected, Source
+from train.datasets.raw import Item, LeftOut, RawCase, Rejected, Source
 
-NAMED = ("milk10k", "ham10000", "pad_ufes_20", "isic2017", "drawn")
-Item = RawCase | LeftOut | Rejected
+NAMED = (
+    *("milk10k", "ham10000", "pad_ufes_20", "isic2017", "bcn20000", "isic2019", "isic2020", "derm12345", "derm7pt"),
+    *("dermnet", "fitzpatrick17k", "sd198", "skinl2", "hiba", "msk", "isic_archive", "ph2", "ddi", "scin", "med_node"),
+    *("mra_midas", "fluo_sc", "drawn"),
+)
 
 
 @dataclass(frozen=True)

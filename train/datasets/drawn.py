@@ -16,20 +16,15 @@ from PIL import Image
 
 from dermnote.errors import CasesError
 from dermnote.taxonomy import EIGHT
-from train.datasets.raw import RawCase, Source
+from train.datasets.catalogue import source
+from train.datasets.raw import RawCase
 from train.drawing.attributes import Attributes
 from train.drawing.canvas import REFERENCE_SIZE
 from train.drawing.describe import describe
 from train.drawing.lesion import draw_lesion
 from train.drawing.sampling import sample_attributes
 
-SOURCE = Source(
-    "drawn",
-    "Drawn lesions",
-    "cc0-1.0",
-    "Procedural drawings of the DermNote project; no patient and no photograph is behind them",
-    "a spec such as 800 or 800,seed=1",
-)
+SOURCE = source("drawn")
 SPEC = re.compile(r"(?P<count>\d+)(?:,seed=(?P<seed>\d+))?")
 SAMPLING, WORDING = 1000, 1001  # streams of chance; those of the drawing have smaller numbers
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from train.datasets.raw import LeftOut, RawCase, Rejected, Source
+from train.datasets.catalogue import source
+from train.datasets.raw import LeftOut, RawCase, Rejected
 from train.datasets.tables import (
     Row,
     female_or_male,
@@ -25,13 +26,7 @@ from train.datasets.tables import (
 )
 
 TABLES = ("manifest_224.csv", "HAM10000_metadata.csv", "HAM10000_metadata.tab", "HAM10000_metadata")
-SOURCE = Source(
-    "ham10000",
-    "HAM10000",
-    "cc-by-nc-4.0",
-    "Tschandl et al., The HAM10000 dataset, Scientific Data 2018, doi:10.7910/DVN/DBW86T",
-    "HAM10000_metadata (.csv, .tab or no ending) or manifest_224.csv, beside folders of ISIC_*.jpg",
-)
+SOURCE = source("ham10000")
 LABELS = {
     "akiec": "actinic keratosis",
     "bcc": "basal cell carcinoma",
@@ -75,5 +70,6 @@ def _case(row: Row, number_of_row: int, pictures: dict[str, Path]) -> RawCase | 
         site=in_words(row.get("localization")),
         # `dx_type` (how the diagnosis was made) is in the rest: only benign lesions were settled by follow-up.
         row=number_of_row,
+        isic_id=image_id,
         extra={"code": code, **rest_of(row, USED)},
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from dermnote.picture import Box
 from train.datasets.raw import RawCase, Rejected, Source
 from train.datasets.tables import (
+    SPLITS,
     Row,
     female_or_male,
     malignancy_of,
@@ -34,7 +35,6 @@ SOURCE = Source(
 )
 GROUPS = ("patient_id", "group", "lesion_id")
 BOX = ("x0", "y0", "x1", "y1")
-SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 USED = {
     *("file_name", "label", "malignancy", "subtype", "description", "age", "sex", "site", "skin_type", "modality"),
     *("split", *GROUPS, *BOX),

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from train.datasets.raw import LeftOut, RawCase, Rejected, Source
+from train.datasets.catalogue import source
+from train.datasets.raw import LeftOut, RawCase, Rejected
 from train.datasets.tables import (
     Row,
     female_or_male,
@@ -19,21 +20,15 @@ from train.datasets.tables import (
     no_class,
     not_found,
     number,
+    official_split,
     read_table,
     rest_of,
     whole_years,
 )
 
-SOURCE = Source(
-    "isic2017",
-    "ISIC 2017",
-    "cc0-1.0",
-    "Codella et al., Skin lesion analysis toward melanoma detection (ISIC 2017), arXiv 1710.05006",
-    "metadata.csv, or ISIC-2017_Training_Part3_GroundTruth.csv beside ISIC-2017_Training_Data/",
-)
+SOURCE = source("isic2017")
 TRUTH = ("melanoma", "seborrheic_keratosis")
 PARTS = {"Training": "train", "Validation": "validation", "Test_v2": "test"}
-SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 USED = {
     *("image_id", "file", "mask", "width", "height", "orig_width", "orig_height", "melanoma", "seborrheic_keratosis"),
     *("split", "age_approximate", "sex", "diagnosis"),
@@ -86,8 +81,9 @@ def _case(row: Row, number_of_row: int, pictures: dict[str, Path]) -> RawCase | 
         subtype="seborrheic keratosis" if keratosis else None,
         age=whole_years(row.get("age_approximate")),
         sex=female_or_male(row.get("sex")),
-        split=SPLITS.get(str(row.get("split")).lower()),
+        split=official_split(row.get("split")),
         row=number_of_row,
+        isic_id=image_id,
         # A joined copy may bring a body site: present for 4 nevi in 10, missing for 99% of keratoses. It stays here.
         extra=rest_of(row, USED),
         aspect=width / height if width and height else None,

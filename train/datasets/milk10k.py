@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from train.datasets.raw import LeftOut, RawCase, Rejected, Source
+from train.datasets.catalogue import source
+from train.datasets.raw import LeftOut, RawCase, Rejected
 from train.datasets.tables import (
     Row,
     female_or_male,
@@ -28,13 +29,7 @@ from train.datasets.tables import (
 GROUND_TRUTH = "MILK10k_Training_GroundTruth.csv"
 METADATA = "MILK10k_Training_Metadata.csv"
 SUPPLEMENT = "MILK10k_Training_Supplement.csv"
-SOURCE = Source(
-    "milk10k",
-    "MILK10k",
-    "cc-by-nc-4.0",
-    "MILK study team, MILK10k, ISIC Archive (2025)",
-    f"metadata.csv, or {GROUND_TRUTH} and {METADATA} beside MILK10k_Training_Input/",
-)
+SOURCE = source("milk10k")
 LABELS = {
     "AKIEC": "actinic keratosis",
     "BCC": "basal cell carcinoma",
@@ -110,6 +105,7 @@ def _case(row: Row, number_of_row: int, pictures: dict[str, Path]) -> RawCase | 
         skin_type=None if tone is None else f"MILK10k tone {tone:.0f} (0 darkest to 5)",
         # The rest holds how the diagnosis was confirmed, which tells benign from malignant: it stays out of sight here.
         row=number_of_row,
+        isic_id=isic_id,
         extra={"code": code, **rest_of(row, USED)},
     )
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from train.datasets.raw import LeftOut, RawCase, Rejected, Source
+from train.datasets.catalogue import source
+from train.datasets.raw import LeftOut, RawCase, Rejected
 from train.datasets.tables import (
     Row,
     in_words,
@@ -26,13 +27,7 @@ from train.datasets.tables import (
     whole_years,
 )
 
-SOURCE = Source(
-    "pad_ufes_20",
-    "PAD-UFES-20",
-    "cc-by-4.0",
-    "Pacheco et al., PAD-UFES-20, Data in Brief 2020, doi:10.17632/zr7vgbcyr2.1",
-    "metadata.csv with img_id and diagnostic, beside images/",
-)
+SOURCE = source("pad_ufes_20")
 LABELS = {
     "ACK": "actinic keratosis",
     "BCC": "basal cell carcinoma",

@@ -22,6 +22,10 @@ class Source:
         licence: Licence of the pictures, in the Hub's spelling where it has one ("cc-by-nc-4.0"), else "other".
         citation: Where it comes from and how to cite it, one line.
         layout: The files looked for in its folder, for error messages.
+        modality: "dermoscopy", "clinical" or "dermoscopy and clinical".
+        classes: Those of the eight classes it has pictures of; empty if its own table decides.
+        where: Address to get it from.
+        faults: What is known to be wrong with it, and what is done about it, one line each.
     """
 
     name: str
@@ -29,6 +33,10 @@ class Source:
     licence: str
     citation: str
     layout: str = ""
+    modality: str = ""
+    classes: tuple[str, ...] = ()
+    where: str = ""
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class RawCase:
         extra: The rest of the row. Never shown to a model.
         aspect: True width / height of a picture that was squashed by whoever stored it; None if it was not.
         row: Its row in the table (the header is row 1), for whoever must repair it.
+        isic_id: Its name in the ISIC Archive, if it has one. Several sources hold the same picture, sometimes at
+            another size; by this name it is known to be the same one.
     """
 
     case_id: str
@@ -74,6 +84,7 @@ class RawCase:
     extra: dict[str, Any] = field(default_factory=dict)
     aspect: float | None = None
     row: int | None = None
+    isic_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,3 +104,6 @@ class Rejected:
     file: str
     row: int | None
     reason: str
+
+
+Item = RawCase | LeftOut | Rejected

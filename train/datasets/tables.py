@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,19 @@ from dermnote.errors import CasesError
 from dermnote.taxonomy import PRECANCEROUS
 from train.datasets.raw import LeftOut, Rejected, Source
 
+SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 # What tables write when they do not know.
 MISSING = {"", "unk", "unknown", "nan", "none", "n/a", "na", "-"}
 Row = dict[str, Any]
 
 
-def read_table(path: Path, columns: Iterable[str] = ()) -> list[Row]:
-    """Rows of a CSV (comma or tab), JSON lines or Parquet file; blanks are None.
+def read_table(path: Path, columns: Iterable[str] = (), *, header: int = 0) -> list[Row]:
+    """Rows of a CSV (comma or tab), Excel, JSON lines or Parquet file; blanks are None.
+
+    Args:
+        path: The file.
+        columns: Columns it must have.
+        header: Lines of an Excel sheet above its column names.
 
     Raises:
         CasesError: The file cannot be read as a table, or lacks one of `columns`.
@@ -28,11 +35,13 @@ def read_table(path: Path, columns: Iterable[str] = ()) -> list[Row]:
             table = pd.read_parquet(path)
         elif path.suffix == ".jsonl":
             table = pd.read_json(path, lines=True, dtype=False, convert_dates=False)
+        elif path.suffix == ".xlsx":
+            table = pd.read_excel(path, dtype=str, keep_default_na=False, header=header)
         else:
             # As text, so that an id "007" or a file named "1.0" stays what it is; `number` makes numbers where wanted.
             separator = "\t" if path.suffix in (".tab", ".tsv") else ","
             table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", sep=separator)
-    except (ValueError, OSError, pd.errors.ParserError) as error:
+    except (ValueError, OSError, zipfile.BadZipFile, pd.errors.ParserError) as error:
         raise CasesError(f"{path} cannot be read as a table.", "Check that it is a well-formed, UTF-8 file.") from error
     lacking = [name for name in columns if name not in table.columns]
     if lacking:
@@ -91,6 +100,24 @@ def rest_of(row: Row, used: Iterable[str]) -> dict[str, Any]:
     """The columns of a row not in `used`, without blanks."""
     left = set(used)
     return {key: value for key, value in row.items() if key not in left and value is not None}
+
+
+def official_split(value: Any) -> str | None:
+    """ "train", "validation" or "test" from a publisher's word for it, or None."""
+    return SPLITS.get((text(value) or "").lower())
+
+
+def find_table(source: Source, folder: Path, *names: str) -> Path:
+    """The first of `names` that lies in the folder or below it.
+
+    Raises:
+        CasesError: There is none.
+    """
+    found = (path for name in names for path in (folder / name, *sorted(folder.rglob(name))) if path.is_file())
+    table = next(found, None)
+    if table is None:
+        raise not_found(source, folder)
+    return table
 
 
 def not_found(source: Source, folder: Path) -> CasesError:

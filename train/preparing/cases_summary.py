@@ -63,6 +63,8 @@ def print_report(summary: dict[str, Any], out: Path, *, note: str = "", seconds:
     rows |= {split: summary["splits"].get(split, 0) for split in SPLITS}
     rows["crop"] = ", ".join(f"{crop} {count}" for crop, count in summary["crops"].items())
     rows["left out"] = _few(summary["left_out"])
+    for number, line in enumerate(summary.get("authors_splits", ()), start=1):
+        rows[f"authors' splits {number}"] = line
     rows["rejected"] = _few(summary["rejected_for"]) + (f" (see {out / 'rejected.csv'})" if summary["rejected"] else "")
     if seconds:
         rows["time"] = f"{seconds:.1f} s, {summary['pictures_per_second']:.0f} pictures a second"

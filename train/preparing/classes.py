@@ -6,15 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from dermnote import taxonomy
-from dermnote.taxonomy import LesionClass, find_class
+from dermnote.taxonomy import find_class
+from train.datasets.diagnoses import subtype_of
 from train.datasets.raw import LeftOut, RawCase
 
 SCHEMES = ("eight", "five", "own")
-# Labels that name the class by another word, and so are no subtype of it.
-OTHER_NAMES = {
-    *("nevus", "naevus", "nevi", "naevi", "mole", "melanocytic naevus", "malignant melanoma", "keratosis"),
-    *("bcc", "basal cell cancer", "basalioma", "scc", "squamous cell cancer", "spinalioma", "solar keratosis"),
-}
 
 
 def classify(case: RawCase, scheme: str) -> RawCase | LeftOut:
@@ -32,15 +28,10 @@ def classify(case: RawCase, scheme: str) -> RawCase | LeftOut:
         case,
         label=known.name,
         malignancy=case.malignancy or known.malignancy,
-        subtype=case.subtype or _finer(case.label, known),
+        subtype=case.subtype or subtype_of(case.label, known.name),
     )
 
 
 def classnames(scheme: str, labels: Iterable[str]) -> tuple[str, ...]:
     """Class names in id order; a folder's own labels are sorted, so that ids do not depend on the order of rows."""
     return tuple(sorted(set(labels))) if scheme == "own" else taxonomy.classnames(scheme)
-
-
-def _finer(label: str, known: LesionClass) -> str | None:
-    found = label.strip().lower()
-    return None if found == known.name or found in OTHER_NAMES else found

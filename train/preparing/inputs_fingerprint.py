@@ -19,7 +19,7 @@ TRAIN = Path(__file__).resolve().parent.parent
 # Code that decides what ends up in a cases folder: a change in any of it makes the folder anew.
 CODE = (
     *((TRAIN.parent / "dermnote" / name) for name in ("picture.py", "pixels.py", "lesion.py", "taxonomy.py")),
-    *((TRAIN / "datasets" / name) for name in ("raw.py", "tables.py")),
+    *((TRAIN / "datasets" / name) for name in ("raw.py", "tables.py", "items.py", "diagnoses.py", "skin.py")),
     *((TRAIN / name) for name in ("prepare.py", "splits.py", "cases.py")),
     *sorted((TRAIN / "preparing").glob("*.py")),
 )

@@ -1,0 +1,49 @@
+"""DermNet (Kaggle's copy): clinical photos in 23 categories; the disease is in the file's name.
+
+A file whose name starts with none of the stems below has no class; "melanoma-mimic" pictures are no melanomas.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from train.datasets.catalogue import source
+from train.datasets.items import make_item, pictures_below
+from train.datasets.raw import Item
+
+LABELS = {
+    "seborrheic keratos": "benign keratosis",
+    "lichen planus": "benign keratosis",
+    "dermatofibroma": "dermatofibroma",
+    "melanocytic nevi": "melanocytic nevus",
+    "atypical nevi": "melanocytic nevus",
+    "blue nevus": "melanocytic nevus",
+    "congenital nevus": "melanocytic nevus",
+    "halo nevus": "melanocytic nevus",
+    "cherry angioma": "vascular lesion",
+    "angiokeratoma": "vascular lesion",
+    "hemangioma": "vascular lesion",
+    "pyogenic granuloma": "vascular lesion",
+    "actinic keratosis": "actinic keratosis",
+    "bowens disease": "actinic keratosis",
+    "basal cell carcinoma": "basal cell carcinoma",
+    "malignant melanoma": "melanoma",
+    "lentigo maligna": "melanoma",
+    "squamous cell carcinoma": "squamous cell carcinoma",
+    "keratoacanthoma": "squamous cell carcinoma",
+}
+SOURCE = source("dermnet")
+SPLITS = {"train": "train", "test": "test"}
+
+
+def read(where: str | Path) -> Iterator[Item]:
+    """Yields every picture below train/ and test/; CasesError if there is none."""
+    for path in pictures_below(SOURCE, Path(where), "*/*/*"):
+        disease = re.sub(r"[-_\s]*\d+[a-z]?$", "", path.stem.lower()).replace("-", " ")
+        split = SPLITS.get(path.parent.parent.name.lower())
+        label = next((label for stem, label in LABELS.items() if disease.startswith(stem)), None)
+        known = {"split": split, "row": {"category": path.parent.name}}
+        name = f"{path.parent.name}/{path.stem}"
+        yield make_item(SOURCE, name, code=disease, label=label, picture=path, modality="clinical", **known)
