@@ -1,0 +1,51 @@
+"""How figures, measures and differences are said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from train.comparing.differences import CLEARLY_LESS, CLEARLY_MORE, UNCLEAR
+
+VERSIONS = {"masked": "diagnosis masked", "as_written": "as written"}
+DIRECTIONS = {"image_to_text": "picture to note", "text_to_image": "note to picture"}
+KINDS = {
+    "kappa": "kappa",
+    "balanced_accuracy": "balanced accuracy",
+    "map": "mAP",
+    "cosine": "paired cosine",
+}
+
+
+def measure_in_words(key: str) -> str:
+    """A measure's key for a reader: "map:m:masked:image_to_text" is "mAP picture to note, diagnosis masked"."""
+    kind, *rest = key.split(":")
+    said = [KINDS[kind], *(DIRECTIONS[word] for word in rest if word in DIRECTIONS)]
+    versions = [VERSIONS[word] for word in rest if word in VERSIONS]
+    return ", ".join([" ".join(said), *versions])
+
+
+def number(value: float | None, ci: Sequence[float] | None = None, *, signed: bool = False) -> str:
+    """A figure to three places, with its interval if there is one; a dash if it is undefined."""
+    if value is None or value != value:
+        return "–"
+    shape = "+.3f" if signed else ".3f"
+    return f"{value:{shape}}" + (f" [{ci[0]:{shape}}, {ci[1]:{shape}}]" if ci else "")
+
+
+def difference_in_words(told: Mapping[str, Any]) -> str:
+    """One sentence on one difference, no stronger than its interval."""
+    what = f"{told['row']}: {measure_in_words(told['measure'])} of {told['first']}"
+    values = f"{number(told['value'], told['ci'], signed=True)}"
+    if told["verdict"] in (CLEARLY_MORE, CLEARLY_LESS):
+        seeds = len(told["by_seed"])
+        return f"{what} is {told['verdict']} than of {told['second']} by {values}{_seeds(seeds)}."
+    if told["verdict"] == UNCLEAR:
+        return f"{what} and of {told['second']}: no difference can be told, {values}."
+    return f"{what} and of {told['second']}: too few patients or lesions for an interval, {values}."
+
+
+def _seeds(count: int) -> str:
+    if count > 1:
+        return f", in all {count} seeds"
+    return ", one seed only: another may come out otherwise"
