@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from PIL import Image
@@ -56,10 +58,18 @@ def _name(drawing: Callable[[], Image.Image]) -> str:
     return f"{bound.func.__module__}.{bound.func.__qualname__} {bound.args} {sorted(bound.keywords.items())}"
 
 
+def _modules(name: str) -> list[Path]:
+    """The file of a source's module, and of those it is built on ("hiba" is read as any "isic_archive")."""
+    module = import_module(f"train.datasets.{name}")
+    inside = {each.__name__ for each in vars(module).values() if isinstance(each, ModuleType)} | {module.__name__}
+    names = sorted(each.rpartition(".")[2] for each in inside if each.startswith("train.datasets."))
+    return [TRAIN / "datasets" / f"{each}.py" for each in names]
+
+
 @cache
 def _code(sources: tuple[str, ...]) -> str:
     """sha256 over the code that makes a cases folder out of these sources."""
-    modules = [TRAIN / "datasets" / f"{name if name in NAMED else 'imagefolder'}.py" for name in sources]
+    modules = [path for name in sources for path in _modules(name if name in NAMED else "imagefolder")]
     drawing = sorted((TRAIN / "drawing").glob("*.py")) if "drawn" in sources else []
     files = [*CODE, *modules, *drawing]
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
