@@ -20,7 +20,6 @@ from train.comparing.query_notes import complete, read_query_notes
 from train.comparing.running import Job
 from train.comparing.views import TESTED, View, view_of
 
-Texts = Mapping[str, Mapping[str, str]]  # by case id and strategy
 RECORD = ["case_id", "malignancy", "label", "subtype", "description"]
 
 
@@ -70,22 +69,26 @@ class Notes:
     Args:
         plan: Names both files.
         out: Where the query notes are written as the steps read them.
+        write: Whether they are.
 
     Raises:
         NotesError: A file is missing or wrong.
     """
 
-    def __init__(self, plan: GridPlan, out: Path) -> None:
+    def __init__(self, plan: GridPlan, out: Path, *, write: bool = True) -> None:
         self.learnt, self.path = notes_by_case(plan.notes), plan.notes
-        self.queried: Texts = {}
+        self.queried: dict[str, dict[str, str]] = {}
         self.query_path = out / "query_notes.jsonl"
         if plan.query_notes is not None:
             table = _records(plan.cases)
             notes = read_query_notes(plan.query_notes, table["case_id"])
             rows = table.set_index("case_id").to_dict("index")
             records = {row.case_id: LesionMetadata.from_mapping(rows[row.case_id]) for row in notes}
-            write_notes(self.query_path, complete(notes, records))
-            self.queried = notes_by_case(self.query_path)
+            whole = complete(notes, records)
+            for row in whole:
+                self.queried.setdefault(row.case_id, {})[row.note.strategy] = row.note.text
+            if write:
+                write_notes(self.query_path, whole)
 
     @property
     def ids(self) -> set[str]:
@@ -102,7 +105,7 @@ def make_grid(plan: GridPlan, cells: Sequence[Cell], out: Path, *, write: bool =
         out: Folder of the comparison.
         write: False writes no view of the cases, for a look at what would be run.
     """
-    notes = Notes(plan, out)
+    notes = Notes(plan, out, write=write)
     views: dict[str, View] = {}
     left_out: list[LeftOut] = []
     jobs: list[Job] = []

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from dermnote.storage import replacing_file
 from train.comparing.layout import FACTS, MARK, TABLE
@@ -159,6 +159,28 @@ def run_jobs(
     return outcomes
 
 
+class Child(Protocol):
+    """A process that was started."""
+
+    def wait(self) -> int:
+        """Its exit status once it has ended; negative for the signal that ended it."""
+
+    def terminate(self) -> None:
+        """Asks it to end."""
+
+
+def start(job: Path, log: Path) -> Child:
+    """Starts `train.comparing.child` on a job's file, in a session of its own: Ctrl-C reaches it through us alone.
+
+    Args:
+        job: Written by `run_jobs`.
+        log: Takes all it prints.
+    """
+    command = [sys.executable, "-m", "train.comparing.child", str(job)]
+    with log.open("a", encoding="utf-8") as stream:
+        return subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)  # noqa: S603
+
+
 def _run(job: Job, device: str | None, bootstrap: int) -> Outcome:
     """One job in its process, from the start or from its last checkpoint."""
     job.folder.mkdir(parents=True, exist_ok=True)
@@ -182,11 +204,9 @@ def _run(job: Job, device: str | None, bootstrap: int) -> Outcome:
     before = _spent(job)
     _write_mark(job, before, done=False)
     started = time.monotonic()
-    with beside["log"].open("a", encoding="utf-8") as log:
-        command = [sys.executable, "-m", "train.comparing.child", str(beside["json"])]
-        child = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603
-        with _passing_on(child) as asked:
-            status = child.wait()
+    child = start(beside["json"], beside["log"])
+    with _passing_on(child) as asked:
+        status = child.wait()
     seconds = before + time.monotonic() - started
     whole = status == 0 and all((job.folder / name).is_file() for name in (TABLE, FACTS))
     _write_mark(job, seconds, done=whole)
@@ -199,7 +219,7 @@ def _run(job: Job, device: str | None, bootstrap: int) -> Outcome:
 
 
 @contextmanager
-def _passing_on(child: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+def _passing_on(child: Child) -> Iterator[list[int]]:
     """While entered, who asks this process to end asks the child, which writes its state down first."""
     asked: list[int] = []
 

@@ -260,7 +260,7 @@ def _row(told: Mapping[str, Any], row: Mapping[str, Any]) -> str:
 
 
 def _is(figure: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
-    return figure["partition"] == row["partition"] and figure["row"] == row["row"]
+    return bool(figure["partition"] == row["partition"] and figure["row"] == row["row"])
 
 
 def _key(figure: Mapping[str, Any]) -> str:
