@@ -204,6 +204,8 @@ def test_scin_as_published(tmp_path):
     cases.append({"case_id": "tie", "image_1_path": "dataset/images/-1.png"})
     said.append({"case_id": "tie", "weighted_skin_condition_label": "{'Melanoma': 0.5, 'Lentigo': 0.5}"})
     cases.append({"case_id": "none", "image_1_path": "dataset/images/-2.png"})
+    cases.append({"case_id": "odd", "image_1_path": "dataset/images/-3.png"})
+    said.append({"case_id": "odd", "weighted_skin_condition_label": "{'Melanoma': "})
     table(tmp_path / "scin_cases.csv", *cases)
     table(tmp_path / "scin_labels.csv", *said)
     items = read("scin", tmp_path)
@@ -212,7 +214,7 @@ def test_scin_as_published(tmp_path):
     assert reasons(items) == {
         "no class for Lichen planus/lichenoid eruption": 1,
         "no class for several conditions of equal weight": 1,
-        "no label": 1,
+        "no label": 2,
     }
     assert first.group == again.group == "scin/-000"
     assert (again.case_id, first.sex, first.site, first.skin_type) == (

@@ -1,8 +1,4 @@
-"""DERM12345: dermoscopy from Turkey, forty subclasses, with the publisher's training and test part.
-
-Reads the Dataverse layout (`derm12345_metadata_train.csv`, `_test.csv`, or `.tab`) with pictures flat or in one folder
-a label, and the ISIC Archive's copy.
-"""
+"""DERM12345: dermoscopy from Turkey, forty subclasses, from Dataverse (two parts) or as the ISIC Archive's copy."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
 """ISIC 2019 challenge: HAM10000, BCN20000 and MSK dermoscopy in one, eight classes as one-hot columns.
 
-Beside the sources it was made of, nothing needs to be taken out by hand: its pictures are known there by their ISIC id,
-and its lesions by the lesion's name. A lesion is on one side only; where another source is `--external`, or holds the
-picture in its test part, this one's copy is left out.
+Its pictures are known in those sources by ISIC id, its lesions by name: what they test on is left out here.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from pathlib import Path
 from train.datasets.catalogue import source
 from train.datasets.items import make_item, person
 from train.datasets.raw import Item
-from train.datasets.tables import Row, find_table, index_pictures, number, read_table
+from train.datasets.tables import find_table, index_pictures, number, read_table
 
 PARTS = {"Training": "train", "Test": "test"}
 LABELS = {
@@ -34,17 +32,15 @@ USED = {"image", *LABELS, "UNK", "age_approx", "anatom_site_general", "lesion_id
 def read(where: str | Path) -> Iterator[Item]:
     """Yields every row of the training part, and of the test part where it is there; CasesError if neither is."""
     folder = Path(where)
-    find_table(SOURCE, folder, *(f"ISIC_2019_{part}_GroundTruth.csv" for part in PARTS))
+    find_table(SOURCE, folder, *(f"ISIC_2019_{part}_GroundTruth.csv" for part in PARTS))  # an error if there is none
     pictures = index_pictures(folder)
     for part, split in PARTS.items():
-        more: dict[str, Row] = {}
-        for table in folder.rglob(f"ISIC_2019_{part}_Metadata.csv"):
-            more |= {row["image"]: row for row in read_table(table, ("image",))}
+        tables = sorted(folder.rglob(f"ISIC_2019_{part}_Metadata.csv"))
+        more = {row["image"]: row for table in tables for row in read_table(table, ("image",))}
         for truth in sorted(folder.rglob(f"ISIC_2019_{part}_GroundTruth.csv")):
             for number_of_row, row in enumerate(read_table(truth, ("image", *LABELS)), start=2):
-                row = {**more.get(row["image"], {}), **row}
-                name, lesion = str(row["image"]), row.get("lesion_id")
-                code = next((code for code in (*LABELS, "UNK") if number(row.get(code)) == 1), None)
+                name, row = str(row["image"]), {**more.get(row["image"], {}), **row}
+                code = next((each for each in (*LABELS, "UNK") if number(row.get(each)) == 1), None)
                 yield make_item(
                     SOURCE,
                     name,
@@ -52,8 +48,8 @@ def read(where: str | Path) -> Iterator[Item]:
                     label=LABELS.get(code or ""),
                     picture=pictures.get(name.lower()),
                     modality="dermoscopy",
-                    group=lesion,
-                    lesion_of=ORIGINS.get(str(lesion).split("_")[0]),
+                    group=row.get("lesion_id"),
+                    lesion_of=ORIGINS.get(str(row.get("lesion_id")).split("_")[0]),
                     number=number_of_row,
                     row=row,
                     used=USED,

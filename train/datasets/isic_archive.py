@@ -1,8 +1,7 @@
 """Collections of the ISIC Archive: `metadata.csv` beside ISIC_*.JPG, one folder a collection, or several below one.
 
 The diagnosis is the finest of diagnosis_3 to _5 (older exports: `diagnosis`) that has a class; in-situ carcinoma counts
-as squamous cell carcinoma, as in the authors' MSK. How a diagnosis was confirmed (`diagnosis_confirm_type`,
-`concomitant_biopsy`) stays in `extra`. A picture is known by its ISIC id in every other source that holds it.
+as squamous, as in the authors' MSK. How it was confirmed (`diagnosis_confirm_type`, a biopsy) stays in `extra`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from train.datasets.catalogue import source
 from train.datasets.diagnoses import SQUAMOUS, class_of, subtype_of
 from train.datasets.items import make_item, person
 from train.datasets.raw import Item, Source
-from train.datasets.tables import in_words, index_pictures, malignancy_of, not_found, read_table, text
+from train.datasets.tables import find_table, in_words, index_pictures, malignancy_of, read_table, text
 
 SOURCE = source("isic_archive")
 DIAGNOSES = ("diagnosis_5", "diagnosis_4", "diagnosis_3", "diagnosis")
@@ -29,17 +28,15 @@ USED = {
 def read(where: str | Path, source: Source = SOURCE) -> Iterator[Item]:
     """Yields every row of every metadata.csv; CasesError if there is none."""
     folder = Path(where)
-    tables = sorted(folder.rglob("metadata.csv"))
-    if not tables:
-        raise not_found(source, folder)
+    find_table(source, folder, "metadata.csv")  # an error if there is none
     pictures = index_pictures(folder)
-    for table in tables:
+    for table in sorted(folder.rglob("metadata.csv")):
         for number_of_row, row in enumerate(read_table(table, ("isic_id",)), start=2):
             isic_id = str(row["isic_id"])
             kind = (text(row.get("image_type")) or "dermoscopic").lower().split(":")[0]
             named = [name for column in DIAGNOSES if (name := text(row.get(column)))]
-            label = next((found for name in named if (found := class_of(name, in_situ=SQUAMOUS))), None)
-            finest = named[0] if named else None
+            found = (class_of(name, in_situ=SQUAMOUS) for name in named)
+            finest, label = next(iter(named), None), next(filter(None, found), None)
             if kind not in KINDS:  # microscopy, or histology
                 label, finest = None, f"a picture of type {kind}"
             yield make_item(

@@ -13,7 +13,7 @@ from train.datasets.raw import Source
 WIDTH = 100
 INDENT = 12
 EVERY = f"The eight classes: {', '.join(each.name for each in EIGHT)}."
-ANY = f"""Any other name is a folder of your own, with {' or '.join(imagefolder.TABLES)}.
+ANY = f"""Any other name is a folder of your own, with {" or ".join(imagefolder.TABLES)}.
 Licences are those of the pictures; "other" means terms of their own, to be read where they are had.
 Research use only, never a diagnosis."""
 

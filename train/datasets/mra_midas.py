@@ -1,8 +1,7 @@
 """MRA-MIDAS: lesions from Stanford that were biopsied, each from 30 cm, from 15 cm and by dermoscopy.
 
-Reads `release_midas.xlsx` (or the same as .csv) beside the pictures, whose endings differ from the table's at times.
 The label is the pathologist's (`midas_path`); a control was not biopsied and has none. Impressions and the report's
-words give the diagnosis away and stay in `extra`. The group is `midas_record_id`.
+words give it away and stay in `extra`. Endings of file names differ from the table's; the group is `midas_record_id`.
 """
 
 from __future__ import annotations
@@ -30,10 +29,8 @@ LABELS = by_code(
     }
 )
 SOURCE = source("mra_midas")
-USED = {
-    *("midas_file_name", "midas_record_id", "midas_distance", "midas_path", "midas_gender", "midas_age"),
-    *("midas_location", "midas_fitzpatrick"),
-}
+PERSON = {"age": "midas_age", "sex": "midas_gender", "site": "midas_location", "skin_type": "midas_fitzpatrick"}
+USED = {"midas_file_name", "midas_record_id", "midas_distance", "midas_path", *PERSON.values()}
 
 
 def read(where: str | Path) -> Iterator[Item]:
@@ -43,7 +40,7 @@ def read(where: str | Path) -> Iterator[Item]:
     pictures = index_pictures(folder)
     for number_of_row, row in enumerate(read_table(table, ("midas_file_name", "midas_path")), start=2):
         name, written = Path(str(row["midas_file_name"])).stem, (text(row["midas_path"]) or "").lower()
-        code = re.sub(r"\s*-\s*", "-", re.sub(r"^\d+\s*-", "", written)).removeprefix("0") or None
+        code = re.sub(r"\s*-\s*", "-", re.sub(r"^(0$|\d+\s*-)", "", written)) or None
         finer = "squamous cell carcinoma in situ" if code == "malignant-sccis" else (code or "").removeprefix("benign-")
         label = LABELS.get(code or "")
         yield make_item(
@@ -58,5 +55,5 @@ def read(where: str | Path) -> Iterator[Item]:
             row=row,
             used=USED,
             subtype=None if finer.startswith("malignant") else subtype_of(finer, label),
-            **person(row, age="midas_age", sex="midas_gender", site="midas_location", skin_type="midas_fitzpatrick"),
+            **person(row, **PERSON),
         )

@@ -1,7 +1,6 @@
 """PH2: dermoscopy of 200 melanocytic lesions from Porto, with the findings that dermatologists marked.
 
-Reads `PH2_dataset.xlsx`, or `PH2_dataset.txt`, beside `PH2 Dataset images/IMDnnn/IMDnnn_Dermoscopic_Image/IMDnnn.bmp`.
-Findings of the Excel sheet become the description. Neither patient nor lesion is known.
+Findings of its Excel sheet become the description. Neither patient nor lesion is known.
 """
 
 from __future__ import annotations
@@ -41,8 +40,8 @@ def _rows_of_text(table: Path) -> list[Row]:
 
 
 def _item(name: str, row: Row, number_of_row: int, picture: Path | None) -> Item:
-    clinical = row.get("Clinical Diagnosis")  # the text file's, 0 to 2 in the order of LABELS
-    code = list(LABELS)[int(clinical)] if clinical in ("0", "1", "2") else next((k for k in LABELS if row.get(k)), None)
+    by_number = dict(zip("012", LABELS, strict=True)).get(str(row.get("Clinical Diagnosis")))  # of the text file
+    code = by_number or next((each for each in LABELS if row.get(each)), None)
     seen = [f"{key.lower()} {SAID[row[key]]}" for key in FINDINGS if row.get(key) in SAID]
     colours = ", ".join(colour.lower() for colour in COLOURS if row.get(colour))
     return make_item(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -69,6 +70,15 @@ def number(value: Any) -> float | None:
     except ValueError:
         return None
     return found if abs(found) < float("inf") else None  # NaN compares false too
+
+
+def python_dict(value: Any) -> dict[str, float]:
+    """A dictionary of weights that a table spells as Python does; empty where it is blank or none."""
+    try:
+        found = ast.literal_eval(text(value) or "{}")
+    except (ValueError, SyntaxError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def whole_years(value: Any) -> float | None:
