@@ -12,6 +12,7 @@ from pathlib import Path
 from train.datasets.catalogue import source
 from train.datasets.items import make_item, pictures_below
 from train.datasets.raw import Item
+from train.datasets.tables import official_split
 
 LABELS = {
     "seborrheic keratos": "benign keratosis",
@@ -35,15 +36,19 @@ LABELS = {
     "keratoacanthoma": "squamous cell carcinoma",
 }
 SOURCE = source("dermnet")
-SPLITS = {"train": "train", "test": "test"}
 
 
 def read(where: str | Path) -> Iterator[Item]:
     """Yields every picture below train/ and test/; CasesError if there is none."""
     for path in pictures_below(SOURCE, Path(where), "*/*/*"):
         disease = re.sub(r"[-_\s]*\d+[a-z]?$", "", path.stem.lower()).replace("-", " ")
-        split = SPLITS.get(path.parent.parent.name.lower())
-        label = next((label for stem, label in LABELS.items() if disease.startswith(stem)), None)
-        known = {"split": split, "row": {"category": path.parent.name}}
-        name = f"{path.parent.name}/{path.stem}"
-        yield make_item(SOURCE, name, code=disease, label=label, picture=path, modality="clinical", **known)
+        yield make_item(
+            SOURCE,
+            f"{path.parent.name}/{path.stem}",
+            code=disease,
+            label=next((label for stem, label in LABELS.items() if disease.startswith(stem)), None),
+            picture=path,
+            modality="clinical",
+            row={"category": path.parent.name},
+            split=official_split(path.parent.parent.name),
+        )

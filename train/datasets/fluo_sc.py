@@ -29,5 +29,12 @@ def read(where: str | Path) -> Iterator[Item]:
     """Yields every clinical photo; CasesError if there is none."""
     for path in pictures_below(SOURCE, Path(where), "CLI_*"):
         code = path.stem.split("_")[1].upper()
-        known = {"picture": path, "subtype": SUBTYPES.get(code)}
-        yield make_item(SOURCE, path.stem, code=code, label=LABELS.get(code), modality="clinical", **known)
+        yield make_item(
+            SOURCE,
+            path.stem,
+            code=code,
+            label=LABELS.get(code),
+            picture=path,
+            modality="clinical",
+            subtype=SUBTYPES.get(code),
+        )

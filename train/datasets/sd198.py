@@ -22,5 +22,12 @@ def read(where: str | Path) -> Iterator[Item]:
     for path in pictures:
         disease = path.parent.name
         label = class_of(disease)
-        name, more = f"{disease}/{path.stem}", {"subtype": subtype_of(disease, label)}
-        yield make_item(SOURCE, name, code=disease, label=label, picture=path, modality="clinical", **more)
+        yield make_item(
+            SOURCE,
+            f"{disease}/{path.stem}",
+            code=disease,
+            label=label,
+            picture=path,
+            modality="clinical",
+            subtype=subtype_of(disease, label),
+        )

@@ -32,7 +32,13 @@ def read(where: str | Path) -> Iterator[Item]:
         parts = [part.lower() for part in path.relative_to(folder).parts[:-1] if part.lower() != "dermatoscopic"]
         code = parts[-1] if parts else None
         lesion = path.stem.split("_")[0].lstrip("0")
-        more = {"subtype": code if code in SUBTYPES else None}
-        label = LABELS.get(code or "")
-        name, known = path.stem, {"picture": path, "group": lesion, **more}
-        yield make_item(SOURCE, name, code=code, label=label, modality="dermoscopy", **known)
+        yield make_item(
+            SOURCE,
+            path.stem,
+            code=code,
+            label=LABELS.get(code or ""),
+            picture=path,
+            modality="dermoscopy",
+            group=lesion,
+            subtype=code if code in SUBTYPES else None,
+        )
