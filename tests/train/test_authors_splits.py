@@ -197,5 +197,9 @@ def test_the_real_list_of_bcn20000_parts_its_lesions():
     for row in named:
         lesions[row["lesion_id"]] |= sides[row["image"]]
     assert sum(len(each) > 1 for each in lesions.values()) == 2050
+    tested = [row for row in named if sides[row["image"]] == {"test"}]
+    learnt = {row["lesion_id"] for row in named if sides[row["image"]] == {"train"}}
+    assert sum(row["lesion_id"] in learnt for row in tested) == 1671  # of 1,894: 88%
+    assert len(tested) == 1894
     assert "bcn20000: 2050 patients or lesions stand on several of their sides; the earlier side gives way" in told
     assert len(found.cases) == len(named) == 12413
