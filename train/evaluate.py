@@ -3,31 +3,55 @@
     python -m train.evaluate --run runs/first --cases cases/ --notes notes.jsonl
     accelerate launch -m train.evaluate ...          # the same figures, pictures shared by several processes
 
-Writes into the run's folder: metrics.json, report.md, confusion.png. Classes are told from the picture alone. Retrieval
-counts a case of the query's class as relevant, over held-out cases only (`--pool all` adds the training cases, as the
-authors of arXiv 2511.21827 do), and comes twice: with notes as written, which mostly name the class, and with the
-diagnosis masked. The masked figure is the headline. Intervals are 95%, by bootstrap over patients or lesions.
+Writes into the run's folder: metrics.json, predictions.parquet, report.md, confusion.png. Classes are told from the
+picture alone. Retrieval counts a case of the query's class as relevant, and comes twice: with notes as written, which
+mostly name the class, and with the diagnosis masked. The masked figure over held-out cases only is the headline; the
+authors of arXiv 2511.21827 search all cases, training cases too, and so does `retrieval_all`. Intervals are 95%, by
+bootstrap over patients or lesions. Photographs and drawn lesions are never pooled: each are searched among their own
+kind, and the block "all" of a split is of its photographs, where it has any.
+
+What it costs: all cases of the folder are embedded once, training cases too, for `retrieval_all`, the distance to
+known cases and the linear probes; that takes about a third of an epoch of training. `--quick` embeds the cases of
+`--splits` alone and leaves these three out.
 
 metrics.json, which model cards and the app read:
 
-    {"run", "cases", "notes", "strategy", "pool", "classnames", "fingerprint",  what was measured
+    {"run", "cases", "notes", "strategy", "classnames", "fingerprint",          what was measured
+     "pool": "split",                  the gallery of "retrieval"
+     "quick": whether the training cases were left out
      "seed", "bootstrap", "device", "command", "versions",                      how
      "temperature",                    of the run: fitted by train.fit on its validation cases
      "left_out": cases whose class the run does not know,
      "splits": {"test": {"all": BLOCK, "milk10k": BLOCK, ...}, "external": {...}}}
 
-    BLOCK = {"n_cases", "n_groups",
+    BLOCK = {"n_cases", "n_groups", "sources": [name],
      "classification": {"kappa", "kappa_linear", "balanced_accuracy", "macro_f1", "macro_auroc", "accuracy",
-        "melanoma_vs_nevus_auroc", "ece", "ece_uncalibrated", "negative_log_likelihood", "recall": {class: share},
+        "melanoma_vs_nevus_auroc", "ece", "ece_uncalibrated", "negative_log_likelihood", "brier",
+        "reliability": [{"low", "high", "confidence", "accuracy", "n_cases"}], "recall": {class: share},
         "support": {class: cases}, "confusion": rows are true classes, "classes_absent": [class],
         "ci": {name: [low, high]}},
-     "retrieval": null or {"masked": WAYS, "as_written": WAYS, "n_queries", "without_note", "distinct_notes"},
-     "alignment": null or {"masked": {"paired_cosine", "ci", "random_pairs"}, "as_written": ...}}
+     "retrieval": null or {"masked": WAYS, "as_written": WAYS, "n_queries", "n_gallery", "without_note",
+        "distinct_notes": {version: texts}},
+     "retrieval_all": the same among all cases of the folder; null with --quick,
+     "alignment": null or {"masked": {"paired_cosine", "ci", "random_pairs", "modality_gap",
+        "uniformity": {"image", "text"}}, "as_written": ...},
+     "zero_shot": null or {"prompts": {class: text}, "kappa", "balanced_accuracy", "macro_auroc", "ci"},
+     "selective": {"confidence": CURVE, "distance": null or CURVE,
+        "far": null or {"threshold", "n_flagged", "accuracy_flagged", "accuracy_kept"}},
+     "linear_probe": null or {"1" | "10" | "100": {"kappa", "balanced_accuracy", "macro_auroc", "ci", "n_train",
+        "n_groups", "classes_absent"}},
+     "groups": {"sex" | "age_band" | "skin_tone" ("skin_tone, SCALE" where there are several) | "site" | "modality":
+        {"values": {name: {"n_cases", "n_groups", "kappa", "balanced_accuracy", "macro_auroc", "ci"}
+            or {"n_cases", "n_groups", "too_few": true}}, "not_recorded",
+         "best": {measure: name}, "worst": {measure: name}, "gap": {measure: {"value", "ci"}}}}}
 
-    WAYS = {"image_to_text": {"map", "ci", "chance", "left_out", "recall_of_own": {"1", "5", "10"}},
+    WAYS = {"image_to_text": {"map", "ci", "chance", "left_out", "recall_of_own": {"1", "5", "10"},
+        "precision": {"5", "10"}, "median_rank_of_own", "by_subtype": null or {"map", "ci", "chance", "n_queries"}},
         "text_to_image": ...}
+    CURVE = {"coverage": [share], "risk": [share], "aurc", "ci"}
 
-A figure that is undefined is null (a class that is absent, an interval over fewer than five groups).
+A figure that is undefined is null (a class that is absent, an interval over fewer than five groups). The columns of
+predictions.parquet stand in `train.evaluating.predictions`.
 """
 
 from __future__ import annotations
@@ -36,10 +60,11 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pandas as pd
 
 from dermnote.errors import CasesError, NotesError
 from dermnote.notes.schema import notes_by_case
@@ -49,9 +74,13 @@ from train.cases import SPLITS, Cases
 from train.console import print_summary, run
 from train.evaluating.embedded import Embedded, embed, known_to
 from train.evaluating.figures import draw_confusion
-from train.evaluating.measure import Bootstrap, block, search
+from train.evaluating.known import beside_training_cases
+from train.evaluating.measure import measure_split
+from train.evaluating.predictions import write_predictions
+from train.evaluating.prompts import embed_prompts
 from train.evaluating.provenance import command, device_name, plain, versions
 from train.evaluating.report import console_table, write_report
+from train.evaluating.setting import Bootstrap, Setting
 from train.launched import Launched, launched
 from train.run import Run, load_run
 
@@ -68,7 +97,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--notes", metavar="FILE", help="notes.jsonl; without it only classification is measured")
     parser.add_argument("--strategy", help=f"notes to search: {', '.join(STRATEGIES)} (default: the run's first)")
     parser.add_argument("--splits", nargs="+", default=HELD_OUT, choices=SPLITS, help="default: test external")
-    parser.add_argument("--pool", choices=("split", "all"), default="split", help="gallery: the split, or all cases")
+    parser.add_argument("--quick", action="store_true", help="leave out what needs the training cases embedded too")
     parser.add_argument("--batch-size", type=int, default=64, help="pictures in one pass (default 64)")
     parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU if there is one)")
     parser.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="draws for the intervals")
@@ -76,39 +105,59 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def evaluate(asked: argparse.Namespace, trained: Run, processes: Launched) -> dict[str, Any] | None:
-    """Measures everything asked for; the figures of metrics.json. None where this is not the main process."""
-    everything = Cases.read(asked.cases, splits=SPLITS if asked.pool == "all" else asked.splits)
-    if not everything.table["split"].isin(asked.splits).any():
+@dataclass(frozen=True)
+class Measured:
+    """What an evaluation found.
+
+    Attributes:
+        figures: For metrics.json.
+        predictions: For predictions.parquet.
+        cases: All that were embedded, as the run sees them.
+    """
+
+    figures: dict[str, Any]
+    predictions: pd.DataFrame
+    cases: Embedded
+
+
+def evaluate(asked: argparse.Namespace, trained: Run, processes: Launched) -> Measured | None:
+    """Measures everything asked for. None where this is not the main process."""
+    everything = Cases.read(asked.cases, splits=asked.splits if asked.quick else SPLITS)
+    wanted = everything.table["split"].isin(asked.splits).to_numpy()
+    if not wanted.any():
         raise CasesError(f"{asked.cases} has no cases in {', '.join(asked.splits)}.", "Choose others with --splits.")
+    left_out = len(everything.table[wanted]) - len(known_to(trained, everything.select(wanted)))
     cases = known_to(trained, everything)
     strategy, notes = read_notes(asked, trained, print if processes.main else lambda _: None)
     whole = embed(trained, cases, notes, asked.batch_size, processes.device)
-    if notes is not None and not whole.noted.any():
-        raise NotesError(f"{asked.notes} has no '{strategy}' note for any of the {len(whole)} cases.")
+    prompts = embed_prompts(trained, asked.batch_size, processes.device)
+    measured = whole.table["split"].isin(asked.splits).to_numpy()
+    if notes is not None and not whole.noted[measured].any():
+        raise NotesError(f"{asked.notes} has no '{strategy}' note for any of the {measured.sum()} cases.")
     if not processes.main:
         return None
-    temperature = trained.config.temperature
-    bootstrap = Bootstrap(asked.bootstrap, asked.seed)
-    measured = {
-        split: measure_split(whole, split, asked.pool, temperature, trained.config.classnames, bootstrap)
-        for split in asked.splits
-        if (whole.table["split"] == split).any()
-    }
-    return {
+    names, temperature = trained.config.classnames, trained.config.temperature
+    whole, far, shares = beside_training_cases(whole, names, asked.seed)
+    setting = Setting(names, temperature, Bootstrap(asked.bootstrap, asked.seed), prompts, far, shares)
+    splits = [split for split in asked.splits if (whole.table["split"] == split).any()]
+    found = {split: measure_split(whole, split, setting, all_cases=not asked.quick) for split in splits}
+    figures = {
         "run": str(asked.run),
         "cases": str(asked.cases),
         "notes": asked.notes,
         "strategy": strategy,
-        "pool": asked.pool,
-        "classnames": trained.config.classnames,
+        "pool": "split",
+        "quick": asked.quick,
+        "classnames": names,
         "fingerprint": trained.config.fingerprint,
         "seed": trained.train_config.seed,
         "bootstrap": {"n_boot": asked.bootstrap, "seed": asked.seed},
         "temperature": temperature,
-        "left_out": len(everything) - len(cases),
-        "splits": measured,
+        "left_out": left_out,
+        "splits": {split: blocks for split, (blocks, _) in found.items()},
     }
+    answered = pd.concat([table for _, table in found.values()], ignore_index=True)
+    return Measured(figures, answered, whole)
 
 
 def read_notes(
@@ -124,39 +173,27 @@ def read_notes(
     return strategy, {case_id: texts[strategy] for case_id, texts in notes.items()}
 
 
-def measure_split(
-    whole: Embedded, split: str, pool: str, temperature: float, classnames: tuple[str, ...], bootstrap: Bootstrap
-) -> dict[str, Any]:
-    """The blocks of a split: "all", and one a source; sources search the whole split's gallery."""
-    part = whole.select((whole.table["split"] == split).to_numpy())
-    found = search(part, whole if pool == "all" else part)
-    sources = part.table["source"].to_numpy()
-    masks = {"all": np.ones(len(part), dtype=bool)} | {str(name): sources == name for name in sorted(set(sources))}
-    return {
-        name: block(part, rows, found, temperature=temperature, classnames=classnames, bootstrap=bootstrap)
-        for name, rows in masks.items()
-    }
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures a run; see the module's description."""
     words = list(sys.argv[1:] if argv is None else argv)
     asked = parse(words)
     trained = load_run(asked.run)
     with launched(asked.device) as processes:
-        figures = evaluate(asked, trained, processes)
-        if figures is not None:
+        measured = evaluate(asked, trained, processes)
+        if measured is not None:
             named = device_name(processes.device) + (f", {processes.count} processes" if processes.count > 1 else "")
-            figures |= {"device": named, "command": command("train.evaluate", words), "versions": versions()}
-            write(asked, plain(figures))
+            how = {"device": named, "command": command("train.evaluate", words), "versions": versions()}
+            write(asked, plain(measured.figures | how), measured.predictions)
     return 0
 
 
-def write(asked: argparse.Namespace, figures: dict[str, Any]) -> None:
-    """Writes metrics.json, report.md and confusion.png into the run's folder, prints the main figures."""
-    written = {name: asked.run / name for name in ("metrics.json", "report.md", "confusion.png")}
+def write(asked: argparse.Namespace, figures: dict[str, Any], answered: pd.DataFrame) -> None:
+    """Writes metrics.json, predictions.parquet, report.md and confusion.png; prints the main figures."""
+    names = ("metrics.json", "predictions.parquet", "report.md", "confusion.png")
+    written = {name: asked.run / name for name in names}
     with replacing_file(written["metrics.json"]) as aside:
         aside.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_predictions(answered, written["predictions.parquet"])
     drawn = draw_confusion(figures, written["confusion.png"])
     with replacing_file(written["report.md"]) as aside:
         aside.write_text(write_report(figures, with_figure=drawn), encoding="utf-8")

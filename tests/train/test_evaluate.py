@@ -3,6 +3,7 @@ import re
 import shutil
 from dataclasses import replace
 from io import BytesIO
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,13 @@ from train import evaluate
 from train.cases import Cases
 from train.config import TextConfig, TrainConfig
 from train.evaluating.embedded import AS_WRITTEN, MASKED, Embedded, known_to, note_versions
-from train.evaluating.measure import Bootstrap, block, search
+from train.evaluating.known import beside_training_cases
+from train.evaluating.measure import Gallery, block, measure_split
+from train.evaluating.prompts import prompts_of
 from train.evaluating.report import blocks
+from train.evaluating.searches import search
+from train.evaluating.setting import Bootstrap, Prompts, Setting
+from train.evaluating.subgroups import attributes
 from train.run import Run
 
 NAMES = tuple(each.name for each in EIGHT)
@@ -38,6 +44,9 @@ def case_table():
             "subtype": ["Glomus kind" if i % 8 == 3 else None for i in range(COUNT)],
             "group": [f"p{i // 2}" for i in range(COUNT)],
             "split": ["test" if i < 32 else "validation" if i < 40 else "train" for i in range(COUNT)],
+            "sex": [("female", "male", None)[i % 3] for i in range(COUNT)],
+            "age": [float("nan") if i % 5 == 0 else 20.0 + i for i in range(COUNT)],
+            "modality": "dermoscopy",
         }
     )
 
@@ -133,14 +142,72 @@ def test_an_image_only_run_and_missing_notes_measure_classes_alone(folders, tmp_
     assert "Classification only" in (tmp_path / "run" / "report.md").read_text()
 
 
-def test_the_authors_pool_takes_every_case_as_gallery(folders, tmp_path):
-    chance = []
-    for pool in ("split", "all"):
-        evaluate.main([*folders, "--bootstrap", "20", "--pool", pool])
-        found = strict(tmp_path / "run" / "metrics.json")["splits"]["test"]["all"]["retrieval"]
-        assert found["n_queries"] == 31
-        chance.append(found["masked"]["text_to_image"]["chance"])
+def test_one_call_measures_the_held_out_gallery_and_the_authors_pool(folders, tmp_path):
+    evaluate.main([*folders, "--bootstrap", "20"])
+    whole = strict(tmp_path / "run" / "metrics.json")["splits"]["test"]["all"]
+    held_out, pool = whole["retrieval"], whole["retrieval_all"]
+    assert (held_out["n_queries"], held_out["n_gallery"], pool["n_queries"], pool["n_gallery"]) == (31, 31, 31, 47)
+    chance = [found["masked"]["text_to_image"]["chance"] for found in (held_out, pool)]
     assert chance[0] > chance[1] > 0.125  # the expected precision of an order that knows nothing sinks to the share
+    report = (tmp_path / "run" / "report.md").read_text()
+    assert report.index("Retrieval, diagnosis masked") < report.index("Retrieval among all cases")
+
+
+def test_quick_reads_the_measured_splits_alone(folders, tmp_path, monkeypatch):
+    asked_for, read = [], Cases.read
+
+    def reading(folder, *, splits):
+        asked_for.append(tuple(splits))
+        return read(folder, splits=splits)
+
+    monkeypatch.setattr(Cases, "read", reading)
+    evaluate.main([*folders, "--bootstrap", "20", "--quick", "--splits", "validation"])
+    assert asked_for == [("validation",)]
+    got = strict(tmp_path / "run" / "metrics.json")
+    whole = got["splits"]["validation"]["all"]
+    assert got["quick"] and whole["n_cases"] == 8 and whole["retrieval"] and whole["zero_shot"]
+    assert whole["retrieval_all"] is None and whole["linear_probe"] is None
+    assert whole["selective"]["confidence"] and not whole["selective"]["distance"] and not whole["selective"]["far"]
+    assert "Linear probe" not in (tmp_path / "run" / "report.md").read_text()
+
+
+def test_every_theme_is_measured_and_told(folders, tmp_path):
+    evaluate.main([*folders, "--bootstrap", "20", "--splits", "validation", "test"])
+    got = strict(tmp_path / "run" / "metrics.json")
+    whole = got["splits"]["test"]["all"]
+    assert set(whole["zero_shot"]["prompts"]) == set(NAMES)
+    probes = whole["linear_probe"]
+    assert {share: told["n_groups"] for share, told in probes.items()} == {"1": 1, "10": 1, "100": 4}
+    assert probes["100"]["classes_absent"] == [] and len(probes["1"]["classes_absent"]) == 6
+    assert whole["retrieval"]["masked"]["image_to_text"]["by_subtype"]["n_queries"] == 4
+    assert 1 <= whole["retrieval"]["masked"]["image_to_text"]["median_rank_of_own"] <= 31
+    assert whole["groups"]["sex"]["values"]["female"] == {"n_cases": 11, "n_groups": 11, "too_few": True}
+    all_alike = whole["groups"]["modality"]["values"]["dermoscopy"]
+    assert all_alike["kappa"] == pytest.approx(whole["classification"]["kappa"])
+    far = whole["selective"]["far"]
+    nearby = got["splits"]["validation"]["all"]["selective"]["far"]
+    assert far["threshold"] == nearby["threshold"] and nearby["n_flagged"] <= 1  # 5% of eight, rounded up
+    report = (tmp_path / "run" / "report.md").read_text()
+    for heading in ("Zero-shot", "Linear probe", "Leaving doubtful cases out", "Groups", "Alignment", "Reliability"):
+        assert f"## {heading}" in report
+    assert "Melanoma: a cancer of pigment cells." in report and "fewer than 20 cases: not told" in report
+
+
+def test_predictions_hold_what_the_figures_are_made_of(folders, tmp_path):
+    evaluate.main([*folders, "--bootstrap", "20"])
+    whole = strict(tmp_path / "run" / "metrics.json")["splits"]["test"]["all"]
+    table = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
+    assert len(table) == 32 and set(table["split"]) == {"test"} and table["case_id"].is_unique
+    assert (table["label"] == table["predicted"]).mean() == pytest.approx(whole["classification"]["accuracy"])
+    p = np.stack(table["probabilities"])
+    assert (p.argmax(axis=1) == table["predicted"]).all() and np.allclose(p.sum(axis=1), 1)
+    assert np.stack(table["logits"]).shape == (32, 8) and table["distance"].notna().all()
+    for version in (MASKED, AS_WRITTEN):
+        assert table[f"paired_cosine_{version}"].mean() == pytest.approx(whole["alignment"][version]["paired_cosine"])
+        for way in ("image_to_text", "text_to_image"):
+            precision = table[f"average_precision_{version}_{way}"]
+            assert precision.notna().sum() == 31
+            assert precision.mean() == pytest.approx(whole["retrieval"][version][way]["map"])
 
 
 @pytest.mark.parametrize(
@@ -185,11 +252,13 @@ def made_up(text):
     return Embedded(table, labels, eye[labels], 9 * eye[labels], np.ones(32, bool), notes, dict.fromkeys(notes, words))
 
 
-def figures(cases, rows=slice(None), gallery=None):
+LETTERS = Setting(("a", "b", "c", "d"), bootstrap=Bootstrap(50))
+
+
+def figures(cases, rows=slice(None)):
     mask = np.zeros(32, bool)
     mask[rows] = True
-    found = search(cases, gallery or cases)
-    return block(cases, mask, found, temperature=1.0, classnames=["a", "b", "c", "d"], bootstrap=Bootstrap(50))
+    return block(cases, mask, Gallery.searched(cases, cases), None, LETTERS)
 
 
 def test_masked_notes_that_are_all_alike_are_at_chance_and_written_ones_at_one():
@@ -244,11 +313,97 @@ def test_a_real_run_is_measured(run_folder, cases_folder, notes_file, capsys):
 
 
 def test_no_row_is_pooled_over_drawings_and_photographs():
-    rows = {"test": {"all": 1, "milk10k": 2, "drawn": 3}, "external": {"all": 4, "drawn": 5}}
-    assert [told[:2] for told in blocks({"splits": rows})] == [
+    old = {"test": {"all": {}, "milk10k": {}, "drawn": {}}, "external": {"all": {}, "drawn": {}}}
+    assert [told[:2] for told in blocks({"splits": old})] == [
         ("test", "milk10k"),
         ("test", "drawn"),
         ("external", "all"),
     ]
-    photographs = {"test": {"all": 1, "milk10k": 2, "ham10000": 3}}
+    photographs = {"test": {"all": {}, "milk10k": {}, "ham10000": {}}}
     assert [source for _, source, _ in blocks({"splits": photographs})] == ["all", "milk10k", "ham10000"]
+    apart = {"all": {"sources": ["ham10000", "milk10k"]}, "milk10k": {}, "ham10000": {}, "drawn": {}}
+    assert [source for _, source, _ in blocks({"splits": {"test": apart}})] == ["all", "milk10k", "ham10000", "drawn"]
+    repeated = {"all": {"sources": ["milk10k"]}, "milk10k": {}, "drawn": {}}
+    assert [source for _, source, _ in blocks({"splits": {"test": repeated}})] == ["milk10k", "drawn"]
+
+
+def mixed():
+    """Two kinds of photographs and drawn lesions, whose drawn vectors lie beside those of the photographs."""
+    noise = np.random.default_rng(1).normal(size=(32, 4)).astype(np.float32)
+    cases = made_up(noise / np.linalg.norm(noise, axis=1, keepdims=True))
+    source = np.array(["one", "one", "two", "drawn"])[np.arange(32) // 4 % 4]
+    return replace(cases, table=cases.table.assign(source=source, split="test", subtype=None))
+
+
+def test_photographs_and_drawn_lesions_are_measured_apart():
+    cases = mixed()
+    got, table = measure_split(cases, "test", LETTERS)
+    assert list(got) == ["all", "drawn", "one", "two"]
+    assert got["all"]["sources"] == ["one", "two"] and got["all"]["n_cases"] == 24 and len(table) == 32
+    assert [got[name]["retrieval"]["n_gallery"] for name in got] == [24, 8, 24, 24]
+    drawn = (cases.table["source"] == "drawn").to_numpy()
+    alone, _ = measure_split(cases.select(drawn), "test", LETTERS)
+    assert list(alone) == ["all", "drawn"] and alone["drawn"] is alone["all"]
+    assert alone["drawn"]["retrieval"] == got["drawn"]["retrieval"] == alone["drawn"]["retrieval_all"]
+    photographs, _ = measure_split(cases.select(~drawn), "test", LETTERS)
+    assert photographs["all"]["retrieval"] == got["all"]["retrieval"]
+
+
+def test_a_subtype_is_relevant_within_its_class_alone():
+    """Three of class a are of subtype x, as are two of class b; the rest have none."""
+    cases = made_up(np.eye(4, dtype=np.float32)[np.arange(32) % 4])
+    subtype = np.full(32, None, dtype=object)
+    subtype[[0, 4, 8, 1, 5]] = "x"
+    cases = replace(cases, table=cases.table.assign(subtype=subtype))
+    way = figures(cases)["retrieval"]["as_written"]["image_to_text"]
+    assert way["by_subtype"]["n_queries"] == 5
+    # Each picture finds the eight notes of its class first, all tied, and of those three (two) are of its subtype.
+    assert way["by_subtype"]["map"] == pytest.approx((3 * expected_precision(3) + 2 * expected_precision(2)) / 5)
+    assert figures(cases, rows=slice(9, 32))["retrieval"]["as_written"]["image_to_text"]["by_subtype"] is None
+
+
+def expected_precision(relevant, size=8):
+    """Mean average precision over all places of the relevant among tied items."""
+    found = [np.mean(np.arange(1, relevant + 1) / places) for places in combinations(range(1, size + 1), relevant)]
+    return np.mean(found)
+
+
+def test_zero_shot_takes_the_nearest_description():
+    cases = made_up(np.eye(4, dtype=np.float32)[np.arange(32) % 4])
+    prompts = Prompts({name: f"{name}." for name in "abcd"}, np.eye(4, dtype=np.float32)[[0, 1, 3, 2]])
+    setting = replace(LETTERS, prompts=prompts)
+    whole = np.ones(32, bool)
+    told = block(cases, whole, Gallery.searched(cases, cases), None, setting)["zero_shot"]
+    assert told["prompts"] == {"a": "a.", "b": "b.", "c": "c.", "d": "d."}
+    assert told["balanced_accuracy"] == 0.5  # c and d are taken for each other
+    assert figures(cases)["zero_shot"] is None
+
+
+def test_a_prompt_describes_a_class_and_names_one_it_does_not_know():
+    assert prompts_of(("melanoma", "wart")) == {"melanoma": "Melanoma: a cancer of pigment cells.", "wart": "Wart."}
+
+
+def test_far_pictures_are_flagged_by_the_validation_cases_of_their_own_kind():
+    cases = mixed()
+    split = np.array(["train", "validation", "test", "test"])[np.arange(32) % 4]
+    cases = replace(cases, table=cases.table.assign(split=split), labels=np.arange(32) // 8)
+    whole, far, shares = beside_training_cases(cases, ("a", "b", "c", "d"), seed=0)
+    known = cases.image[split == "train"]
+    expected = [np.mean(sorted(1 - known @ each)[:5]) for each in cases.image[split != "train"]]
+    np.testing.assert_allclose(whole.distance[split != "train"], expected, atol=1e-6)
+    assert np.isnan(whole.distance[split == "train"]).all()
+    drawn = (cases.table["source"] == "drawn").to_numpy()
+    for kind in (False, True):
+        of_kind = whole.distance[(split == "validation") & (drawn == kind)]
+        assert far[kind] == pytest.approx(np.quantile(of_kind, 0.95))
+    assert shares["100"].n_train == 8 and np.isfinite(whole.probes["100"][split != "train"]).all()
+    assert beside_training_cases(cases.select(split == "test"), ("a", "b", "c", "d"), 0)[1:] == ({}, {})
+
+
+def test_two_scales_of_skin_tone_are_never_set_side_by_side():
+    table = pd.DataFrame({"skin_type": ["Fitzpatrick II", "MILK10k tone 4 (0 darkest to 5)", None], "sex": None})
+    assert dict(attributes(table)) == {
+        "skin_tone, Fitzpatrick": ["Fitzpatrick II", None, None],
+        "skin_tone, MILK10k tone": [None, "MILK10k tone 4 (0 darkest to 5)", None],
+    }
+    assert list(dict(attributes(table[:1]))) == ["skin_tone"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,8 @@ class Embedded:
         notes: By version ("masked", "as_written"), (n, d) unit rows, zeros where there is no note; empty if the run
             reads no notes.
         texts: By version, the n texts, "" where there is no note.
+        distance: (n,) to the nearest training cases (see `train.evaluating.known`); NaN where it is not measured.
+        probes: By share of the training groups, (n, c) probabilities of a linear probe; NaN likewise.
     """
 
     table: pd.DataFrame
@@ -40,6 +42,8 @@ class Embedded:
     noted: np.ndarray
     notes: Mapping[str, np.ndarray]
     texts: Mapping[str, np.ndarray]
+    distance: np.ndarray | None = None
+    probes: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -55,6 +59,8 @@ class Embedded:
             noted=self.noted[mask],
             notes={version: vectors[mask] for version, vectors in self.notes.items()},
             texts={version: texts[mask] for version, texts in self.texts.items()},
+            distance=None if self.distance is None else self.distance[mask],
+            probes={share: probabilities[mask] for share, probabilities in self.probes.items()},
         )
 
 

@@ -39,12 +39,19 @@ def intervals(
     Returns:
         (low, high) by name, or None with fewer than five groups or where most draws leave the measure undefined.
     """
+    found = draws(statistics, groups, n_boot=n_boot, seed=seed)
+    return dict.fromkeys(statistics) if found is None else {name: ends(each, level) for name, each in found.items()}
+
+
+def draws(
+    statistics: Mapping[str, Statistic], groups: Sequence[Any] | np.ndarray, *, n_boot: int = 1000, seed: int = 0
+) -> dict[str, np.ndarray] | None:
+    """By name, (n_boot,) what each measure is on each draw; None with fewer than five groups (see `intervals`)."""
     if len(np.unique(np.asarray(groups, dtype=str))) < MIN_GROUPS:
-        return dict.fromkeys(statistics)
-    draws = [[each(w) for each in statistics.values()] for w in group_weights(groups, n_boot, seed)]
-    return {
-        name: _ends(np.array(values), level) for name, values in zip(statistics, zip(*draws, strict=True), strict=True)
-    }
+        return None
+    drawn = [[each(w) for each in statistics.values()] for w in group_weights(groups, n_boot, seed)]
+    columns = np.array(drawn, dtype=np.float64).reshape(n_boot, len(statistics)).T
+    return dict(zip(statistics, columns, strict=True))
 
 
 def interval(
@@ -96,7 +103,8 @@ def paired_difference(
     return difference(np.ones(len(groups))), interval(difference, groups, n_boot=n_boot, seed=seed)
 
 
-def _ends(values: np.ndarray, level: float) -> tuple[float, float] | None:
+def ends(values: np.ndarray, level: float = 0.95) -> tuple[float, float] | None:
+    """The middle `level` of draws, NaN left out; None where most are NaN."""
     known = values[np.isfinite(values)]
     if len(known) < len(values) / 2:
         return None

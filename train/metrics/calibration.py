@@ -38,6 +38,51 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(2 / (low + high))
 
 
+def brier_scores(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(n,) squared distance of each case's probabilities to the truth, summed over classes: 0 is perfect, 2 the worst.
+
+    Args:
+        probabilities: (n, c), rows sum to 1.
+        labels: (n,) true class ids.
+    """
+    truth = np.eye(probabilities.shape[1])[labels]
+    return np.asarray(((probabilities - truth) ** 2).sum(axis=1))
+
+
+def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> list[dict[str, float]]:
+    """How sure the first answers are and how many of them are right, by equal steps of sureness.
+
+    Args:
+        probabilities: (n, c), rows sum to 1.
+        labels: (n,) true class ids.
+        bins: Steps.
+
+    Returns:
+        One a step: low and high end, mean confidence, accuracy (both NaN in an empty step), n_cases.
+    """
+    step, sure, right = _steps(probabilities, labels, bins)
+    count = np.bincount(step, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        confidence = np.bincount(step, weights=sure, minlength=bins) / count
+        accuracy = np.bincount(step, weights=right, minlength=bins) / count
+    return [
+        {
+            "low": b / bins,
+            "high": (b + 1) / bins,
+            "confidence": float(confidence[b]),
+            "accuracy": float(accuracy[b]),
+            "n_cases": int(count[b]),
+        }
+        for b in range(bins)
+    ]
+
+
+def _steps(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    sure = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    return np.minimum((sure * bins).astype(np.int64), bins - 1), sure, right.astype(np.float64)
+
+
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
     """Mean distance between how sure the model is of its first answer and how often that is right, 0 to 1.
 
@@ -46,8 +91,6 @@ def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bi
         labels: (n,) true class ids.
         bins: Equal steps of confidence that cases are gathered in.
     """
-    sure = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    step = np.minimum((sure * bins).astype(np.int64), bins - 1)
+    step, sure, right = _steps(probabilities, labels, bins)
     gap = np.bincount(step, weights=sure - right, minlength=bins)
     return float(np.abs(gap).sum() / len(labels))

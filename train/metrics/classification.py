@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from train.metrics.bootstrap import Statistic
+
 MELANOMA, NEVUS = "melanoma", "melanocytic nevus"
 
 
@@ -39,6 +41,12 @@ def recalls(confusion: np.ndarray) -> np.ndarray:
     """(c,) share of each true class that is found; NaN for a class that has no case."""
     support = confusion.sum(axis=1)
     return np.divide(np.diag(confusion), support, out=np.full(len(support), np.nan), where=support > 0)
+
+
+def balanced_accuracy(confusion: np.ndarray) -> float:
+    """Mean recall over the classes that have a case."""
+    found = recalls(confusion)
+    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
 
 
 def macro_f1(confusion: np.ndarray) -> float:
@@ -106,6 +114,29 @@ def melanoma_vs_nevus_auroc(labels: np.ndarray, probabilities: np.ndarray, class
     return MelanomaAgainstNevus(labels, probabilities, classnames)(np.ones(len(labels)))
 
 
+def statistics(labels: np.ndarray, scores: np.ndarray, classnames: Sequence[str]) -> dict[str, Statistic]:
+    """The measures that intervals are drawn of, as functions of the weights of cases.
+
+    Args:
+        labels: (n,) true class ids.
+        scores: (n, c) probabilities, or any scores whose highest is the answer (then without melanoma against nevus).
+        classnames: c names.
+    """
+    predicted = scores.argmax(axis=1)
+
+    def confused(weights: np.ndarray) -> np.ndarray:
+        return confusion_matrix(labels, predicted, len(classnames), weights)
+
+    return {
+        "kappa": lambda weights: cohen_kappa(confused(weights)),
+        "kappa_linear": lambda weights: cohen_kappa(confused(weights), linear=True),
+        "balanced_accuracy": lambda weights: balanced_accuracy(confused(weights)),
+        "macro_f1": lambda weights: macro_f1(confused(weights)),
+        "macro_auroc": MacroAuroc(labels, scores),
+        "melanoma_vs_nevus_auroc": MelanomaAgainstNevus(labels, scores, classnames),
+    }
+
+
 def classification_metrics(
     labels: np.ndarray, probabilities: np.ndarray, classnames: Sequence[str], weights: np.ndarray | None = None
 ) -> dict[str, Any]:
@@ -130,7 +161,7 @@ def classification_metrics(
     return {
         "kappa": cohen_kappa(confusion),
         "kappa_linear": cohen_kappa(confusion, linear=True),
-        "balanced_accuracy": float(np.nanmean(recall)),
+        "balanced_accuracy": balanced_accuracy(confusion),
         "macro_f1": macro_f1(confusion),
         "macro_auroc": MacroAuroc(labels, probabilities)(weights),
         "accuracy": float(np.diag(confusion).sum() / confusion.sum()),

@@ -136,7 +136,13 @@ def _calibration(config: DermNoteConfig) -> str:
 def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The tables of the card: held-out splits whole, and by source."""
     found = list(blocks(dict(metrics)))
-    total = sum(by_source["all"]["n_cases"] for by_source in metrics["splits"].values())
+    # Not from "all", which is of photographs alone where there are drawn lesions beside them.
+    total = sum(
+        block["n_cases"]
+        for by_source in metrics["splits"].values()
+        for source, block in by_source.items()
+        if source != "all" or len(by_source) == 1
+    )
     splits = " and ".join(metrics["splits"])
     seen = [split for split in metrics["splits"] if split in TRAINED_ON]
     warning = f"The model was trained on {' and '.join(seen)}: those figures flatter it." if seen else HELD_OUT

@@ -1,0 +1,17 @@
+"""Random unit vectors and random answers for the tests of measures."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def units(random: np.random.Generator, n: int, d: int = 6) -> np.ndarray:
+    rows = random.normal(size=(n, d))
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def answers(random: np.random.Generator, n: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and (n, 5) probabilities that know something of them; class 4 never occurs."""
+    labels = random.integers(0, 4, size=n)
+    p = random.dirichlet(np.ones(5), size=n) + 0.7 * np.eye(5)[labels] * random.random((n, 1))
+    return labels, np.round(p / p.sum(axis=1, keepdims=True), 2)  # rounding makes ties

@@ -1,0 +1,33 @@
+"""Section of report.md on groups of people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from train.evaluating.report_classes import SHORT
+from train.evaluating.tables import blocks, number, table
+
+
+def groups(figures: Mapping[str, Any]) -> str:
+    """Figures by sex, age, skin tone, site and modality, with the gap between the best and the worst."""
+    rows, gaps = [], []
+    for split, source, block in blocks(figures):
+        for attribute, found in block["groups"].items():
+            name = attribute.replace("_", " ")
+            for value, told in found["values"].items():
+                few = ["fewer than 20 cases: not told"] + [""] * (len(SHORT) - 1)
+                shown = few if told.get("too_few") else [number(told[key], told["ci"][key]) for key in SHORT]
+                rows.append([split, source, name, value, told["n_cases"], told["n_groups"], *shown])
+            for key, gap in found["gap"].items():
+                ends = f"{found['best'][key]} over {found['worst'][key]}"
+                gaps.append([split, source, name, SHORT[key], number(gap["value"], gap["ci"]), ends])
+    if not rows:
+        return ""
+    header = ["split", "source", "by", "group", "cases", "patients or lesions"]
+    parts = ["## Groups", table([*header, *(f"{name} [95%]" for name in SHORT.values())], rows)]
+    if gaps:
+        said = "Gap between the best and the worst group. These two were picked for lying far apart: among many small"
+        parts += [f"{said} groups some gap is always found, so read it beside the number of cases."]
+        parts += [table(["split", "source", "by", "measure", "gap [95%]", "best over worst"], gaps)]
+    return "\n\n".join(parts)
