@@ -19,7 +19,7 @@ from dermnote.errors import NotesError
 from dermnote.notes.schema import Note, NoteRow, write_notes
 from train import compare
 from train.cases import Cases, schema
-from train.comparing import running
+from train.comparing import process, running
 from train.comparing.query_notes import complete, read_query_notes
 
 TRAIN, VALIDATION, TEST = [0, 1, 2] * 8, [0, 1, 2] * 2, [0, 1, 2] * 4
@@ -165,7 +165,7 @@ def test_whoever_asks_for_an_end_asks_the_child_too() -> None:
             self.asked += 1
 
     child, before = Told(), signal.getsignal(signal.SIGTERM)
-    with running._passing_on(child) as asked:
+    with process.passing_on(child) as asked:
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
     assert sorted(asked) == [signal.SIGINT, signal.SIGTERM] and child.asked == 2

@@ -17,16 +17,14 @@ class Difference:
     """`first` minus `second` on the same cases.
 
     Attributes:
-        row: Partition and row, as the tables name it.
         first: Name of a cell, or of a set of query notes.
         second: Likewise.
         measure: Key of the measure.
         value: Mean over seeds.
         ci: 95%, by drawing patients or lesions anew, the same for both; None with fewer than five.
-        by_seed: Each seed's own; empty where the two do not share their seeds.
+        by_seed: Each shared seed's own.
     """
 
-    row: str
     first: str
     second: str
     measure: str
@@ -49,19 +47,20 @@ class Difference:
 
 
 def difference(
-    one: Runs, other: Runs, row: str, measures: tuple[Measure, Measure], names: tuple[str, str, str], *, n_boot: int
+    one: Runs, other: Runs, row: str, measures: tuple[Measure, Measure], names: tuple[str, str], *, n_boot: int
 ) -> Difference | None:
-    """The difference of two cells; None if they were not measured on the same cases.
+    """The difference of two cells over the seeds they share; None without such, or if their cases are not the same.
 
     Args:
         one: Runs of the first.
         other: Of the second.
         row: Name of the row of cases.
         measures: Of the first and of the second; only the sets of query notes may differ.
-        names: Row as the tables name it, first, second.
+        names: Of the first and of the second.
         n_boot: Draws for the interval.
     """
-    mask = one.rows.get(row)
+    one, other = one.only(other.tables), other.only(one.tables)
+    mask = one.rows.get(row) if one.tables else None
     if mask is None or not np.array_equal(one.table["case_id"], other.table["case_id"]):
         return None
     groups = one.table["group"].to_numpy()[mask]
@@ -70,7 +69,6 @@ def difference(
     )
     if not np.isfinite(value):
         return None
-    same = list(one.tables) == list(other.tables)
-    pairs = zip(one.values(measures[0], mask), other.values(measures[1], mask), strict=same)
-    by_seed = tuple(first - second for first, second in pairs) if same else ()
+    pairs = zip(one.values(measures[0], mask), other.values(measures[1], mask), strict=True)
+    by_seed = tuple(first - second for first, second in pairs)
     return Difference(*names, measures[0].key, value, ci, by_seed)

@@ -101,16 +101,15 @@ def _dots(
     axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.grid(axis="x", color="0.9")
     if names:
-        axes.legend(fontsize="small")
+        handles, labels = axes.get_legend_handles_labels()
+        axes.figure.legends.clear()  # one for all panels, beside them
+        axes.figure.legend(handles, labels, loc="outside right upper", fontsize="small")
 
 
 def _differences(told: Mapping[str, Any], path: Path) -> bool:
     against = [each for each in told["differences"] if each["second"] == IMAGE_ONLY and each["measure"] == "kappa"]
-    rest = [
-        each
-        for each in told["differences"]
-        if each["second"] != IMAGE_ONLY and each["row"].endswith(", all") and ":masked" in f"{each['measure']}:masked"
-    ]
+    headline = [each for each in told["differences"] if ":masked" in each["measure"] or each["measure"] == "kappa"]
+    rest = [each for each in headline if each["second"] != IMAGE_ONLY and each["row"] == "all"]
     chosen = [each for each in (*against, *rest) if each["ci"]][:MOST_LINES]
     if not chosen:
         return False
@@ -125,7 +124,8 @@ def _differences(told: Mapping[str, Any], path: Path) -> bool:
                 axes.plot(value, number, "|", color=colour, alpha=0.6)
         axes.axvline(0, color="k", linewidth=0.8)
         words = [
-            f"{each['row']}: {each['first']} − {each['second']}, {measure_in_words(each['measure'])}" for each in chosen
+            f"{_line(told, each)}: {each['first']} − {each['second']}, {measure_in_words(each['measure'])}"
+            for each in chosen
         ]
         axes.set_yticks(range(len(chosen)), words, fontsize="small")
         axes.set_ylim(len(chosen) - 0.5, -0.5)

@@ -46,10 +46,11 @@ def collect(
             rows.append({"partition": partition, "row": row, "n_cases": int(mask.sum()), "n_groups": int(groups)})
             for cell in inside:
                 figures += _figures(cell, runs[cell.name], row, n_boot)
-            differences += [asdict(each) | {"verdict": each.verdict} for each in _against(inside, runs, row, n_boot)]
+            found = _against(inside, runs, row, n_boot)
             if row == "all":
-                pairs = [each for cell in inside for each in _between_sets(cell, runs[cell.name], row, n_boot)]
-                differences += [asdict(each) | {"verdict": each.verdict} for each in pairs]
+                found += [each for cell in inside for each in _between_sets(cell, runs[cell.name], row, n_boot)]
+            place = {"partition": partition, "row": row}
+            differences += [{**asdict(each), **place, "verdict": each.verdict} for each in found]
     return {
         "partitions": {name: each.title or name for name, each in plan.partitions.items()},
         "cells": [_cell(cell, plan, runs.get(cell.name)) for cell in cells],
@@ -93,7 +94,7 @@ def _against(cells: Sequence[Cell], runs: Mapping[str, Runs], row: str, n_boot: 
             continue
         shared = [name for name in runs[cell.name].queries if name in runs[other.name].queries]
         measures = [*CLASSES, *(each for name in shared for each in searches(name))]
-        names = (f"{cell.partition}, {row}", cell.recipe, other.recipe)
+        names = (cell.recipe, other.recipe)
         for each in measures:
             found.append(difference(runs[cell.name], runs[other.name], row, (each, each), names, n_boot=n_boot))
     return [each for each in found if each is not None]
@@ -103,7 +104,7 @@ def _between_sets(cell: Cell, found: Runs, row: str, n_boot: int) -> list[Differ
     """Sets of query notes against each other, through the same models and on the same lesions."""
     told = []
     for second, first in combinations(found.queries, 2):
-        names = (f"{cell.partition}, {row}", f"{first} notes", f"{second} notes")
+        names = (f"{first} notes", f"{second} notes")
         for pair in zip(searches(first), searches(second), strict=True):
             told.append(difference(found, found, row, pair, names, n_boot=n_boot))
     return [each for each in told if each is not None]

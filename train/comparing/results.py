@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,11 @@ class Runs:
         }
         facts = {seed: json.loads((path / FACTS).read_text(encoding="utf-8")) for seed, path in folders.items()}
         return cls(tables, facts)
+
+    def only(self, seeds: Collection[int]) -> Runs:
+        """The runs of these seeds."""
+        kept = sorted(seed for seed in self.tables if seed in seeds)
+        return Runs({seed: self.tables[seed] for seed in kept}, {seed: self.facts[seed] for seed in kept})
 
     @property
     def table(self) -> pd.DataFrame:

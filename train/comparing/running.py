@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 from dermnote.storage import replacing_file
 from train.comparing.layout import FACTS, MARK, TABLE
+from train.comparing.process import passing_on, start
 from train.config import TrainConfig
 from train.console import StopError
 
 STARTING = 15.0  # seconds of a process that are no training: imports, reading, measuring
-STOPS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
 
 @dataclass(frozen=True)
@@ -159,28 +155,6 @@ def run_jobs(
     return outcomes
 
 
-class Child(Protocol):
-    """A process that was started."""
-
-    def wait(self) -> int:
-        """Its exit status once it has ended; negative for the signal that ended it."""
-
-    def terminate(self) -> None:
-        """Asks it to end."""
-
-
-def start(job: Path, log: Path) -> Child:
-    """Starts `train.comparing.child` on a job's file, in a session of its own: Ctrl-C reaches it through us alone.
-
-    Args:
-        job: Written by `run_jobs`.
-        log: Takes all it prints.
-    """
-    command = [sys.executable, "-m", "train.comparing.child", str(job)]
-    with log.open("a", encoding="utf-8") as stream:
-        return subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)  # noqa: S603
-
-
 def _run(job: Job, device: str | None, bootstrap: int) -> Outcome:
     """One job in its process, from the start or from its last checkpoint."""
     job.folder.mkdir(parents=True, exist_ok=True)
@@ -205,7 +179,7 @@ def _run(job: Job, device: str | None, bootstrap: int) -> Outcome:
     _write_mark(job, before, done=False)
     started = time.monotonic()
     child = start(beside["json"], beside["log"])
-    with _passing_on(child) as asked:
+    with passing_on(child) as asked:
         status = child.wait()
     seconds = before + time.monotonic() - started
     whole = status == 0 and all((job.folder / name).is_file() for name in (TABLE, FACTS))
@@ -216,28 +190,6 @@ def _run(job: Job, device: str | None, bootstrap: int) -> Outcome:
         stop = 0 if signal.SIGINT not in asked else 130
         raise StopError(f"Stopped at {job.title}; its state is written down.", "Run the same command to go on.", stop)
     return Outcome(job, "failed", f"{_why(status, beside['log'])} (see {beside['log']})", seconds)
-
-
-@contextmanager
-def _passing_on(child: Child) -> Iterator[list[int]]:
-    """While entered, who asks this process to end asks the child, which writes its state down first."""
-    asked: list[int] = []
-
-    def take(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
-        child.terminate()
-
-    handlers = {}
-    for number in STOPS:
-        try:
-            handlers[number] = signal.signal(number, take)
-        except ValueError:  # not in the main thread, where alone signals can be caught
-            break
-    try:
-        yield asked
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
 
 def _spent(job: Job) -> float:

@@ -33,9 +33,9 @@ def number(value: float | None, ci: Sequence[float] | None = None, *, signed: bo
     return f"{value:{shape}}" + (f" [{ci[0]:{shape}}, {ci[1]:{shape}}]" if ci else "")
 
 
-def difference_in_words(told: Mapping[str, Any]) -> str:
+def difference_in_words(where: str, told: Mapping[str, Any]) -> str:
     """One sentence on one difference, no stronger than its interval."""
-    what = f"{told['row']}: {measure_in_words(told['measure'])} of {told['first']}"
+    what = f"{where}: {measure_in_words(told['measure'])} of {told['first']}"
     values = f"{number(told['value'], told['ci'], signed=True)}"
     if told["verdict"] in (CLEARLY_MORE, CLEARLY_LESS):
         seeds = len(told["by_seed"])
