@@ -4,6 +4,7 @@ import shutil
 from dataclasses import replace
 from io import BytesIO
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+import dermnote
 from dermnote.config import DermNoteConfig
 from dermnote.encoders import ImageEncoder, TextEncoder
 from dermnote.errors import BundleError, CasesError, NotesError
@@ -198,7 +200,7 @@ def test_predictions_hold_what_the_figures_are_made_of(folders, tmp_path):
     whole = strict(tmp_path / "run" / "metrics.json")["splits"]["test"]["all"]
     table = pd.read_parquet(tmp_path / "run" / "predictions.parquet")
     assert len(table) == 32 and set(table["split"]) == {"test"} and table["case_id"].is_unique
-    assert (table["label"] == table["predicted"]).mean() == pytest.approx(whole["classification"]["accuracy"])
+    assert (table["label_id"] == table["predicted"]).mean() == pytest.approx(whole["classification"]["accuracy"])
     p = np.stack(table["probabilities"])
     assert (p.argmax(axis=1) == table["predicted"]).all() and np.allclose(p.sum(axis=1), 1)
     assert np.stack(table["logits"]).shape == (32, 8) and table["distance"].notna().all()
@@ -325,6 +327,14 @@ def test_no_row_is_pooled_over_drawings_and_photographs():
     assert [source for _, source, _ in blocks({"splits": {"test": apart}})] == ["all", "milk10k", "ham10000", "drawn"]
     repeated = {"all": {"sources": ["milk10k"]}, "milk10k": {}, "drawn": {}}
     assert [source for _, source, _ in blocks({"splits": {"test": repeated}})] == ["milk10k", "drawn"]
+
+
+def test_the_figures_the_app_is_shipped_with_are_told_and_none_is_pooled():
+    shipped = json.loads((Path(dermnote.__file__).parent / "starter" / "metrics.json").read_text())
+    told = [(split, source) for split, source, block in blocks(shipped) if block["classification"]["kappa"]]
+    assert ("test", "drawn") in told and ("test", "milk10k") in told
+    pooled = shipped["splits"]["test"]["all"].get("sources", ["drawn", "milk10k"])
+    assert ("test", "all") not in told or "drawn" not in pooled
 
 
 def mixed():

@@ -19,14 +19,14 @@ KEPT = ("case_id", "split", "source", "group")
 def predictions(part: Embedded, searches: Searches, setting: Setting) -> pd.DataFrame:
     """One row a case.
 
-    case_id, split, source, group; label and predicted (class ids); logits and probabilities (lists; the second after
+    case_id, split, source, group; label_id and predicted (class ids); logits and probabilities (lists; the second after
     division by the temperature); distance to the nearest training cases; and for each version of the notes
     paired_cosine_VERSION and average_precision_VERSION_DIRECTION (held-out gallery). NaN where a thing is not measured.
     """
     p = softmax(part.logits, setting.temperature)
     table = part.table[[name for name in KEPT if name in part.table]].reset_index(drop=True)
     columns: dict[str, object] = {
-        "label": part.labels,
+        "label_id": part.labels,
         "predicted": p.argmax(axis=1),
         "logits": list(part.logits.astype(np.float32)),
         "probabilities": list(p.astype(np.float32)),

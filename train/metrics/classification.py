@@ -79,16 +79,27 @@ class Auroc:
 
 
 class MacroAuroc:
-    """Mean one-against-the-rest AUROC over the classes that have a case, for any weights."""
+    """Mean one-against-the-rest AUROC over the classes that have a case, for any weights (see `Auroc`).
+
+    All classes are counted at once: a bootstrap calls this often, and mostly with few cases.
+    """
 
     def __init__(self, labels: np.ndarray, probabilities: np.ndarray) -> None:
         present = np.unique(labels)
-        self._each = [Auroc(labels == c, probabilities[:, c]) for c in present] if len(present) > 1 else []
+        ranks = [np.unique(probabilities[:, c], return_inverse=True)[1] for c in present]
+        self._shape = (len(present), len(labels))  # no class has more ranks than there are cases
+        self._bin = np.array(ranks).ravel() + np.repeat(np.arange(len(present)) * len(labels), len(labels))
+        self._positive = (labels == present[:, None]).ravel()
 
     def __call__(self, weights: np.ndarray) -> float:
         """NaN if fewer than two classes have a case."""
-        values = np.array([each(weights) for each in self._each])
-        return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+        of_class = np.tile(weights, self._shape[0])
+        bins = self._shape[0] * self._shape[1]
+        high = np.bincount(self._bin, weights=of_class * self._positive, minlength=bins).reshape(self._shape)
+        low = np.bincount(self._bin, weights=of_class * ~self._positive, minlength=bins).reshape(self._shape)
+        pairs = high.sum(axis=1) * low.sum(axis=1)
+        wins = (high * (np.cumsum(low, axis=1) - low / 2)).sum(axis=1)
+        return float((wins[pairs > 0] / pairs[pairs > 0]).mean()) if (pairs > 0).any() else float("nan")
 
 
 class MelanomaAgainstNevus:

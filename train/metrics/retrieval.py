@@ -10,7 +10,8 @@ Najork 2008), found in closed form; the rank of the own partner is the expected 
 
 Chance: what the same rankings score when the classes of the queries are dealt out anew. A query that says nothing
 scores exactly that. (A random order would be too low a bar: if every query is the same text and it happens to lie near
-the most frequent class, that one fixed order beats a random one without telling anything.)
+the most frequent class, that one fixed order beats a random one without telling anything.) Up to 20,000 queries it is
+exact; of more, 5,000 drawn evenly tell it.
 """
 
 from __future__ import annotations

@@ -31,8 +31,10 @@ class Runs:
 
     def across(self, k: int) -> tuple[int, int] | None:
         """Start and end of the run that holds both the k-th item and the one after it, if there is one."""
+        if not len(self.starts) or self.starts[0] >= k:  # as nearly always
+            return None
         row = int(np.searchsorted(self.starts, k)) - 1
-        if row < 0 or self.ends[row] <= k:
+        if self.ends[row] <= k:
             return None
         return int(self.starts[row]), int(self.ends[row])
 
@@ -61,7 +63,7 @@ def expected_average_precision(places: np.ndarray, runs: Runs, harmonic: Harmoni
     """
     if not len(places):
         return float("nan")
-    gains = float(harmonic.counts[: len(places)] @ harmonic.inverse[places])
+    gains = float(harmonic.counts[: len(places)] @ harmonic.inverse.take(places))
     if len(runs.starts):
         before = np.searchsorted(places, runs.starts)
         relevant = np.searchsorted(places, runs.ends) - before
