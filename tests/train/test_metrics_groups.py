@@ -11,7 +11,7 @@ def random():
 
 
 def test_bands_and_scales():
-    ages = {0: "under 30", 29.5: "under 30", 30: "30-44", 45: "45-59", 60: "60-74", 74: "60-74", 75: "75 and over"}
+    ages = {0: "0-29", 29.5: "0-29", 30: "30-44", 45: "45-59", 60: "60-74", 74: "60-74", 75: "75+"}
     assert {age: age_band(age) for age in ages} == ages
     assert age_band(None) is None and age_band(float("nan")) is None
     scales = {

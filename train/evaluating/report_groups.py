@@ -15,10 +15,16 @@ def groups(figures: Mapping[str, Any]) -> str:
     for split, source, block in blocks(figures):
         for attribute, found in block["groups"].items():
             name = attribute.replace("_", " ")
+            few = []
             for value, told in found["values"].items():
-                few = ["fewer than 20 cases: not told"] + [""] * (len(SHORT) - 1)
-                shown = few if told.get("too_few") else [number(told[key], told["ci"][key]) for key in SHORT]
+                if told.get("too_few"):
+                    few.append(f"{value} ({told['n_cases']})")
+                    continue
+                shown = [number(told[key], told["ci"][key]) for key in SHORT]
                 rows.append([split, source, name, value, told["n_cases"], told["n_groups"], *shown])
+            if few:
+                blank = [""] * (len(SHORT) + 1)
+                rows.append([split, source, name, ", ".join(few), "fewer than 20 cases: not told", *blank])
             for key, gap in found["gap"].items():
                 ends = f"{found['best'][key]} over {found['worst'][key]}"
                 gaps.append([split, source, name, SHORT[key], number(gap["value"], gap["ci"]), ends])
@@ -28,6 +34,7 @@ def groups(figures: Mapping[str, Any]) -> str:
     parts = ["## Groups", table([*header, *(f"{name} [95%]" for name in SHORT.values())], rows)]
     if gaps:
         said = "Gap between the best and the worst group. These two were picked for lying far apart: among many small"
-        parts += [f"{said} groups some gap is always found, so read it beside the number of cases."]
+        said += " groups some gap is always found, so read it beside the number of cases. Groups also differ in which"
+        parts += [f"{said} classes they have."]
         parts += [table(["split", "source", "by", "measure", "gap [95%]", "best over worst"], gaps)]
     return "\n\n".join(parts)

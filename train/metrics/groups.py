@@ -11,7 +11,7 @@ import numpy as np
 from train.metrics.bootstrap import MIN_GROUPS, Statistic, draws, ends
 
 FEWEST = 20  # cases; of fewer no figure is told
-AGE_BANDS = ((30, "under 30"), (45, "30-44"), (60, "45-59"), (75, "60-74"), (float("inf"), "75 and over"))
+AGE_BANDS = ((30, "0-29"), (45, "30-44"), (60, "45-59"), (75, "60-74"), (float("inf"), "75+"))
 TONE = re.compile(r"\s(?=(?:[IVX]+|\d+)(?:\W|$))")  # before the first Roman or Arabic number
 
 
