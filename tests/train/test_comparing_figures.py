@@ -18,7 +18,7 @@ from train.comparing.report import collect, searches
 from train.comparing.results import Measure, Runs, figures_on
 from train.comparing.rows import rows_of
 from train.comparing.study_report import losses, mean_and_interval
-from train.comparing.study_tables import verdict, write_study
+from train.comparing.study_tables import claim_tested, verdict, write_study
 from train.comparing.tables import write_markdown
 
 N, CLASSES = 120, 3
@@ -248,5 +248,12 @@ def test_the_studys_page_says_which_way_it_came_out() -> None:
     }
     page = write_study(told, with_plot=False)
     assert "hurt more than classification" in page.split("## Classification")[0]
+    assert "**On drawn lesions it held here**: of 1 measures" in page
+    less = [{**each, "more_than_kappa": {"mean": -0.2, "ci": [-0.3, -0.1], "n": 3}} for each in told["losses"][1:]]
+    assert "it did not hold here" in claim_tested({"losses": less})
+    open_one = [{**less[0], "more_than_kappa": {"mean": 0.1, "ci": [-0.3, 0.5], "n": 3}}]
+    assert "these runs cannot tell" in claim_tested({"losses": open_one})
+    assert "held in part" in claim_tested({"losses": [*told["losses"], *open_one]})
+    assert "both ways" in claim_tested({"losses": [*told["losses"], *less]})
     assert "| image-only, no notes | 0.710 [0.700, 0.720] |" in page and "0.303 [0.300, 0.310] (0.100)" in page
-    assert "equally" not in page.split("## ")[0] and "searched with clean notes" in page
+    assert "searched with clean notes" in page and "searched with notes as corrupted as those learnt from" in page

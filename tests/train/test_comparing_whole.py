@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from comparing_worlds import Forked
 from tiny_cases import NAMES, WORDS, case_row, write_cases, write_settings
-from training_worlds import World, wait_until
 
 from dermnote.case import LesionMetadata
 from dermnote.errors import NotesError
@@ -62,31 +62,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_settings(folder / "tiny.yaml", "checkpoint_minutes: 1.0e-9\n")
     (folder / "plan.yaml").write_text(PLAN.format(folder=folder))
     return folder
-
-
-def run_child(job: str) -> None:
-    """As `python -m train.comparing.child` does."""
-    from train import console
-    from train.comparing.child import main
-
-    console.run(lambda _: main([job]))
-
-
-class Forked:
-    """The child, forked from a server that has imported torch already; killed at its first checkpoint if asked to."""
-
-    def __init__(self, job: Path, log: Path, *, killed: bool = False) -> None:
-        self.world = World(run_child, str(job), output=log)
-        if killed:
-            checkpoints = job.with_suffix("") / "checkpoints"
-            wait_until(lambda: any(checkpoints.glob("0*")), self.world)
-            self.world.kill()
-
-    def wait(self) -> int:
-        return self.world.statuses()[0] or 0
-
-    def terminate(self) -> None:
-        self.world.signal(signal.SIGTERM)
 
 
 def refuse(job: Path, log: Path) -> Forked:

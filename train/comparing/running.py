@@ -16,6 +16,7 @@ from train.comparing.process import passing_on, start
 from train.config import TrainConfig
 from train.console import StopError
 
+IDLE = ("num_workers", "cache_gb", "checkpoint_minutes")  # settings that change no result
 STARTING = 15.0  # seconds of a process that are no training: imports, reading, measuring
 
 
@@ -57,6 +58,7 @@ class Job:
     def mark(self) -> dict[str, Any]:
         """What a finished run must have been made from to be this one's."""
         settings = json.loads(json.dumps(asdict(self.config)))
+        settings = {key: value for key, value in settings.items() if key not in IDLE}
         return {"settings": settings, **self.marks, "queries": sorted(self.queries)}
 
 
@@ -206,6 +208,7 @@ def _write_mark(job: Job, seconds: float, *, done: bool) -> None:
 def _why(status: int, log: Path) -> str:
     if status < 0:
         return f"its process was ended by signal {-status}"
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    said = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("error:")]
     return (errors or lines or [f"exit status {status}"])[-1].removeprefix("error: ")
