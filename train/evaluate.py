@@ -3,12 +3,12 @@
     python -m train.evaluate --run runs/first --cases cases/ --notes notes.jsonl
     accelerate launch -m train.evaluate ...          # the same figures, pictures shared by several processes
 
-Writes into the run's folder: metrics.json, predictions.parquet, report.md, confusion.png. Classes are told from the
-picture alone. Retrieval counts a case of the query's class as relevant, and comes twice: with notes as written, which
-mostly name the class, and with the diagnosis masked. The masked figure over held-out cases only is the headline; the
-authors of arXiv 2511.21827 search all cases, training cases too, and so does `retrieval_all`. Intervals are 95%, by
-bootstrap over patients or lesions. Photographs and drawn lesions are never pooled: each are searched among their own
-kind, and the block "all" of a split is of its photographs, where it has any.
+Writes into the run's folder: metrics.json, predictions.parquet, report.html, report.md, confusion.png. Classes are told
+from the picture alone. Retrieval counts a case of the query's class as relevant, and comes twice: with the notes as
+written, which mostly name the class, and with the diagnosis masked. The masked figure over held-out cases only is the
+headline; the authors of arXiv 2511.21827 search all cases, training cases too, and so does `retrieval_all`. Intervals
+are 95%, by bootstrap over patients or lesions. Photographs and drawn lesions are never pooled: each are searched among
+their own kind, and the block "all" of a split is of its photographs, where it has any.
 
 What it costs: all cases of the folder are embedded once, training cases too, for `retrieval_all`, the distance to
 known cases and the linear probes; that takes about a third of an epoch of training. `--quick` embeds the cases of
@@ -75,13 +75,15 @@ from train.console import print_summary, run
 from train.evaluating.embedded import Embedded, embed, known_to
 from train.evaluating.figures import draw_confusion
 from train.evaluating.known import beside_training_cases
-from train.evaluating.measure import measure_split
+from train.evaluating.measure import kinds, measure_split
+from train.evaluating.page.page import render_page
 from train.evaluating.predictions import write_predictions
 from train.evaluating.prompts import embed_prompts
 from train.evaluating.provenance import command, device_name, plain, versions
 from train.evaluating.report import console_table, write_report
 from train.evaluating.setting import Bootstrap, Setting
 from train.launched import Launched, launched
+from train.publishing.thumbnails import thumbnail
 from train.run import Run, load_run
 
 HELD_OUT = ("test", "external")
@@ -112,12 +114,14 @@ class Measured:
     Attributes:
         figures: For metrics.json.
         predictions: For predictions.parquet.
-        cases: All that were embedded, as the run sees them.
+        held_out: The cases measured as the run sees them, by split, drawn lesions apart.
+        pictures: Of all cases that were embedded.
     """
 
     figures: dict[str, Any]
     predictions: pd.DataFrame
-    cases: Embedded
+    held_out: dict[str, Embedded]
+    pictures: Cases
 
 
 def evaluate(asked: argparse.Namespace, trained: Run, processes: Launched) -> Measured | None:
@@ -157,7 +161,7 @@ def evaluate(asked: argparse.Namespace, trained: Run, processes: Launched) -> Me
         "splits": {split: blocks for split, (blocks, _) in found.items()},
     }
     answered = pd.concat([table for _, table in found.values()], ignore_index=True)
-    return Measured(figures, answered, whole)
+    return Measured(figures, answered, {name: each for split in splits for name, each in kinds(whole, split)}, cases)
 
 
 def read_notes(
@@ -183,20 +187,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         if measured is not None:
             named = device_name(processes.device) + (f", {processes.count} processes" if processes.count > 1 else "")
             how = {"device": named, "command": command("train.evaluate", words), "versions": versions()}
-            write(asked, plain(measured.figures | how), measured.predictions)
+            write(asked, plain(measured.figures | how), measured)
     return 0
 
 
-def write(asked: argparse.Namespace, figures: dict[str, Any], answered: pd.DataFrame) -> None:
-    """Writes metrics.json, predictions.parquet, report.md and confusion.png; prints the main figures."""
-    names = ("metrics.json", "predictions.parquet", "report.md", "confusion.png")
+def write(asked: argparse.Namespace, figures: dict[str, Any], measured: Measured) -> None:
+    """Writes metrics.json, predictions.parquet, both reports and confusion.png; prints the main figures."""
+    names = ("metrics.json", "predictions.parquet", "report.html", "report.md", "confusion.png")
     written = {name: asked.run / name for name in names}
     with replacing_file(written["metrics.json"]) as aside:
         aside.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    write_predictions(answered, written["predictions.parquet"])
+    write_predictions(measured.predictions, written["predictions.parquet"])
     drawn = draw_confusion(figures, written["confusion.png"])
     with replacing_file(written["report.md"]) as aside:
         aside.write_text(write_report(figures, with_figure=drawn), encoding="utf-8")
+    with replacing_file(written["report.html"]) as aside:
+        aside.write_text(render_page(figures, measured.held_out, picture_by_id(measured.pictures)), encoding="utf-8")
     print(console_table(figures))
     notes = f" --notes {asked.notes}" if asked.notes else ""
     print_summary(
@@ -204,6 +210,12 @@ def write(asked: argparse.Namespace, figures: dict[str, Any], answered: pd.DataF
         {name: path for name, path in written.items() if path.exists()},
         f"python -m train.build_index --run {asked.run} --cases {asked.cases}{notes} --out bundle/",
     )
+
+
+def picture_by_id(cases: Cases) -> Callable[[str], bytes]:
+    """Gives the thumbnail of a case, as JPEG."""
+    row = {case_id: number for number, case_id in enumerate(cases.table["case_id"])}
+    return lambda case_id: thumbnail(cases.images[row[case_id]])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,16 +57,13 @@ def measure_split(
         setting: How to measure.
         all_cases: Whether to search all cases too, not only the split's.
     """
-    part = whole.select((whole.table["split"] == split).to_numpy())
     blocks: dict[str, Any] = {}
     answered = []
-    for drawn in (False, True):
-        kind = part.select((part.table["source"] == DRAWN).to_numpy() == drawn)
-        if not len(kind):
-            continue
+    for _, kind in kinds(whole, split):
         held_out = Gallery.searched(kind, kind)
         pool = None
         if all_cases:
+            drawn = kind.table["source"].iloc[0] == DRAWN
             pool = Gallery.searched(kind, whole.select((whole.table["source"] == DRAWN).to_numpy() == drawn))
         answered.append(predictions(kind, held_out.searches, setting))
         sources = kind.table["source"].astype(str).to_numpy()
@@ -77,6 +75,14 @@ def measure_split(
         blocks |= told
     first = {"all": blocks.pop("all")}
     return first | dict(sorted(blocks.items())), pd.concat(answered, ignore_index=True)
+
+
+def kinds(whole: Embedded, split: str) -> Iterator[tuple[str, Embedded]]:
+    """Photographs and drawn lesions of a split, each with a name for it; only what there is."""
+    here, drawn = ((whole.table[column] == value).to_numpy() for column, value in (("split", split), ("source", DRAWN)))
+    for name, rows in ((split, here & ~drawn), (f"{split}-{DRAWN}", here & drawn)):
+        if rows.any():
+            yield name, whole.select(rows)
 
 
 def block(
