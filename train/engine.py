@@ -20,7 +20,7 @@ from train.fitting import augment, note_inputs
 from train.fitting.note_inputs import NoteInputs
 from train.fitting.tally import Tally
 from train.losses import loss_parts, total
-from train.mixing import Mixing, draw_mixing, mix
+from train.mixing import draw_mixing, mix
 from train.optim import set_learning_rate, train_mode
 from train.randomness import MIXING, NOTES, VIEWS, seed_dropout, seeded
 from train.ranks import gather_output
@@ -134,12 +134,13 @@ class Engine:
         with record_function("views"):
             draws = torch.rand(count, augment.DRAWS, generator=seeded(config.seed, epoch, step, VIEWS))
             pixels = pixels.to(accelerator.device, non_blocking=True)
+            pixel_values = self._views(pixels, draws.view(*rows.shape, -1)[process])
             mixing = None
             if config.mix:
                 chance = seeded(config.seed, epoch, step, MIXING)
                 mixing = draw_mixing(count, rows.shape[1], config.mix, chance).to(accelerator.device)
-            mine = mixing and mixing.part(process, len(rows))
-            pixel_values = self._views(pixels, draws.view(*rows.shape, -1)[process], mine)
+                mixed = mix(pixel_values, mixing.part(process, len(rows)))
+                pixel_values = mixed.contiguous(memory_format=torch.channels_last)
         with record_function("notes"):
             arguments, noted, repeats = {}, None, None
             if self._notes is not None:
@@ -157,11 +158,9 @@ class Engine:
             accelerator.backward((loss + _touch(output)) / passes)
         return {name: part.detach() for name, part in {**parts, "total": loss}.items()}
 
-    def _views(self, pixels: Tensor, draws: Tensor, mixing: Mixing | None) -> Tensor:
+    def _views(self, pixels: Tensor, draws: Tensor) -> Tensor:
         encoder, settings = self._plain.image_encoder, self._config.augmentation
         views = pixels if settings is None else augment.augment(pixels, self._config.training_size, settings, draws)
-        if mixing is not None:
-            views = mix(views.float(), mixing)
         return encoder.normalise(views).contiguous(memory_format=torch.channels_last)
 
     @torch.no_grad()
