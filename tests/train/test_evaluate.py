@@ -26,10 +26,10 @@ from train.evaluating.embedded import AS_WRITTEN, MASKED, Embedded, known_to, no
 from train.evaluating.known import beside_training_cases
 from train.evaluating.measure import Gallery, block, measure_split
 from train.evaluating.prompts import prompts_of
-from train.evaluating.report import blocks
 from train.evaluating.searches import search
 from train.evaluating.setting import Bootstrap, Prompts, Setting
 from train.evaluating.subgroups import attributes
+from train.evaluating.tables import blocks
 from train.run import Run
 
 NAMES = tuple(each.name for each in EIGHT)

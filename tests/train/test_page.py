@@ -144,7 +144,7 @@ def test_a_search_is_judged_by_its_interval(ci, words):
     block = told["splits"]["test"]["drawn"]
     for way in block["retrieval"]["masked"].values():
         way |= {"map": sum(ci) / 2, "ci": list(ci), "chance": 0.2}
-    said = " ".join(summary(told, "test", "drawn", block))
+    said = " ".join(summary(block))
     assert said.count(words) == 2
 
 
@@ -155,6 +155,6 @@ def test_a_gap_is_told_only_where_its_interval_leaves_nought():
         "sex": {"values": {}, "worst": {"kappa": "male"}, "gap": {"kappa": {"value": 0.2, "ci": [0.1, 0.3]}}},
         "site": {"values": {}, "worst": {"kappa": "back"}, "gap": {"kappa": {"value": 0.2, "ci": [0.0, 0.3]}}},
     }
-    said = " ".join(summary(told, "test", "drawn", block))
+    said = " ".join(summary(block))
     assert "By sex it does worst for male: 0.200 [0.100, 0.300] kappa behind the best." in said
     assert "back" not in said

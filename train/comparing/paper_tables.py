@@ -8,8 +8,7 @@ from typing import Any
 from train.comparing.paper import figures_of
 from train.comparing.plan import IMAGE_ONLY, PAPER_COLUMNS
 from train.comparing.told import caption, cell_text, figures_in, row_title, searched_with_own
-from train.comparing.words import DIRECTIONS, VERSIONS
-from train.evaluating.report import table
+from train.evaluating.tables import DIRECTIONS, VERSIONS, table
 
 
 def kappa_table(told: Mapping[str, Any]) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from train.comparing.canvas import COLOURS, can_draw, drawing
+from train.canvas import COLOURS, can_draw, drawing
 from train.comparing.plan import IMAGE_ONLY, PAPER_COLUMNS
-from train.comparing.words import DIRECTIONS, VERSIONS, measure_in_words
+from train.comparing.words import measure_in_words
+from train.evaluating.tables import DIRECTIONS, VERSIONS
 
 Figure = Mapping[str, Any]
 MOST_LINES = 40  # of differences in one picture

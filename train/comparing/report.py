@@ -9,11 +9,10 @@ from typing import Any
 
 from train.comparing.cells import Cell, LeftOut
 from train.comparing.differences import Difference, difference
-from train.comparing.layout import IMAGE_TO_TEXT, TEXT_TO_IMAGE
 from train.comparing.plan import PAPER_COLUMNS, GridPlan
 from train.comparing.results import Measure, Runs, figures_on
+from train.evaluating.tables import DIRECTIONS, VERSIONS
 
-VERSIONS, DIRECTIONS = ("masked", "as_written"), (IMAGE_TO_TEXT, TEXT_TO_IMAGE)
 CLASSES = (Measure("kappa"), Measure("balanced_accuracy"))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from train.evaluating.setting import DRAWN
+
 MODALITIES = {"dermoscopy": "dermoscopic", "clinical": "clinical"}
-DRAWN = "drawn"
 
 
 def rows_of(table: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from train.comparing.canvas import COLOURS, can_draw, drawing
+from train.canvas import COLOURS, can_draw, drawing
 from train.comparing.hallucination import CLEAN, CORRUPTED
 from train.comparing.report import searches
 from train.comparing.results import Measure
-from train.comparing.words import VERSIONS, measure_in_words, number
-from train.evaluating.report import table
+from train.comparing.words import measure_in_words
+from train.evaluating.tables import VERSIONS, number, table
 
 PLOT = "hallucination.png"
 LINES = {CLEAN: "-", CORRUPTED: "--"}

@@ -19,8 +19,8 @@ from train.comparing.told import (
     searched_with_own,
     whole_rows,
 )
-from train.comparing.words import DIRECTIONS, VERSIONS, difference_in_words, measure_in_words, number
-from train.evaluating.report import table
+from train.comparing.words import difference_in_words, measure_in_words
+from train.evaluating.tables import DIRECTIONS, VERSIONS, number, table
 
 PICTURES = {
     "kappa.png": "Kappa from the picture alone, mean over seeds, 95% over patients or lesions",

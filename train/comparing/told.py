@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from train.comparing.words import number
+from train.evaluating.tables import number
 
 
 def caption(told: Mapping[str, Any], what: str) -> str:

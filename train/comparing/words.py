@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from train.comparing.differences import CLEARLY_LESS, CLEARLY_MORE, UNCLEAR
+from train.evaluating.tables import DIRECTIONS, VERSIONS, number
 
-VERSIONS = {"masked": "diagnosis masked", "as_written": "as written"}
-DIRECTIONS = {"image_to_text": "picture to note", "text_to_image": "note to picture"}
 KINDS = {
     "kappa": "kappa",
     "balanced_accuracy": "balanced accuracy",
@@ -23,14 +22,6 @@ def measure_in_words(key: str) -> str:
     said = [KINDS[kind], *(DIRECTIONS[word] for word in rest if word in DIRECTIONS)]
     versions = [VERSIONS[word] for word in rest if word in VERSIONS]
     return ", ".join([" ".join(said), *versions])
-
-
-def number(value: float | None, ci: Sequence[float] | None = None, *, signed: bool = False) -> str:
-    """A figure to three places, with its interval if there is one; a dash if it is undefined."""
-    if value is None or value != value:
-        return "–"
-    shape = "+.3f" if signed else ".3f"
-    return f"{value:{shape}}" + (f" [{ci[0]:{shape}}, {ci[1]:{shape}}]" if ci else "")
 
 
 def difference_in_words(where: str, told: Mapping[str, Any]) -> str:

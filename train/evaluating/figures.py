@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dermnote.storage import replacing_file
+from train.canvas import can_draw, drawing
 
 
 def draw_confusion(figures: dict[str, Any], path: Path) -> bool:
@@ -20,24 +20,17 @@ def draw_confusion(figures: dict[str, Any], path: Path) -> bool:
     Returns:
         Whether it was drawn; without matplotlib it is not, and one line says so.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        print("confusion.png is not drawn: matplotlib is not installed")
+    if not can_draw():
         path.unlink(missing_ok=True)  # one of an earlier run would belie the report
         return False
     splits = {name: blocks["all"] for name, blocks in figures["splits"].items()}
     side = 2.2 + 0.55 * len(figures["classnames"])
-    figure = Figure(figsize=(side * len(splits), side), layout="constrained")
-    FigureCanvasAgg(figure)
-    for axes, (name, block) in zip(figure.subplots(1, len(splits), squeeze=False)[0], splits.items(), strict=True):
-        kappa = block["classification"]["kappa"]
-        title = f"{name}: {block['n_cases']} cases" + (f", kappa {kappa:.2f}" if kappa is not None else "")
-        _matrix(axes, np.array(block["classification"]["confusion"], dtype=np.float64), figures["classnames"], title)
-    figure.supxlabel("Research use only, never a diagnosis", fontsize="small", color="0.4")
-    with replacing_file(path) as aside:
-        figure.savefig(aside, format="png", dpi=110)
+    with drawing(path, side * len(splits), side) as figure:
+        for axes, (name, block) in zip(figure.subplots(1, len(splits), squeeze=False)[0], splits.items(), strict=True):
+            told = block["classification"]
+            kappa = "" if told["kappa"] is None else f", kappa {told['kappa']:.2f}"
+            title = f"{name}: {block['n_cases']} cases{kappa}"
+            _matrix(axes, np.array(told["confusion"], dtype=np.float64), figures["classnames"], title)
     return True
 
 

@@ -7,9 +7,7 @@ from typing import Any
 from train.evaluating.report_classes import classification, linear_probe, recall, reliability, selective, zero_shot
 from train.evaluating.report_groups import groups
 from train.evaluating.report_retrieval import alignment, authors_pool, retrieval
-from train.evaluating.tables import CLASSIFICATION, DIRECTIONS, VERSIONS, blocks, number, table
-
-__all__ = ["CLASSIFICATION", "DIRECTIONS", "VERSIONS", "blocks", "console_table", "number", "table", "write_report"]
+from train.evaluating.tables import CLASSIFICATION, DIRECTIONS, VERSIONS, blocks, number
 
 
 def console_table(figures: dict[str, Any]) -> str:

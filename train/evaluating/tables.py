@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,11 +18,12 @@ CLASSIFICATION = {
 }
 
 
-def number(value: float | None, ci: Sequence[float] | None = None) -> str:
+def number(value: float | None, ci: Sequence[float] | None = None, *, signed: bool = False) -> str:
     """A figure to three places, with its interval if there is one; a dash if it is undefined."""
-    if value is None:
+    if value is None or math.isnan(value):
         return "–"
-    return f"{value:.3f}" + (f" [{ci[0]:.3f}, {ci[1]:.3f}]" if ci else "")
+    shape = "+.3f" if signed else ".3f"
+    return f"{value:{shape}}" + (f" [{ci[0]:{shape}}, {ci[1]:{shape}}]" if ci else "")
 
 
 def blocks(figures: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -15,7 +15,7 @@ from dermnote import __version__
 from dermnote.config import DermNoteConfig
 from train.cases import SPLITS
 from train.datasets import NAMED, get_reader
-from train.evaluating.report import CLASSIFICATION, DIRECTIONS, blocks, number, table
+from train.evaluating.tables import CLASSIFICATION, DIRECTIONS, blocks, number, table
 from train.publishing.front_matter import front_matter
 from train.publishing.licences import UNKNOWN, strictest
 

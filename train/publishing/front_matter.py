@@ -10,7 +10,7 @@ import yaml
 
 from dermnote.config import DermNoteConfig
 from dermnote.errors import ConfigError
-from train.evaluating.report import DIRECTIONS
+from train.evaluating.tables import DIRECTIONS
 from train.publishing.licences import UNKNOWN
 
 # metrics.json's name -> the Hub's metric type and the words shown

@@ -18,7 +18,7 @@ from train.evaluating.page.charts import map_chart, reliability_chart, risk_cove
 from train.evaluating.page.examples import Example, best_and_worst
 from train.evaluating.page.projection import FEWEST, project, sample_rows
 from train.evaluating.page.words import WAYS, summary
-from train.evaluating.report import CLASSIFICATION, VERSIONS, blocks, number
+from train.evaluating.tables import CLASSIFICATION, VERSIONS, blocks
 
 FOLDER = Path(__file__).parent
 
@@ -34,8 +34,8 @@ def render_page(
         picture_of: JPEG bytes of a case id's thumbnail; None leaves pictures out.
     """
     told = [
-        {"split": split, "source": source, "block": block, "words": summary(figures, split, source, block)}
-        for split, source, block in blocks(dict(figures))
+        {"split": split, "source": source, "block": block, "words": summary(block)}
+        for split, source, block in blocks(figures)
     ]
     classnames = tuple(figures["classnames"])
     environment = Environment(
@@ -45,7 +45,6 @@ def render_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = number
     return environment.get_template("page.html").render(
         figures=figures,
         told=told,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from train.evaluating.report import number
+from train.evaluating.tables import number
 
 GRADES = ((0.2, "little better than chance"), (0.4, "fair"), (0.6, "moderate"), (0.8, "substantial"), (1.01, "high"))
 
 
-def summary(figures: Mapping[str, Any], split: str, source: str, block: Mapping[str, Any]) -> list[str]:
+def summary(block: Mapping[str, Any]) -> list[str]:
     """Sentences on one block, each one figure with its interval."""
     told = block["classification"]
     said = [_agreement(told, block)]
