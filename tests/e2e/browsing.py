@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from conftest import REPOSITORY, find_chromium
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 SCREENSHOTS = REPOSITORY / "screenshots"
 FLAGS = (
@@ -129,6 +129,16 @@ def open_page(browser: Browser, served: Served, width: int = 1280, scheme: str =
 
 def drop(page: Page, path: Path) -> None:
     page.locator("input[type=file]").first.set_input_files(str(path))
+
+
+def type_in(field: Locator, text: str) -> None:
+    """Types as somebody who looks: Gradio draws what was folded away a moment before it keeps what is typed there."""
+    for _ in range(10):
+        field.fill(text)
+        field.page.wait_for_timeout(WIRING_MS / 2)
+        if field.input_value() == text:
+            break
+    expect(field).to_have_value(text)
 
 
 def keep(page: Page, name: str) -> None:
