@@ -16,11 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from train.cores import available_cores
 from train.metrics.ties import Runs
 
-BLOCK_SCORES = 25_000_000  # cosines held at a time: 100 MB
+BLOCK_SCORES = 50_000_000  # cosines held at a time: 200 MB
 ALONE = 200_000  # cosines that are ranked before a second thread would have started
 NARROW_BITS = 4  # classes up to here leave a cosine enough of 32 bits
 
@@ -69,13 +70,13 @@ class Gallery:
     """
 
     def __init__(self, vectors: np.ndarray, codes: np.ndarray, classes: int) -> None:
-        self._vectors, self._which = distinct_rows(vectors)
+        rows, self._which = distinct_rows(vectors)
+        self._vectors = np.ascontiguousarray(rows.T)  # (d, u): as it lies in memory, BLAS takes it quickest
         self._bits = (classes - 1).bit_length()
         narrow = self._bits <= NARROW_BITS
         self._kind = np.dtype(np.int32 if narrow else np.int64)
         self._scale = np.float32(-(2.0 ** (30 - self._bits if narrow else 40)))  # near is low: sorted ascending
         self._codes = codes.astype(self._kind)
-        self._workspace = _Workspace(len(codes), self._kind)
 
     def rank(self, queries: np.ndarray, watched: Sequence[np.ndarray], answer: Answer) -> None:
         """Ranks the gallery for each query.
@@ -85,24 +86,26 @@ class Gallery:
             watched: For each query the gallery rows whose place is asked.
             answer: Called once with each row of `queries`, in any order and from several threads.
         """
-        workers = available_cores()
-        size = min(len(queries), max(1, BLOCK_SCORES // len(self._vectors)))
-        room = np.empty((size, len(self._vectors)), np.float32)
-        with ThreadPoolExecutor(workers) as pool:
-            for start in range(0, len(queries), size):
-                block = queries[start : start + size] * self._scale
-                scores = np.matmul(block, self._vectors.T, out=room[: len(block)])
-                several = workers if len(scores) * len(self._codes) > ALONE else 1
-                parts = [range(first, len(scores), several) for first in range(several)]
+        workers = available_cores() if len(queries) * len(self._codes) > ALONE else 1
+        size = min(-(-len(queries) // workers), max(1, BLOCK_SCORES // (workers * self._vectors.shape[1])))
+        space = _Workspace(size, self._vectors.shape[1], len(self._codes), self._kind)
 
-                def rank_rows(rows: range, scores: np.ndarray = scores, start: int = start) -> None:
-                    for row in rows:
-                        answer(start + row, self._ranking(scores[row], watched[start + row]))
+        def rank_block(start: int) -> None:
+            block = queries[start : start + size] * self._scale
+            scores = np.matmul(block, self._vectors, out=space.scores[: len(block)])
+            for row, own in enumerate(scores, start):
+                answer(row, self._ranking(own, watched[row], space))
 
-                list(map(rank_rows, parts) if several == 1 else pool.map(rank_rows, parts))
+        starts = range(0, len(queries), size)
+        if workers == 1:
+            list(map(rank_block, starts))
+            return
+        # A product on all cores would leave BLAS's threads spinning where the sorting goes on.
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
+            list(pool.map(rank_block, starts))
 
-    def _ranking(self, scores: np.ndarray, watched: np.ndarray) -> Ranking:
-        keys, bits, space = self._workspace.keys, self._bits, self._workspace
+    def _ranking(self, scores: np.ndarray, watched: np.ndarray, space: _Workspace) -> Ranking:
+        keys, bits = space.keys, self._bits
         if self._which is None:
             np.copyto(keys, scores, casting="unsafe")
         else:
@@ -121,14 +124,17 @@ class Gallery:
 
 
 class _Workspace(threading.local):
-    """Arrays that every thread writes anew for each query.
+    """Arrays that every thread has of its own and writes anew: cosines for each block, the others for each query.
 
     Args:
+        rows: Queries of a block.
+        vectors: Of the gallery, without repeats.
         items: Of the gallery.
         kind: Integer type of the keys.
     """
 
-    def __init__(self, items: int, kind: np.dtype) -> None:
+    def __init__(self, rows: int, vectors: int, items: int, kind: np.dtype) -> None:
+        self.scores = np.empty((rows, vectors), np.float32)
         self.keys = np.empty(items, kind)
         self.codes = np.empty(items, np.uint8 if kind.itemsize == 4 else np.int32)
         self.apart = np.empty(max(items - 1, 0), f"u{kind.itemsize}")
