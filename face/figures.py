@@ -34,9 +34,10 @@ def figures_table(metrics: Mapping[str, Any]) -> str:
 def _blocks(metrics: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for split, sources in _mapping(metrics.get("splits")).items():
         for source, block in _mapping(sources).items():
-            # One source: "all" would only repeat it. Drawings among several: it would flatter the photographs.
-            if not (source == "all" and (len(sources) == 2 or "drawn" in sources)):
-                yield str(split), str(source), _mapping(block)
+            told = _mapping(block)
+            pooled = told.get("sources")
+            if source != "all" or (isinstance(pooled, list) and len(pooled) > 1):  # one source is not told twice
+                yield str(split), str(source), told
 
 
 def _row(split: str, source: str, block: Mapping[str, Any]) -> str:

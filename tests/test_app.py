@@ -299,11 +299,12 @@ def test_figures_are_shown_by_held_out_split_and_source() -> None:
         assert f">{shown}<" in table
 
 
-def test_no_figure_is_pooled_over_drawings_and_photographs() -> None:
+def test_all_are_told_where_they_are_several_sources() -> None:
     block = {"n_cases": 40, "classification": {"kappa": 0.5}}
-    assert "test, all" in figures_table({"splits": {"test": {"all": block, "milk10k": block, "ham10000": block}}})
-    mixed = figures_table({"splits": {"test": {"all": block, "milk10k": block, "drawn": block}}})
-    assert "test, all" not in mixed and "test, milk10k" in mixed
+    several = {"all": {**block, "sources": ["milk10k", "ham10000"]}, "milk10k": block, "ham10000": block}
+    assert "test, all" in figures_table({"splits": {"test": several}})
+    one = figures_table({"splits": {"test": {"all": {**block, "sources": ["milk10k"]}, "milk10k": block}}})
+    assert "test, all" not in one and "test, milk10k" in one
 
 
 @pytest.mark.parametrize("metrics", [{}, {"splits": None}, {"splits": {"test": ["?"]}}, {"splits": 3}])

@@ -26,6 +26,7 @@ from dermnote.notes.schema import notes_by_case
 from dermnote.storage import replacing_folder
 from train.cases import SPLITS, Cases
 from train.console import print_summary, run
+from train.evaluating.figures import draw_figures
 from train.launched import launched
 from train.publishing import gallery
 from train.publishing.card import licence_of, render_card
@@ -59,10 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             index.save(aside / "index")
             del index  # it reads the thumbnails from the file
             scratch.unlink()
+            plots: tuple[str, ...] = ()
             if metrics is not None:
                 words = json.dumps(metrics, indent=2, ensure_ascii=False)
                 (aside / "metrics.json").write_text(words + "\n", encoding="utf-8")
-            card = render_card(aside, config, cases.summary, chosen.cases.table, metrics)
+                plots = draw_figures(metrics, aside)
+            card = render_card(aside, config, cases.summary, chosen.cases.table, metrics, plots)
             (aside / "README.md").write_text(card, encoding="utf-8")
             files = write_manifest(aside)
         verify_manifest(args.out)
@@ -100,6 +103,8 @@ def read_metrics(trained: Run) -> dict[str, Any]:
     try:
         metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         measured = metrics["fingerprint"]
+        if "quick" not in metrics:
+            raise BundleError(f"{path} was written by an older DermNote, and lacks figures that the card shows.", again)
     except FileNotFoundError as error:
         raise BundleError(f"{path} is missing, so the card would have no figures.", again) from error
     except (ValueError, KeyError, TypeError) as error:

@@ -3,12 +3,12 @@
     python -m train.evaluate --run runs/first --cases cases/ --notes notes.jsonl
     accelerate launch -m train.evaluate ...          # the same figures, pictures shared by several processes
 
-Writes into the run's folder: metrics.json, predictions.parquet, report.html, report.md, confusion.png. Classes are told
-from the picture alone. Retrieval counts a case of the query's class as relevant, and comes twice: with the notes as
-written, which mostly name the class, and with the diagnosis masked. The masked figure over held-out cases only is the
-headline; the authors of arXiv 2511.21827 search all cases, training cases too, and so does `retrieval_all`. Intervals
-are 95%, by bootstrap over patients or lesions. Photographs and drawn lesions are never pooled: each are searched among
-their own kind, and the block "all" of a split is of its photographs, where it has any.
+Writes into the run's folder: metrics.json, predictions.parquet, report.html, report.md and its pictures (confusion.png,
+reliability.png). Classes are told from the picture alone. Retrieval counts a case of the query's class as relevant, and
+comes twice: with the notes as written, which mostly name the class, and with the diagnosis masked. The masked figure
+over held-out cases only is the headline; the authors of arXiv 2511.21827 search all cases, training cases too, and so
+does `retrieval_all`. Intervals are 95%, by bootstrap over patients or lesions. Photographs and drawn lesions are never
+pooled: each are searched among their own kind, and the block "all" of a split is of its photographs, where it has any.
 
 What it costs: all cases of the folder are embedded once, training cases too, for `retrieval_all`, the distance to
 known cases and the linear probes; that takes about a third of an epoch of training. `--quick` embeds the cases of
@@ -73,7 +73,7 @@ from dermnote.storage import replacing_file
 from train.cases import SPLITS, Cases
 from train.console import print_summary, run
 from train.evaluating.embedded import Embedded, embed, known_to
-from train.evaluating.figures import draw_confusion
+from train.evaluating.figures import PLOTS, draw_figures
 from train.evaluating.known import beside_training_cases
 from train.evaluating.measure import kinds, measure_split
 from train.evaluating.page.page import render_page
@@ -192,15 +192,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def write(asked: argparse.Namespace, figures: dict[str, Any], measured: Measured) -> None:
-    """Writes metrics.json, predictions.parquet, both reports and confusion.png; prints the main figures."""
-    names = ("metrics.json", "predictions.parquet", "report.html", "report.md", "confusion.png")
+    """Writes metrics.json, predictions.parquet, both reports and their pictures; prints the main figures."""
+    names = ("metrics.json", "predictions.parquet", "report.html", "report.md", *PLOTS)
     written = {name: asked.run / name for name in names}
     with replacing_file(written["metrics.json"]) as aside:
         aside.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     write_predictions(measured.predictions, written["predictions.parquet"])
-    drawn = draw_confusion(figures, written["confusion.png"])
+    plots = draw_figures(figures, asked.run)
     with replacing_file(written["report.md"]) as aside:
-        aside.write_text(write_report(figures, with_figure=drawn), encoding="utf-8")
+        aside.write_text(write_report(figures, plots), encoding="utf-8")
     with replacing_file(written["report.html"]) as aside:
         aside.write_text(render_page(figures, measured.held_out, picture_by_id(measured.pictures)), encoding="utf-8")
     print(console_table(figures))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from dermnote import DermNote
 from dermnote.errors import BundleError, CasesError, ConfigError, NotesError
@@ -88,8 +89,6 @@ def test_thumbnails_are_small_and_carry_no_metadata(model: DermNote) -> None:
 def test_a_wide_picture_keeps_its_shape_as_thumbnail() -> None:
     import io
 
-    from PIL import Image
-
     from dermnote.picture import encode_jpeg
 
     small = Image.open(io.BytesIO(thumbnail(encode_jpeg(Image.new("RGB", (512, 256), "red")))))
@@ -104,7 +103,9 @@ def test_every_figure_of_the_card_is_in_metrics_json(bundle_folder: Path) -> Non
     for way in ("image_to_text", "text_to_image"):
         for version in ("masked", "as_written"):
             assert f"{block['retrieval'][version][way]['map']:.3f}" in card
-    assert card.index("Diagnosis masked") < card.index("As written")
+    assert card.index("### Retrieval, diagnosis masked") < card.index("### Retrieval, as written")
+    for name in ("confusion.png", "reliability.png"):
+        assert Image.open(bundle_folder / name).width > 300 and f"]({name})" in card
     assert metrics["command"] in card and "never a diagnosis" in card and "2511.21827" in card
     results = front_matter(bundle_folder)["model-index"][0]["results"]
     told = {metric["type"]: metric["value"] for result in results for metric in result["metrics"]}
@@ -170,6 +171,9 @@ def test_what_does_not_belong_together_is_refused_and_leaves_nothing(
     metrics = json.loads((other / "metrics.json").read_text())
     (other / "metrics.json").write_text(json.dumps({**metrics, "fingerprint": "0" * 64}))
     with pytest.raises(BundleError, match="other weights"):
+        build(out, other, cases_folder, notes_file)
+    (other / "metrics.json").write_text(json.dumps({key: metrics[key] for key in metrics if key != "quick"}))
+    with pytest.raises(BundleError, match="older DermNote"):
         build(out, other, cases_folder, notes_file)
     (other / "metrics.json").unlink()
     with pytest.raises(BundleError, match=r"metrics\.json is missing") as caught:

@@ -93,7 +93,7 @@ def test_the_page_is_whole_and_asks_nobody():
 
 def test_what_is_written_by_others_stays_text():
     cases = embedded()
-    cases.texts["masked"][:] = "<b>bold</b> & more"
+    cases.texts["masked"][:30] = "<b>bold</b> & more"
     told = figures() | {"run": "runs/<script>alert(1)</script>"}
     html = render_page(told, {"test": cases}, picture)
     assert "<script" not in html and "<b>bold" not in html
@@ -119,6 +119,19 @@ def test_without_notes_there_is_nothing_to_search():
     bare = Embedded(cases.table, cases.labels, cases.image, cases.logits, np.zeros(60, dtype=bool), {}, {})
     html = render_page(figures(), {"test": bare}, picture)
     assert "Searches of test" not in html and "Map of test" in html
+
+
+def test_notes_that_all_say_the_same_are_not_searched():
+    cases = embedded()
+    assert "Searches of test" in render_page(figures(), {"test": cases}, picture)
+    cases.texts["masked"][:] = "Nothing is noted."
+    told = figures()
+    assert "Searches of test" not in render_page(told, {"test": cases}, picture)
+    block = told["splits"]["test"]["drawn"]
+    told["splits"]["test"] = {"drawn": block}
+    assert "all notes here say the same" not in render_page(told, {"test": cases}, picture)
+    block["retrieval"]["distinct_notes"]["masked"] = 1
+    assert "all notes here say the same" in render_page(told, {"test": cases}, picture)
 
 
 def test_few_cases_have_no_map():

@@ -1,37 +1,67 @@
-"""Pictures of figures: the confusion matrix."""
+"""Pictures of figures, for report.md and the model card."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from train.canvas import can_draw, drawing
+from train.canvas import COLOURS, can_draw, drawing
+from train.evaluating import curves
+
+CONFUSION, RELIABILITY = "confusion.png", "reliability.png"
+PLOTS = {
+    CONFUSION: "Confusion matrix, each row in percent of its true class",
+    RELIABILITY: "Right answers against their probability; wrong answers as doubtful cases are left out",
+}
+FAINT = "0.75"
 
 
-def draw_confusion(figures: dict[str, Any], path: Path) -> bool:
-    """Draws one confusion matrix a split, each row (true class) in percent of its cases.
+def draw_figures(figures: Mapping[str, Any], folder: Path) -> tuple[str, ...]:
+    """Draws `PLOTS`: of each split what is said of all its cases (of its photographs, where it has any).
 
     Args:
         figures: What metrics.json holds.
-        path: The PNG to write.
+        folder: The PNG files are written into it.
 
     Returns:
-        Whether it was drawn; without matplotlib it is not, and one line says so.
+        Their names; none without matplotlib, and one line says so.
     """
     if not can_draw():
-        path.unlink(missing_ok=True)  # one of an earlier run would belie the report
-        return False
+        for name in PLOTS:
+            (folder / name).unlink(missing_ok=True)  # one of an earlier run would belie the report
+        return ()
     splits = {name: blocks["all"] for name, blocks in figures["splits"].items()}
-    side = 2.2 + 0.55 * len(figures["classnames"])
+    _confusion(splits, figures["classnames"], folder / CONFUSION)
+    _reliability(splits, folder / RELIABILITY)
+    return tuple(PLOTS)
+
+
+def _confusion(splits: Mapping[str, Any], names: list[str], path: Path) -> None:
+    side = 2.2 + 0.55 * len(names)
     with drawing(path, side * len(splits), side) as figure:
         for axes, (name, block) in zip(figure.subplots(1, len(splits), squeeze=False)[0], splits.items(), strict=True):
             told = block["classification"]
             kappa = "" if told["kappa"] is None else f", kappa {told['kappa']:.2f}"
-            title = f"{name}: {block['n_cases']} cases{kappa}"
-            _matrix(axes, np.array(told["confusion"], dtype=np.float64), figures["classnames"], title)
-    return True
+            title = f"{_title(name, block)}{kappa}"
+            _matrix(axes, np.array(told["confusion"], dtype=np.float64), names, title)
+
+
+def _reliability(splits: Mapping[str, Any], path: Path) -> None:
+    with drawing(path, 8, 3.7 * len(splits)) as figure:
+        for (left, right), (name, block) in zip(
+            figure.subplots(len(splits), 2, squeeze=False), splits.items(), strict=True
+        ):
+            curves.reliability(left, block["classification"]["reliability"], COLOURS[0], FAINT)
+            curves.risk_coverage(right, block["selective"], COLOURS[0], COLOURS[1])
+            left.set_title(_title(name, block))
+
+
+def _title(split: str, block: Mapping[str, Any]) -> str:
+    sources = block["sources"]
+    return f"{split}, {sources[0] if len(sources) == 1 else f'{len(sources)} sources'}: {block['n_cases']} cases"
 
 
 def _matrix(axes: Any, counts: np.ndarray, names: list[str], title: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from train.evaluating.figures import PLOTS
 from train.evaluating.report_classes import classification, linear_probe, recall, reliability, selective, zero_shot
 from train.evaluating.report_groups import groups
 from train.evaluating.report_retrieval import alignment, authors_pool, retrieval
@@ -28,8 +30,13 @@ def console_table(figures: dict[str, Any]) -> str:
     return "\n".join(["", *lines, "(in brackets: the same rankings with the classes of the queries shuffled)"])
 
 
-def write_report(figures: dict[str, Any], *, with_figure: bool) -> str:
-    """The whole report.md."""
+def write_report(figures: dict[str, Any], plots: Sequence[str]) -> str:
+    """The whole report.md.
+
+    Args:
+        figures: What metrics.json holds.
+        plots: Names in `PLOTS` of the pictures that lie beside it.
+    """
     parts = [f"# {figures['run']}", "Research use only, never a diagnosis."]
     if figures["strategy"] is None:
         parts.append("No searches: the run reads no notes, or none were given. Classification only.")
@@ -37,8 +44,7 @@ def write_report(figures: dict[str, Any], *, with_figure: bool) -> str:
         parts += [retrieval(figures, "masked"), retrieval(figures, "as_written"), authors_pool(figures)]
         parts += [alignment(figures)]
     parts += [classification(figures), recall(figures)]
-    if with_figure:
-        parts.append("![Confusion matrix, each row in percent of its true class](confusion.png)")
+    parts += [f"![{PLOTS[name]}]({name})" for name in plots]
     parts += [reliability(figures), selective(figures), zero_shot(figures), linear_probe(figures), groups(figures)]
     return "\n\n".join(part for part in [*parts, _method(figures)] if part) + "\n"
 

@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from train.evaluating.setting import DRAWN
-
 VERSIONS = {"masked": "diagnosis masked", "as_written": "as written"}
 DIRECTIONS = {"image_to_text": "picture to note", "text_to_image": "note to picture"}
 CLASSIFICATION = {
@@ -27,19 +25,13 @@ def number(value: float | None, ci: Sequence[float] | None = None, *, signed: bo
 
 
 def blocks(figures: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Split, source and figures of every block, in order; the only source of a split is not told twice.
+    """Split, source and figures of every block, in order; one source is not told twice.
 
-    Older files pool photographs and drawn lesions in "all": such a block is not told.
+    "all" are the photographs of a split, where it has any (see `train.evaluate`).
     """
     for split, found in figures["splits"].items():
-        named = [source for source in found if source != "all"]
         for source, block in found.items():
-            if source == "all":
-                pooled = block.get("sources", named)
-                told = (len(pooled) > 1 and DRAWN not in pooled) or len(named) < 2
-            else:
-                told = len(named) > 1
-            if told:
+            if source != "all" or len(block["sources"]) > 1:
                 yield split, source, block
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from dermnote import __version__
 from dermnote.config import DermNoteConfig
 from train.cases import SPLITS
 from train.datasets import NAMED, get_reader
-from train.evaluating.tables import CLASSIFICATION, DIRECTIONS, blocks, number, table
+from train.evaluating import report_classes, report_retrieval
+from train.evaluating.figures import PLOTS
+from train.evaluating.report_groups import groups
+from train.evaluating.tables import VERSIONS
 from train.publishing.front_matter import front_matter
 from train.publishing.licences import UNKNOWN, strictest
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "hub_cards" / "model_card.md"
-NO_FIGURES = "Not measured."
 TRAINED_ON = ("train", "validation")
 HELD_OUT = "No patient or lesion among them was trained on."
 
@@ -31,6 +34,7 @@ def render_card(
     summary: Mapping[str, Any],
     gallery: pd.DataFrame,
     metrics: Mapping[str, Any] | None,
+    plots: Sequence[str] = (),
 ) -> str:
     """The card as Markdown with the Hub's front matter.
 
@@ -40,6 +44,7 @@ def render_card(
         summary: `summary.json` of the cases folder.
         gallery: Table of the cases in the index.
         metrics: metrics.json, or None if nothing was measured.
+        plots: Names in `PLOTS` of the pictures in the folder.
     """
     image = json.loads((folder / "image_encoder" / "config.json").read_text(encoding="utf-8"))
     title = f"DermNote: {image['backbone']}" + (" with clinical notes" if config.multimodal else ", pictures alone")
@@ -57,6 +62,7 @@ def render_card(
         skin=_skin(gallery),
         calibration=_calibration(config),
         metrics=metrics,
+        plots={name: PLOTS[name] for name in plots},
         **(_figures(metrics) if metrics else {}),
     )
 
@@ -134,8 +140,7 @@ def _calibration(config: DermNoteConfig) -> str:
 
 
 def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables of the card: held-out splits whole, and by source."""
-    found = list(blocks(dict(metrics)))
+    """The sections of report.md, those that most readers skip apart."""
     # Not from "all", which is of photographs alone where there are drawn lesions beside them.
     total = sum(
         block["n_cases"]
@@ -146,52 +151,20 @@ def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
     splits = " and ".join(metrics["splits"])
     seen = [split for split in metrics["splits"] if split in TRAINED_ON]
     warning = f"The model was trained on {' and '.join(seen)}: those figures flatter it." if seen else HELD_OUT
+    searches = [report_retrieval.retrieval(metrics, version) for version in VERSIONS]
+    searches += [report_retrieval.alignment(metrics)]
+    more = [report_classes.recall, report_classes.reliability, report_classes.selective]
+    more += [report_classes.zero_shot, report_classes.linear_probe]
     return {
         "measured_on": f"Measured on {total} cases of the splits {splits}. {warning}",
-        "retrieval_masked": _retrieval(found, "masked"),
-        "retrieval_as_written": _retrieval(found, "as_written"),
-        "alignment": _alignment(found),
-        "classification": _classification(found),
-        "template_only": metrics["strategy"] == "m",
+        "searches": [_inside(section) for section in searches] if metrics["strategy"] else [],
+        "classification": _inside(report_classes.classification(metrics)),
+        "groups": _inside(groups(metrics)),
+        "more": [_inside(section) for write in more if (section := write(metrics))],
         "versions": ", ".join(f"{name} {version}" for name, version in metrics["versions"].items()),
     }
 
 
-def _retrieval(found: list[tuple[str, str, dict[str, Any]]], version: str) -> str:
-    rows = [
-        [split, source, block["retrieval"]["n_queries"]]
-        + [
-            cell
-            for way in DIRECTIONS
-            for each in (block["retrieval"][version][way],)
-            for cell in (number(each["map"], each["ci"]), number(each["chance"]))
-        ]
-        for split, source, block in found
-        if block["retrieval"]
-    ]
-    header = ["split", "source", "queries", *(c for title in DIRECTIONS.values() for c in (f"mAP, {title}", "chance"))]
-    return table(header, rows) if rows else ""
-
-
-def _alignment(found: list[tuple[str, str, dict[str, Any]]]) -> str:
-    rows = [
-        [
-            split,
-            source,
-            version.replace("_", " "),
-            number(each["paired_cosine"], each["ci"]),
-            number(each["random_pairs"]),
-        ]
-        for split, source, block in found
-        for version, each in (block["alignment"] or {}).items()
-    ]
-    return table(["split", "source", "notes", "own note", "another case's note"], rows) if rows else NO_FIGURES
-
-
-def _classification(found: list[tuple[str, str, dict[str, Any]]]) -> str:
-    rows = [
-        [split, source, block["n_cases"], block["n_groups"]]
-        + [number(block["classification"][name], block["classification"]["ci"].get(name)) for name in CLASSIFICATION]
-        for split, source, block in found
-    ]
-    return table(["split", "source", "cases", "groups", *CLASSIFICATION.values()], rows)
+def _inside(section: str) -> str:
+    """A section of report.md one heading lower."""
+    return re.sub(r"^#", "##", section, flags=re.MULTILINE)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from train.evaluating import curves
 from train.evaluating.page.svg import ACCENT, FAINT, INK, SECOND, STYLE, inline_svg
 
 # Told apart in light and dark, and mostly without colour vision (after Okabe and Ito); the ninth class begins anew.
@@ -14,32 +15,18 @@ CLASS_COLOURS = ("#d55e00", "#0072b2", "#009e73", "#cc79a7", "#b8860b", "#56b4e9
 
 
 def reliability_chart(bins: Sequence[Mapping[str, Any]], name: str) -> str:
-    """Share of right answers at each degree of sureness; the area of a dot is its number of cases."""
-    filled = [each for each in bins if each["n_cases"]]
-    if not filled:
+    """Share of right answers at each degree of sureness; "" where there are none."""
+    if not any(each["n_cases"] for each in bins):
         return ""
     figure, axes = _axes(3.6, 3.4)
-    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1)
-    sure, right = [each["confidence"] for each in filled], [each["accuracy"] for each in filled]
-    cases = np.array([each["n_cases"] for each in filled], dtype=np.float64)
-    axes.plot(sure, right, color=ACCENT, linewidth=1.2)
-    axes.scatter(sure, right, s=12 + 160 * cases / cases.max(), color=ACCENT, zorder=3)
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the first answer", ylabel="share that is right")
+    curves.reliability(axes, bins, ACCENT, FAINT)
     return inline_svg(figure, f"{name}-reliability", "Reliability: share of right answers against their probability")
 
 
 def risk_coverage_chart(selective: Mapping[str, Any], name: str) -> str:
     """Share of wrong answers among the cases kept, as the doubtful ones are left out."""
     figure, axes = _axes(3.6, 3.4)
-    ways = {
-        "confidence": ("least sure first", ACCENT, "-"),
-        "distance": ("farthest from known cases first", SECOND, "--"),
-    }
-    for way, (title, colour, line) in ways.items():
-        if selective.get(way):
-            axes.plot(selective[way]["coverage"], selective[way]["risk"], color=colour, linestyle=line, label=title)
-    axes.set(xlim=(0, 1), ylim=(0, None), xlabel="share of cases answered", ylabel="share of answers that are wrong")
-    axes.legend(loc="lower right", title="left out", fontsize=9, title_fontsize=9, frameon=False)
+    curves.risk_coverage(axes, selective, ACCENT, SECOND)
     return inline_svg(figure, f"{name}-risk", "Risk and coverage: wrong answers as doubtful cases are left out")
 
 

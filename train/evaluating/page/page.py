@@ -88,6 +88,7 @@ def _map(cases: Embedded, classnames: tuple[str, ...], split: str) -> str:
 def _searches(
     cases: Embedded, classnames: tuple[str, ...], picture_of: Callable[[str], bytes] | None
 ) -> dict[str, dict[str, list[Example]]]:
-    if picture_of is None or not cases.noted.any():
+    """Nothing where there are no pictures or notes to show, or all notes say the same."""
+    if picture_of is None or not cases.noted.any() or len(set(cases.texts[MASKED][cases.noted])) == 1:
         return {}
     return {way: best_and_worst(cases, MASKED, way, classnames, picture_of) for way in WAYS}
