@@ -83,7 +83,8 @@ def _about(figures: Mapping[str, Any], version: str) -> str:
     if version == "as_written":
         return f"{said} These notes may name the class that makes an item relevant, so a high figure is nearly given."
     said += " Class names, subtypes and words for malignancy are masked: what is left is what the findings are worth."
-    if figures["strategy"] == "m" and any(each["distinct_notes"][version] * 10 <= each["n_queries"] for each in counted):
+    bare = any(each["distinct_notes"][version] * 10 <= each["n_queries"] for each in counted)
+    if figures["strategy"] == "m" and bare:
         said += " Template notes without findings say nothing but the diagnosis: they are at chance by construction."
     return said
 
