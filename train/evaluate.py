@@ -41,7 +41,8 @@ metrics.json, which model cards and the app read:
      "linear_probe": null or {"1" | "10" | "100": {"kappa", "balanced_accuracy", "macro_auroc", "ci", "n_train",
         "n_groups", "classes_absent"}},
      "groups": {"sex" | "age_band" | "skin_tone" ("skin_tone, SCALE" where there are several) | "site" | "modality":
-        {"values": {name: {"n_cases", "n_groups", "kappa", "balanced_accuracy", "macro_auroc", "ci"}
+        {"values": {name: {"n_cases", "n_groups", "kappa", "balanced_accuracy", "macro_auroc", "ci", and with notes, all
+             masked, "map_image_to_text", "map_text_to_image", "paired_cosine"}
             or {"n_cases", "n_groups", "too_few": true}}, "not_recorded",
          "best": {measure: name}, "worst": {measure: name}, "gap": {measure: {"value", "ci"}}}}}
 

@@ -187,6 +187,10 @@ def test_every_theme_is_measured_and_told(folders, tmp_path):
     assert whole["groups"]["sex"]["values"]["female"] == {"n_cases": 11, "n_groups": 11, "too_few": True}
     all_alike = whole["groups"]["modality"]["values"]["dermoscopy"]
     assert all_alike["kappa"] == pytest.approx(whole["classification"]["kappa"])
+    for way, searched in whole["retrieval"]["masked"].items():
+        assert all_alike[f"map_{way}"] == pytest.approx(searched["map"])
+        assert all_alike["ci"][f"map_{way}"] == pytest.approx(searched["ci"])
+    assert all_alike["paired_cosine"] == pytest.approx(whole["alignment"]["masked"]["paired_cosine"])
     far = whole["selective"]["far"]
     nearby = got["splits"]["validation"]["all"]["selective"]["far"]
     assert far["threshold"] == nearby["threshold"] and nearby["n_flagged"] <= 1  # 5% of eight, rounded up

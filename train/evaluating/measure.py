@@ -113,7 +113,7 @@ def block(
         "zero_shot": zero_shot(part, groups, setting),
         "selective": selective(part, groups, setting),
         "linear_probe": linear_probes(part, groups, setting),
-        "groups": subgroups(part, groups, setting),
+        "groups": subgroups(part, held_out.take(rows).searches, groups, setting),
     }
 
 

@@ -8,6 +8,14 @@ from typing import Any
 from train.evaluating.report_classes import SHORT
 from train.evaluating.tables import blocks, number, table
 
+# Of a block without notes only the first three.
+MEASURES = {
+    **SHORT,
+    "map_image_to_text": "masked mAP, picture to note",
+    "map_text_to_image": "note to picture",
+    "paired_cosine": "cosine to the own masked note",
+}
+
 
 def groups(figures: Mapping[str, Any]) -> str:
     """Figures by sex, age, skin tone, site and modality, with the gap between the best and the worst."""
@@ -20,18 +28,18 @@ def groups(figures: Mapping[str, Any]) -> str:
                 if told.get("too_few"):
                     few.append(f"{value} ({told['n_cases']})")
                     continue
-                shown = [number(told[key], told["ci"][key]) for key in SHORT]
+                shown = [number(told.get(key), told["ci"].get(key)) for key in MEASURES]
                 rows.append([split, source, name, value, told["n_cases"], told["n_groups"], *shown])
             if few:
-                blank = [""] * (len(SHORT) + 1)
+                blank = [""] * (len(MEASURES) + 1)
                 rows.append([split, source, name, ", ".join(few), "fewer than 20 cases: not told", *blank])
             for key, gap in found["gap"].items():
                 ends = f"{found['best'][key]} over {found['worst'][key]}"
-                gaps.append([split, source, name, SHORT[key], number(gap["value"], gap["ci"]), ends])
+                gaps.append([split, source, name, MEASURES[key], number(gap["value"], gap["ci"]), ends])
     if not rows:
         return ""
     header = ["split", "source", "by", "group", "cases", "patients or lesions"]
-    parts = ["## Groups", table([*header, *(f"{name} [95%]" for name in SHORT.values())], rows)]
+    parts = ["## Groups", table([*header, *(f"{name} [95%]" for name in MEASURES.values())], rows)]
     if gaps:
         said = "Gap between the best and the worst group. These two were picked for lying far apart: among many small"
         said += " groups some gap is always found, so read it beside the number of cases. Groups also differ in which"

@@ -1,4 +1,4 @@
-"""Figures by sex, age band, skin tone, place on the body and kind of picture.
+"""Figures by sex, age band, skin tone, place on the body and kind of picture: of classes, and of masked searches.
 
 Only the cases' own columns are used. A source that records such a thing for some classes more than for others keeps it
 out of the columns (PAD-UFES-20 its sex and skin type), and so out of here.
@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from train.evaluating.classes import SHORT
-from train.evaluating.embedded import Embedded
+from train.evaluating.embedded import MASKED, Embedded
+from train.evaluating.searches import Searches
 from train.evaluating.setting import Setting
-from train.metrics.bootstrap import Statistic
+from train.metrics.bootstrap import Statistic, weighted_mean
 from train.metrics.calibration import softmax
 from train.metrics.classification import statistics
 from train.metrics.groups import Compared, Figure, age_band, compare_groups, tone_scale
@@ -43,14 +44,30 @@ def attributes(table: pd.DataFrame) -> Iterator[tuple[str, list[str | None]]]:
             yield f"{name}, {scale}", [value if value and tone_scale(value) == scale else None for value in values]
 
 
-def subgroups(part: Embedded, groups: np.ndarray, setting: Setting) -> dict[str, Any]:
-    """The "groups" of a block, by attribute."""
-    p = softmax(part.logits, setting.temperature)
+def subgroups(part: Embedded, searches: Searches, groups: np.ndarray, setting: Setting) -> dict[str, Any]:
+    """The "groups" of a block, by attribute.
 
-    def make(name: str, mask: np.ndarray) -> Statistic:
+    Args:
+        part: n cases.
+        searches: Theirs; empty if none has a note.
+        groups: (n,) patient or lesion.
+        setting: How to measure.
+    """
+    p = softmax(part.logits, setting.temperature)
+    # Of each case: what its search scored, and its cosine to its own note; NaN without a note.
+    of_case = {f"map_{way}": each.result.average_precision for way, each in searches.get(MASKED, {}).items()}
+    if MASKED in part.notes:
+        of_case["paired_cosine"] = np.where(part.noted, (part.image * part.notes[MASKED]).sum(axis=1), np.nan)
+
+    def of_classes(name: str, mask: np.ndarray) -> Statistic:
         return statistics(part.labels[mask], p[mask], setting.classnames)[name]
 
-    measures = {name: partial(make, name) for name in SHORT}
+    def of_searches(name: str, mask: np.ndarray) -> Statistic:
+        return weighted_mean(of_case[name][mask])
+
+    measures = {name: partial(of_classes, name) for name in SHORT} | {
+        name: partial(of_searches, name) for name in of_case
+    }
     bootstrap = setting.bootstrap
     return {
         name: _told(

@@ -18,6 +18,7 @@ from train.evaluating.page.charts import map_chart, reliability_chart, risk_cove
 from train.evaluating.page.examples import Example, best_and_worst
 from train.evaluating.page.projection import FEWEST, project, sample_rows
 from train.evaluating.page.words import WAYS, summary
+from train.evaluating.report_groups import MEASURES
 from train.evaluating.tables import CLASSIFICATION, VERSIONS, blocks
 
 FOLDER = Path(__file__).parent
@@ -50,6 +51,7 @@ def render_page(
         told=told,
         classnames=classnames,
         measures=CLASSIFICATION,
+        grouped=MEASURES,
         versions=VERSIONS,
         ways=WAYS,
         charts=_charts(told),
