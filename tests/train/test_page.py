@@ -134,6 +134,12 @@ def test_notes_that_all_say_the_same_are_not_searched():
     assert "all notes here say the same" in render_page(told, {"test": cases}, picture)
 
 
+def test_every_letter_of_a_chart_follows_light_and_dark():
+    html = render_page(figures(), {"test": embedded()}, None)
+    letters = re.findall(r"<text[^>]*>", html)
+    assert len(letters) > 50 and all("fill: currentColor" in tag for tag in letters)
+
+
 def test_few_cases_have_no_map():
     html = render_page(figures(), {"test": embedded(6)}, None)
     assert "Map of test" not in html
