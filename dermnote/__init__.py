@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "DermNote": "dermnote.pipeline",
     "Prediction": "dermnote.prediction",
+    "Match": "dermnote.prediction",
     "Hit": "dermnote.index",
     "CaseIndex": "dermnote.index",
     "Note": "dermnote.notes.schema",
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from dermnote.notes.schema import Note as Note
     from dermnote.notes.writer import NoteWriter as NoteWriter
     from dermnote.pipeline import DermNote as DermNote
+    from dermnote.prediction import Match as Match
     from dermnote.prediction import Prediction as Prediction
 
 

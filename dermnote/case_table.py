@@ -10,7 +10,7 @@ from dataclasses import fields
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dermnote.case import LesionMetadata
 from dermnote.errors import BundleError
@@ -19,7 +19,7 @@ from dermnote.faiss_file import REBUILD
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLE_COLUMNS = ("case_id", "source", "split", "note", *(field.name for field in fields(LesionMetadata)))
+TABLE_COLUMNS = ("case_id", "source", "split", "modality", "note", *(field.name for field in fields(LesionMetadata)))
 THUMBNAIL = "thumbnail"
 ROWS_A_GROUP = 512  # a hit decodes one group: under a millisecond, and 2 MB with thumbnails of 128 px
 GROUPS_KEPT = 8  # decoded groups kept for the next hits
@@ -35,7 +35,7 @@ class CaseTable(Protocol):
         """`TABLE_COLUMNS` and "thumbnail" (JPEG) of a case, None for what is not known."""
 
     def frame(self, columns: Sequence[str] = TABLE_COLUMNS) -> pd.DataFrame:
-        """These columns of all cases."""
+        """These columns of all cases; one that was not recorded when the table was made is empty."""
 
     def pieces(self) -> Iterator[Any]:
         """The whole table as Arrow tables of at most `ROWS_A_GROUP` rows, thumbnails last."""
@@ -124,7 +124,8 @@ class ParquetTable:
 
         try:
             with self._reading:
-                return self._file.read(list(columns)).to_pandas()
+                there = [name for name in columns if name in self._file.schema_arrow.names]
+                return self._file.read(there).to_pandas().reindex(columns=list(columns))
         except (OSError, pa.ArrowException) as error:
             raise self._damaged() from error
 
@@ -152,27 +153,6 @@ class ParquetTable:
 
     def _damaged(self) -> BundleError:
         return BundleError(f"{self._path} is missing or damaged.", REBUILD)
-
-
-class Thumbnails(Sequence[bytes | None]):
-    """The thumbnails of a table, each read when it is asked for."""
-
-    def __init__(self, table: CaseTable) -> None:
-        self._table = table
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-    @overload
-    def __getitem__(self, at: int) -> bytes | None: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[bytes | None]: ...
-    def __getitem__(self, at: int | slice) -> bytes | list[bytes | None] | None:
-        if isinstance(at, slice):
-            return [self[row] for row in range(*at.indices(len(self)))]
-        row = range(len(self))[at]  # negative numbers count from the end; IndexError beyond
-        jpeg: bytes | None = self._table.row(row)[THUMBNAIL]
-        return jpeg
 
 
 def write_table(table: CaseTable, path: Path) -> None:

@@ -13,19 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from dermnote.errors import BundleError, IndexQueryError
+from dermnote.errors import BundleError
 from dermnote.faiss_file import FLAT, IVF, REBUILD, checked_kind
 from dermnote.recall import recall_at_k, smallest_nprobe, without_own
-
-Vectors = np.ndarray[Any, np.dtype[np.float32]]
-Rows = np.ndarray[Any, np.dtype[np.int64]]
+from dermnote.vectors import Rows, Vectors, unit_rows
 
 EXACT_UP_TO = 100_000  # vectors; a query takes 9 ms there, exact and deterministic, with nothing to train
 RECALL_TARGET = 0.99
 RECALL_AT = 10
 TUNING_QUERIES = 1000
 TRAINING_VECTORS_PER_LIST = 64
-UNIT_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ class VectorIndex:
         """
         import faiss
 
-        vectors = _unit_rows(vectors, what)
+        vectors = unit_rows(vectors, what)
         rows, dim = vectors.shape
         if rows <= exact_up_to:
             flat = faiss.IndexFlatIP(dim)
@@ -106,16 +103,19 @@ class VectorIndex:
         lists.add(vectors)
         return cls(lists, _tune(lists, vectors, queries or {"image": vectors}, asked))
 
-    def search(self, queries: Vectors, k: int) -> tuple[Vectors, Rows]:
+    def search(self, queries: Vectors, k: int, among: Rows | None = None) -> tuple[Vectors, Rows]:
         """The k nearest of each query, best first.
 
         Args:
             queries: (q, d) float32, unit rows.
-            k: From 1 to the number of vectors.
+            k: From 1 to the number of vectors searched.
+            among: Rows to search alone, exactly; None searches all.
 
         Returns:
             Cosines and rows, both (q, k).
         """
+        if among is not None:
+            return self._search_among(queries, k, among)
         if self.settings is None:
             scores, rows = self._index.search(queries, k)
             return scores, rows
@@ -125,6 +125,27 @@ class VectorIndex:
         if (rows < 0).any():  # those lists hold fewer than k
             scores, rows = _probe(self._index, queries, k, nlist)
         return scores, rows
+
+    def _search_among(self, queries: Vectors, k: int, among: Rows) -> tuple[Vectors, Rows]:
+        import faiss
+
+        marks = np.zeros(len(self), dtype=np.uint8)
+        marks[among] = 1
+        bits = np.packbits(marks, bitorder="little")
+        chosen: Any = faiss.IDSelectorBitmap  # FAISS's own type stubs do not know its arguments
+        kind: Any = faiss.SearchParameters if self.settings is None else faiss.SearchParametersIVF
+        every = {} if self.settings is None else {"nprobe": self.settings.nlist}  # the few may lie in any list
+        scores, rows = self._index.search(queries, k, params=kind(sel=chosen(bits), **every))
+        return scores, rows
+
+    def vectors(self) -> Vectors:
+        """All of them, (n, d), in memory."""
+        if self.settings is not None:
+            self._index.make_direct_map()
+        vectors: Vectors = self._index.reconstruct_n(0, len(self))
+        if self.settings is not None:
+            self._index.make_direct_map(False)  # else it would be saved too
+        return vectors
 
     def reconstruct(self, row: int) -> Vectors:
         """The vector of a row, (d,). Of inverted lists it is looked for in all of them."""
@@ -185,15 +206,6 @@ class VectorIndex:
     def settings_json(self) -> dict[str, Any] | None:
         """What `load` has to be told beside the file; None for an exact index."""
         return None if self.settings is None else asdict(self.settings)
-
-
-def _unit_rows(vectors: Vectors, what: str) -> Vectors:
-    """The array as FAISS takes it, known to be (n, d) of unit rows."""
-    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-    norms = np.linalg.norm(vectors, axis=-1)
-    if vectors.ndim != 2 or not np.all(np.abs(norms - 1) < UNIT_TOLERANCE):  # also false where a norm is NaN
-        raise IndexQueryError(f"A {what} vector is not of unit length (NaN, zero or not normalised).")
-    return vectors
 
 
 def _probe(index: Any, queries: Vectors, k: int, nprobe: int) -> tuple[Vectors, Rows]:

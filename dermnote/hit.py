@@ -29,6 +29,7 @@ class Hit:
         sex: "female" or "male".
         site: Place on the body.
         skin_type: Skin tone with its scale.
+        modality: "dermoscopy" or "clinical".
         thumbnail_jpeg: The picture as JPEG, at most 128 px.
     """
 
@@ -45,6 +46,7 @@ class Hit:
     sex: str | None = None
     site: str | None = None
     skin_type: str | None = None
+    modality: str | None = None
     thumbnail_jpeg: bytes | None = field(default=None, repr=False)
 
     @property

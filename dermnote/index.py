@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from dermnote.case import LesionMetadata
-from dermnote.case_table import TABLE_COLUMNS, THUMBNAIL, CaseTable, MemoryTable, ParquetTable, Thumbnails, write_table
+from dermnote.case_filter import CaseFilter, Where
+from dermnote.case_table import TABLE_COLUMNS, THUMBNAIL, CaseTable, MemoryTable, ParquetTable, write_table
 from dermnote.errors import BundleError, IndexQueryError
 from dermnote.faiss_file import REBUILD
-from dermnote.faiss_index import EXACT_UP_TO, VectorIndex, Vectors
+from dermnote.faiss_index import EXACT_UP_TO, VectorIndex
 from dermnote.hit import Hit
+from dermnote.index_about import INDEX_FORMAT, read_about
 from dermnote.storage import replacing_file
+from dermnote.thumbnails import Chained, Picked, Thumbnails
+from dermnote.vectors import Vectors, check_rows, unit_queries
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["TABLE_COLUMNS", "CaseIndex", "Hit"]
 
-INDEX_FORMAT = 1  # inverted lists are told of in "lists"; without it both files are flat, as all were at first
+Side = Literal["images", "notes"]
 
 
 class CaseIndex:
@@ -41,6 +45,7 @@ class CaseIndex:
     def __init__(self, cases: CaseTable, images: VectorIndex, notes: VectorIndex | None, fingerprint: str) -> None:
         self._cases, self._images, self._notes = cases, images, notes
         self.fingerprint = fingerprint
+        self._filter = CaseFilter(cases)
         for name, index in (("pictures", images), ("notes", notes)):
             if index is not None and len(index) != len(cases):
                 raise BundleError(f"The index has {len(index)} {name} for {len(cases)} cases.", REBUILD)
@@ -95,12 +100,12 @@ class CaseIndex:
         table = case_table.reindex(columns=list(TABLE_COLUMNS)).reset_index(drop=True)
         if len(thumbnails) != len(table):
             raise BundleError(f"The index has {len(thumbnails)} thumbnails for {len(table)} cases.", REBUILD)
-        _check_rows(image_vectors, len(table), "picture")
+        check_rows(image_vectors, len(table), "picture")
         asked = {"image": image_vectors}  # pictures ask for pictures and for notes, notes only for pictures
         if text_vectors is None:
             images, notes = VectorIndex.build(image_vectors, asked, exact_up_to, "picture"), None
         else:
-            _check_rows(text_vectors, len(table), "note")
+            check_rows(text_vectors, len(table), "note")
             images = VectorIndex.build(image_vectors, {**asked, "text": text_vectors}, exact_up_to, "picture")
             notes = VectorIndex.build(text_vectors, asked, exact_up_to, "note")
         return cls(MemoryTable(table, thumbnails), images, notes, fingerprint)
@@ -141,25 +146,102 @@ class CaseIndex:
             BundleError: Missing, damaged, of another format, or made by a model with another fingerprint.
         """
         root = Path(folder)
-        about = _read_about(root, expected_fingerprint)
+        about = read_about(root, expected_fingerprint)
         cases = ParquetTable(root / "cases.parquet")
         dim, lists = about["dim"], about["lists"]
         images = VectorIndex.load(root / "images.faiss", dim, lists.get("images"))
         notes = VectorIndex.load(root / "notes.faiss", dim, lists.get("notes")) if about["notes"] else None
         return cls(cases, images, notes, about["fingerprint"])
 
-    def search_notes(self, image_vector: Vectors, k: int = 5) -> list[Hit]:
-        """The k cases whose notes are nearest to a picture, best first (picture to note)."""
-        return self._search(self._need_notes(), image_vector, k)
+    def search_notes(self, image_vector: Vectors, k: int = 5, where: Where | None = None) -> list[Hit]:
+        """The k cases whose notes are nearest to a picture, best first (picture to note); see `search`."""
+        return self.search(np.reshape(image_vector, (1, -1)), k, "notes", where)[0]
 
-    def search_images(self, text_vector: Vectors, k: int = 5) -> list[Hit]:
-        """The k cases whose pictures are nearest to a text, best first (text to picture)."""
+    def search_images(self, text_vector: Vectors, k: int = 5, where: Where | None = None) -> list[Hit]:
+        """The k cases whose pictures are nearest to a text, best first (text to picture); see `search`."""
         self._need_notes()
-        return self._search(self._images, text_vector, k)
+        return self.search(np.reshape(text_vector, (1, -1)), k, "images", where)[0]
 
-    def search_similar(self, image_vector: Vectors, k: int = 5) -> list[Hit]:
-        """The k cases whose pictures are nearest to a picture, best first."""
-        return self._search(self._images, image_vector, k)
+    def search_similar(self, image_vector: Vectors, k: int = 5, where: Where | None = None) -> list[Hit]:
+        """The k cases whose pictures are nearest to a picture, best first; see `search`."""
+        return self.search(np.reshape(image_vector, (1, -1)), k, "images", where)[0]
+
+    def search(
+        self, queries: Vectors, k: int = 5, side: Side = "images", where: Where | None = None
+    ) -> list[list[Hit]]:
+        """The k nearest cases of each query, best first; scores are cosines.
+
+        Args:
+            queries: (q, d); a query that is not of unit length is brought to it.
+            k: Larger than what is searched gives all of it.
+            side: What of the cases is compared: their "images" or their "notes".
+            where: Only cases that fit, e.g. {"label": "melanoma", "source": ["milk10k", "ham10000"]}: any of
+                `dermnote.case_filter.FIELDS`. Such a search is always exact.
+
+        Raises:
+            IndexQueryError: A query of another width, zero or not finite; k under 1; a field or value nobody knows.
+        """
+        if side not in get_args(Side):
+            raise IndexQueryError(f"side must be one of {', '.join(get_args(Side))}, not {side!r}.")
+        index = self._need_notes() if side == "notes" else self._images
+        vectors = unit_queries(queries, index.dim)
+        if isinstance(k, bool) or int(k) != k or k < 1:
+            raise IndexQueryError(f"k must be a whole number from 1, not {k}.")
+        among = self._filter.rows(where)
+        k = min(int(k), len(self) if among is None else len(among))
+        if k == 0 or not len(vectors):
+            return [[] for _ in vectors]
+        scores, rows = index.search(vectors, k, among)
+        return [
+            [self._hit(int(row), float(score)) for row, score in zip(*found, strict=True)]
+            for found in zip(rows, scores, strict=True)
+        ]
+
+    def add(
+        self,
+        case_table: pd.DataFrame,
+        image_vectors: Vectors,
+        text_vectors: Vectors | None,
+        thumbnails: Sequence[bytes | None],
+        exact_up_to: int = EXACT_UP_TO,
+    ) -> CaseIndex:
+        """Another index, of these cases too (arguments as in `build`); this one stays as it is.
+
+        The vectors must be of the model with this index's fingerprint.
+
+        Raises:
+            IndexQueryError: A case is there already or comes twice, or the vectors are of another kind or width.
+        """
+        import pandas as pd
+
+        whole = pd.concat([self.table, case_table.reindex(columns=list(TABLE_COLUMNS))], ignore_index=True)
+        again = whole["case_id"][whole["case_id"].duplicated()]
+        if len(again):
+            raise IndexQueryError(f"{len(again)} cases would be in the index twice, {again.iloc[0]} first.")
+        if self.has_notes == (text_vectors is None):
+            raise IndexQueryError("An index has notes of all cases or of none.", "Give what its first cases had.")
+        check_rows(image_vectors, len(case_table), "picture", self._images.dim)
+        images, notes = np.concatenate([self._images.vectors(), image_vectors]), None
+        if self._notes is not None and text_vectors is not None:
+            check_rows(text_vectors, len(case_table), "note", self._notes.dim)
+            notes = np.concatenate([self._notes.vectors(), text_vectors])
+        return self.build(whole, images, notes, Chained(self.thumbnails, thumbnails), self.fingerprint, exact_up_to)
+
+    def remove(self, case_ids: Iterable[str], exact_up_to: int = EXACT_UP_TO) -> CaseIndex:
+        """Another index, without these cases; this one stays as it is.
+
+        Raises:
+            IndexQueryError: A case that is not there, or no case would be left.
+        """
+        unwanted, names = set(case_ids), self.columns("case_id")["case_id"]
+        if strangers := sorted(unwanted - set(names)):
+            raise IndexQueryError(f"{len(strangers)} cases are not in the index, {strangers[0]} first.")
+        kept = np.flatnonzero(~names.isin(unwanted))
+        images = self._images.vectors()[kept]
+        notes = None if self._notes is None else self._notes.vectors()[kept]
+        return self.build(
+            self.table.iloc[kept], images, notes, Picked(self.thumbnails, kept), self.fingerprint, exact_up_to
+        )
 
     def _need_notes(self) -> VectorIndex:
         if self._notes is None:
@@ -168,19 +250,6 @@ class CaseIndex:
                 "Use a bundle with a text branch, or search for similar pictures.",
             )
         return self._notes
-
-    def _search(self, index: VectorIndex, vector: Vectors, k: int) -> list[Hit]:
-        """k larger than the index gives all of it; a query that is not of unit length is brought to it."""
-        if isinstance(k, bool) or int(k) != k or k < 1:
-            raise IndexQueryError(f"k must be a whole number from 1, not {k}.")
-        query = np.ascontiguousarray(np.asarray(vector, dtype=np.float32).reshape(1, -1))
-        if query.shape[1] != index.dim:
-            raise IndexQueryError(f"The query has {query.shape[1]} numbers, this index takes {index.dim}.")
-        norm = float(np.linalg.norm(query))
-        if not np.isfinite(norm) or norm == 0:
-            raise IndexQueryError("The query vector is not finite, or zero.")
-        scores, rows = index.search(query / norm, min(int(k), len(self)))
-        return [self._hit(int(row), float(score)) for row, score in zip(rows[0], scores[0], strict=True)]
 
     def _hit(self, row: int, score: float) -> Hit:
         case = self._cases.row(row)
@@ -192,27 +261,7 @@ class CaseIndex:
             note=case["note"] or "",
             source=case["source"] or "",
             split=case["split"] or "",
+            modality=case.get("modality"),  # indexes of before do not say
             thumbnail_jpeg=case[THUMBNAIL],
             **known,
         )
-
-
-def _check_rows(vectors: Vectors, rows: int, what: str) -> None:
-    if np.ndim(vectors) != 2 or len(vectors) != rows:
-        raise IndexQueryError(f"{rows} cases need a ({rows}, d) array of {what} vectors, not {np.shape(vectors)}.")
-
-
-def _read_about(root: Path, expected_fingerprint: str | None) -> dict[str, Any]:
-    path = root / "index.json"
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        values = {"dim": int(about["dim"]), "notes": bool(about["notes"]), "fingerprint": str(about["fingerprint"])}
-        values["lists"] = {str(name): dict(each) for name, each in about.get("lists", {}).items()}
-        version = about["format"]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BundleError(f"{path} is missing or not readable.", REBUILD) from error
-    if version != INDEX_FORMAT:
-        raise BundleError(f"{path} has index format {version}; this DermNote reads format {INDEX_FORMAT}.", REBUILD)
-    if expected_fingerprint is not None and values["fingerprint"] != expected_fingerprint:
-        raise BundleError(f"The index in {root} was made by another model than the one beside it.", REBUILD)
-    return values

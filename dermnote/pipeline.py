@@ -17,6 +17,7 @@ from PIL import Image
 
 from dermnote import hub
 from dermnote.case import LesionMetadata
+from dermnote.case_filter import Where
 from dermnote.config import DermNoteConfig
 from dermnote.errors import BundleError, IndexQueryError, NotesError
 from dermnote.index import CaseIndex, Hit
@@ -26,12 +27,12 @@ from dermnote.notes.schema import Note
 from dermnote.notes.strategies import get_strategy
 from dermnote.notes.writing import ask_for_note, fill_note
 from dermnote.picture import Modality, Picture, prepare_picture
-from dermnote.prediction import Prediction
+from dermnote.prediction import Match, Prediction
+from dermnote.vectors import Vectors
 
 if TYPE_CHECKING:
     from dermnote.notes.writer import NoteWriter
 
-Vectors = np.ndarray[Any, np.dtype[np.float32]]
 STARTER = Path(__file__).parent / "starter"
 
 
@@ -126,23 +127,55 @@ class DermNote:
         ranked = sorted(enumerate(probabilities), key=lambda pair: -pair[1])
         return [Prediction.of(self.config.classnames[class_id], value, class_id) for class_id, value in ranked]
 
+    def zero_shot(
+        self, image: Picture | EncodedImage, texts: Sequence[str], modality: Modality | None = "dermoscopy"
+    ) -> list[Match]:
+        """Any descriptions against a picture, the nearest first: no class list, no training.
+
+        Args:
+            image: As in `classify`.
+            texts: Descriptions, e.g. "melanoma", "a lesion with a blue-gray veil".
+            modality: As in `classify`.
+        """
+        if isinstance(texts, str) or not texts or not all(text.strip() for text in texts):
+            raise IndexQueryError(
+                "zero_shot compares several texts, none of them empty.", 'E.g. ["nevus", "melanoma"].'
+            )
+        scores = (self.encode_text(texts) @ self._vector_of(image, modality)).clip(-1, 1).tolist()
+        return sorted(map(Match, texts, scores), key=lambda match: -match.score)
+
     def find_notes(
-        self, image: Picture | EncodedImage, k: int = 5, modality: Modality | None = "dermoscopy"
+        self,
+        image: Picture | EncodedImage,
+        k: int = 5,
+        modality: Modality | None = "dermoscopy",
+        where: Where | None = None,
     ) -> list[Hit]:
-        """The k published cases whose notes are nearest to a picture, best first."""
-        return self.index.search_notes(self._vector_of(image, modality), k)
+        """The k published cases whose notes are nearest to a picture, best first.
+
+        Args:
+            image: As in `classify`.
+            k: How many.
+            modality: As in `classify`.
+            where: Only cases that fit, e.g. {"label": "melanoma", "site": ["hand", "foot"]}; see `CaseIndex.search`.
+        """
+        return self.index.search_notes(self._vector_of(image, modality), k, where)
 
     def find_similar(
-        self, image: Picture | EncodedImage, k: int = 5, modality: Modality | None = "dermoscopy"
+        self,
+        image: Picture | EncodedImage,
+        k: int = 5,
+        modality: Modality | None = "dermoscopy",
+        where: Where | None = None,
     ) -> list[Hit]:
-        """The k published cases whose pictures are nearest to a picture, best first; needs no text branch."""
-        return self.index.search_similar(self._vector_of(image, modality), k)
+        """The k published cases whose pictures are nearest to a picture (see `find_notes`); needs no text branch."""
+        return self.index.search_similar(self._vector_of(image, modality), k, where)
 
-    def find_images(self, text: str, k: int = 5) -> list[Hit]:
-        """The k published cases whose pictures are nearest to a text, best first."""
+    def find_images(self, text: str, k: int = 5, where: Where | None = None) -> list[Hit]:
+        """The k published cases whose pictures are nearest to a text, best first (see `find_notes`)."""
         if not text.strip():
             raise IndexQueryError("There is no text to search with.", "Describe the lesion in a few words.")
-        return self.index.search_images(self.encode_text([text])[0], k)
+        return self.index.search_images(self.encode_text([text])[0], k, where)
 
     def write_note(
         self,

@@ -1,10 +1,23 @@
-"""What a classification gives back: one class."""
+"""What is said of a picture: a class, or how well a description fits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from dermnote.taxonomy import find_class
+
+
+@dataclass(frozen=True)
+class Match:
+    """A description and how near a picture lies to it.
+
+    Attributes:
+        text: The description.
+        score: Cosine between picture and text, -1 to 1. It orders descriptions; it is no probability.
+    """
+
+    text: str
+    score: float
 
 
 @dataclass(frozen=True)

@@ -253,3 +253,98 @@ def test_a_table_without_what_a_hit_shows_is_refused(index: CaseIndex, tmp_path:
     (tmp_path / "new.parquet").replace(tmp_path / "cases.parquet")
     with pytest.raises(BundleError, match=r"cases\.parquet"):
         CaseIndex.load(tmp_path)
+
+
+def test_a_filter_is_the_naive_one(index: CaseIndex) -> None:
+    for query in unit(5, 4):
+        for where, fits in (
+            ({"label": "class 1"}, lambda row: row % 3 == 1),
+            ({"label": ["class 1", "class 2"], "sex": "female"}, lambda row: row % 3 > 0 and row % 5 == 0),
+            ({}, lambda row: True),
+        ):
+            wanted = [row for row in np.argsort(-(NOTES @ query), kind="stable") if fits(row)][:4]
+            assert [hit.case_id for hit in index.search_notes(query, 4, where)] == [f"set/{row}" for row in wanted]
+
+
+def test_a_filter_holds_after_saving_and_in_inverted_lists(tmp_path: Path) -> None:
+    vectors = unit(MANY, 3)
+    made = CaseIndex.build(table(MANY), vectors, unit(MANY, 5), [None] * MANY, "f" * 64, exact_up_to=1000)
+    made.save(tmp_path)
+    loaded = CaseIndex.load(tmp_path)
+    for query in unit(5, 6):
+        wanted = [row for row in np.argsort(-(vectors @ query), kind="stable") if row % 3 == 1][:20]
+        assert [hit.case_id for hit in loaded.search_similar(query, 20, {"label": "class 1"})] == [
+            f"set/{row}" for row in wanted
+        ]
+
+
+def test_fewer_fit_than_are_asked_for(index: CaseIndex) -> None:
+    where = {"label": "class 0", "sex": "female"}
+    assert len(index.search_similar(IMAGES[0], 40, where)) == sum(row % 15 == 0 for row in range(N))
+    only = CaseIndex.build(table(2).assign(site=["hand", "foot"]), IMAGES[:2], NOTES[:2], [None, None], "f" * 64)
+    assert only.search_similar(IMAGES[0], 5, {"site": "hand", "label": "class 1"}) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ({"lable": "class 1"}, "'label'"),
+        ({"label": "class1"}, "class 1"),
+        ({"site": "hand"}, "recorded of none"),
+        ({"age": "5"}, "Unknown key"),
+    ],
+)
+def test_a_filter_nobody_knows_is_told(index: CaseIndex, where: dict[str, str], said: str) -> None:
+    with pytest.raises(IndexQueryError, match=said):
+        index.search_similar(IMAGES[0], 5, where)
+
+
+def test_a_batch_of_queries_is_its_queries(index: CaseIndex) -> None:
+    queries = unit(7, 8)
+    found = index.search(queries, 3, "notes")
+    assert found == [index.search_notes(query, 3) for query in queries]
+    assert index.search(queries[:0], 3) == []
+    with pytest.raises(IndexQueryError, match="side must be"):
+        index.search(queries, 3, "note")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("exact_up_to", [1000, 40])
+def test_adding_and_removing_is_building_anew(index: CaseIndex, exact_up_to: int) -> None:
+    thumbnails = list(index.thumbnails)
+    first = CaseIndex.build(table(30), IMAGES[:30], NOTES[:30], thumbnails[:30], "f" * 64, exact_up_to)
+    grown = first.add(table().iloc[30:], IMAGES[30:], NOTES[30:], thumbnails[30:], exact_up_to)
+    shrunk = grown.remove([f"set/{row}" for row in range(0, N, 2)], exact_up_to)
+    assert len(first) == 30 and len(grown) == N and len(shrunk) == N // 2
+    whole = CaseIndex.build(table(), IMAGES, NOTES, thumbnails, "f" * 64, exact_up_to)
+    for query in unit(5, 9):
+        assert grown.search_notes(query, 5) == whole.search_notes(query, 5)
+        odd = [row for row in np.argsort(-(IMAGES @ query), kind="stable") if row % 2][:1]
+        assert shrunk.search_similar(query, N)[0].case_id == f"set/{odd[0]}"
+    assert shrunk.thumbnails[-1] is None and shrunk.thumbnails[0] == thumbnails[1]
+    assert shrunk.search_notes(NOTES[7], 1)[0].note == "note 7"
+
+
+def test_what_cannot_be_added_or_removed_is_told(index: CaseIndex) -> None:
+    with pytest.raises(IndexQueryError, match="twice, set/3 first"):
+        index.add(table().iloc[3:4], IMAGES[3:4], NOTES[3:4], [None])
+    new = table(1).assign(case_id="set/new")
+    with pytest.raises(IndexQueryError, match="notes of all cases or of none"):
+        index.add(new, IMAGES[:1], None, [None])
+    with pytest.raises(IndexQueryError, match=r"\(1, 16\)"):
+        index.add(new, IMAGES[:1, :8], NOTES[:1], [None])
+    with pytest.raises(IndexQueryError, match="not of unit length"):
+        index.add(new, IMAGES[:1] * np.nan, NOTES[:1], [None])
+    with pytest.raises(IndexQueryError, match="not in the index, nobody first"):
+        index.remove(["nobody", "set/1"])
+    with pytest.raises(IndexQueryError, match="at least one case"):
+        index.remove([f"set/{row}" for row in range(N)])
+
+
+def test_an_index_of_before_modality_was_kept_still_loads(index: CaseIndex, tmp_path: Path) -> None:
+    index.save(tmp_path)
+    path = tmp_path / "cases.parquet"
+    pq.write_table(pq.read_table(path).drop_columns(["modality"]), path)
+    loaded = CaseIndex.load(tmp_path)
+    assert loaded.search_notes(NOTES[5], 1)[0].modality is None and loaded.table["modality"].isna().all()
+    with pytest.raises(IndexQueryError, match="recorded of none"):
+        loaded.search_notes(NOTES[5], 1, {"modality": "clinical"})

@@ -268,3 +268,21 @@ def test_without_a_starter_the_hint_says_how_to_make_it(tmp_path: Path, monkeypa
     monkeypatch.setattr("dermnote.pipeline.STARTER", tmp_path / "starter")
     with pytest.raises(BundleError, match=r"train\.starter"):
         DermNote.from_pretrained()
+
+
+def test_zero_shot_is_the_cosine_to_each_text_best_first(model: DermNote) -> None:
+    texts = ["a nevus", "a melanoma with a blue-gray veil", "healthy skin"]
+    found = model.zero_shot(lesion(3), texts)
+    cosines = dict(zip(texts, model.encode_text(texts) @ model.encode_image([lesion(3)])[0], strict=True))
+    assert [match.text for match in found] == sorted(texts, key=lambda text: -cosines[text])
+    assert [match.score for match in found] == pytest.approx([cosines[match.text] for match in found], abs=1e-5)
+    for wrong in ([], "a nevus", ["a nevus", " "]):
+        with pytest.raises(IndexQueryError, match="several texts"):
+            model.zero_shot(lesion(3), wrong)
+
+
+def test_searches_take_a_filter(model: DermNote) -> None:
+    label = model.index.columns("label")["label"].iloc[0]
+    found = [model.find_notes(lesion(3), 4, where={"label": label})]
+    found += [model.find_similar(lesion(3), 4, where={"label": label}), model.find_images("x", 4, {"label": label})]
+    assert all(hits and {hit.label for hit in hits} == {label} for hits in found)
