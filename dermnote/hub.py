@@ -20,6 +20,7 @@ __all__ = ["REFETCH", "PushResult", "pull", "push", "verify_manifest", "write_ma
 
 Kind = Literal["model", "dataset"]
 DEFAULT_ENDPOINT = "https://huggingface.co"
+TIMEOUT = 10.0  # seconds to wait for the Hub's first answer
 OFFLINE_HINT = "Load it once with a connection; after that it opens offline."
 TOKEN_HINT = "Run `hf auth login`, or set HF_TOKEN to a token that may read it (to push: write)."  # noqa: S105 (words)
 
@@ -51,6 +52,7 @@ def pull(
     cache_dir: str | Path | None = None,
     allow_patterns: Sequence[str] | None = None,
     kind: Kind = "model",
+    of_bundle: bool = False,
 ) -> Path:
     """A folder that holds the files asked for, checked against their manifest.
 
@@ -63,6 +65,7 @@ def pull(
         allow_patterns: Only files that match, e.g. ["image_encoder/*"], with the manifest if there is one. The
             repository then need not be a DermNote bundle. None: a whole bundle.
         kind: Of the repository. A dataset has no manifest and needs `allow_patterns`.
+        of_bundle: With `allow_patterns`: the repository must be a bundle, and all that matches must be there.
 
     Raises:
         HubError: Unknown repository or revision, no access, no connection and nothing cached.
@@ -71,9 +74,10 @@ def pull(
     folder = Path(id_or_folder)
     if not folder.is_dir():
         _refuse_missing_folder(str(id_or_folder))
-        folder = _download(str(id_or_folder), revision, local_files_only, token, cache_dir, allow_patterns, kind)
+        whole = of_bundle or (allow_patterns is None and kind == "model")
+        folder = _download(str(id_or_folder), revision, local_files_only, token, cache_dir, allow_patterns, kind, whole)
     if kind == "model" and is_bundle(folder):
-        verify_manifest(folder, allow_patterns)
+        verify_manifest(folder, allow_patterns, missing_allowed=not of_bundle)
     return folder
 
 
@@ -155,15 +159,18 @@ def _download(
     cache_dir: str | Path | None,
     allow_patterns: Sequence[str] | None,
     kind: Kind,
+    of_bundle: bool,
 ) -> Path:
     from huggingface_hub import snapshot_download
+
+    cached_only = local_files_only
 
     def snapshot(revision: str | None, patterns: list[str] | None) -> Path:
         found = snapshot_download(
             repo_id,
             repo_type=kind,
             revision=revision,
-            local_files_only=local_files_only,
+            local_files_only=cached_only,
             token=token,
             cache_dir=cache_dir or os.environ.get("HF_HUB_CACHE") or None,
             allow_patterns=patterns,
@@ -173,17 +180,40 @@ def _download(
         return Path(found)
 
     with _clear_errors(repo_id, revision, local_files_only, kind):
-        if kind == "dataset":
-            return snapshot(revision, list(allow_patterns or ()))
-        if allow_patterns is not None:
-            return snapshot(revision, [*allow_patterns, MANIFEST])
+        cached_only = local_files_only or not _reachable(repo_id, revision, token, kind)
+        if not of_bundle:
+            return snapshot(revision, [*(allow_patterns or ()), *([MANIFEST] if kind == "model" else [])])
         folder = snapshot(revision, [MANIFEST])  # first alone: no other kind of repository is downloaded by mistake
         if not is_bundle(folder):
             raise BundleError(
                 f"{repo_id} is not a DermNote bundle: it has no {MANIFEST}.",
                 "Repositories that are one have the tag 'dermnote' on the Hub.",
             )
-        return snapshot(folder.name, None)  # the folder bears the commit's name: all files come from that one
+        # The folder bears the commit's name: all files come from that one.
+        return snapshot(folder.name, None if allow_patterns is None else [*allow_patterns, MANIFEST])
+
+
+def _reachable(repo_id: str, revision: str | None, token: str | None, kind: Kind) -> bool:
+    """Whether the Hub answers; if not, a warning. Its client would try each file several times for half a minute.
+
+    Raises:
+        What the client raises where the Hub answers and refuses.
+    """
+    from huggingface_hub import HfApi, errors
+
+    try:
+        HfApi(endpoint=_endpoint(), token=token).repo_info(repo_id, revision=revision, repo_type=kind, timeout=TIMEOUT)
+    except errors.OfflineModeIsEnabled:
+        return False
+    except errors.HfHubHTTPError as error:
+        if error.response.status_code < 500:
+            raise
+    except (errors.HTTPError, OSError):  # type: ignore[attr-defined]  # of httpx or httpx2, by version
+        pass
+    else:
+        return True
+    warnings.warn(f"The Hub ({_endpoint()}) does not answer: {repo_id} is taken from the cache.", stacklevel=2)
+    return False
 
 
 @contextmanager

@@ -48,13 +48,14 @@ def write_manifest(folder: str | Path) -> dict[str, dict[str, str | int]]:
     return files
 
 
-def verify_manifest(folder: str | Path, patterns: Sequence[str] | None = None) -> None:
+def verify_manifest(folder: str | Path, patterns: Sequence[str] | None = None, *, missing_allowed: bool = True) -> None:
     """Checks a bundle against its manifest before anything in it is read.
 
     Args:
         folder: The bundle.
-        patterns: Only files that match one of these (as in `huggingface_hub`'s `allow_patterns`) are checked, and may
-            be absent: what a pull of a part brings. None: every file, none missing, none extra.
+        patterns: Only files that match one of these (as in `huggingface_hub`'s `allow_patterns`) are checked: what a
+            pull of a part brings. None: every file, none missing, none extra.
+        missing_allowed: With patterns: whether files that match may be absent.
 
     Raises:
         BundleError: No manifest, or a file is missing, extra, changed, a link, or named outside the folder.
@@ -67,7 +68,8 @@ def verify_manifest(folder: str | Path, patterns: Sequence[str] | None = None) -
         wanted = set(listed)
     else:
         wanted = {name for name in present if _matches(name, patterns)}
-        _refuse_difference(root, wanted, set(listed), missing_allowed=True)
+        due = set(listed) if missing_allowed else {name for name in listed if _matches(name, patterns)}
+        _refuse_difference(root, wanted, due, missing_allowed=missing_allowed)
     for name in sorted(wanted):
         _check_file(root, name, listed[name])
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 
-from dermnote import hub
+from dermnote.bundle import Bundle
 from dermnote.case import LesionMetadata
 from dermnote.case_filter import Where
 from dermnote.config import DermNoteConfig
+from dermnote.encoding import Dtype, Encoding
 from dermnote.errors import BundleError, IndexQueryError, NotesError
 from dermnote.index import CaseIndex, Hit
-from dermnote.manifest import is_bundle
+from dermnote.manifest import REFETCH, is_bundle
 from dermnote.model import DermNoteModel
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import get_strategy
@@ -53,7 +52,6 @@ class DermNote:
     Attributes:
         model: The two encoders and the shared head, in eval mode.
         config: What `config.json` says.
-        index: The published cases.
         metrics: What `metrics.json` says; empty if nothing was measured.
         card: The model card, Markdown.
         source: What was asked for.
@@ -61,16 +59,28 @@ class DermNote:
     """
 
     def __init__(
-        self, model: DermNoteModel, config: DermNoteConfig, index: CaseIndex, device: str | None = None
+        self,
+        model: DermNoteModel,
+        config: DermNoteConfig,
+        index: CaseIndex | Callable[[], CaseIndex],
+        device: str | None = None,
+        dtype: Dtype = "float32",
     ) -> None:
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        # channels_last: the same result, about 1.4 times as fast for convolutions on a CPU
-        self.model = model.eval().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.config, self.index = config, index
+        self._encoding = Encoding(model, device, dtype)
+        self.model, self.device = self._encoding.model, self._encoding.device
+        self.config, self._index = config, index
         self.metrics: dict[str, Any] = {}
         self.card, self.source = "", ""
         self.revision: str | None = None
-        self._tokenizing = threading.Lock()  # a fast tokenizer cannot be used by two threads at once
+        self._opening = threading.Lock()
+
+    @property
+    def index(self) -> CaseIndex:
+        """The published cases; of a bundle on the Hub they are downloaded when first asked for."""
+        with self._opening:
+            if not isinstance(self._index, CaseIndex):
+                self._index = self._index()
+            return self._index
 
     @classmethod
     def from_pretrained(
@@ -80,8 +90,12 @@ class DermNote:
         local_files_only: bool = False,
         token: str | None = None,
         device: str | None = None,
+        cache_dir: str | Path | None = None,
+        dtype: Dtype = "float32",
     ) -> DermNote:
         """Loads a bundle: every file checked against its manifest before it is read.
+
+        Of a bundle on the Hub the index is downloaded when a search first needs it, of the same commit as the model.
 
         Args:
             id_or_folder: Hub repository ("org/name") or folder; None loads the embedded starter.
@@ -89,6 +103,8 @@ class DermNote:
             local_files_only: Use what was downloaded before; send nothing.
             token: Hub token for a private repository; None uses `hf auth login` or HF_TOKEN.
             device: "cpu", "cuda", ...; None takes a GPU if there is one.
+            cache_dir: Where downloads are kept; None is the Hub client's own place.
+            dtype: Of weights and arithmetic; see `dermnote.encoding.Encoding`.
 
         Raises:
             HubError: The repository or revision cannot be had.
@@ -96,23 +112,25 @@ class DermNote:
         """
         if id_or_folder is None and not is_bundle(STARTER):
             raise BundleError("The embedded starter model is missing.", "Make it with `python -m train.starter`.")
-        asked = STARTER if id_or_folder is None else id_or_folder
-        folder = hub.pull(asked, revision=revision, local_files_only=local_files_only, token=token)
-        if not is_bundle(folder):
-            raise BundleError(f"{folder} is not a DermNote bundle.", "Make one with `python -m train.build_index`.")
-        model, config = DermNoteModel.from_pretrained(folder)
+        bundle = Bundle.open(
+            STARTER if id_or_folder is None else id_or_folder, revision, local_files_only, token, cache_dir
+        )
+        model, config = DermNoteModel.from_pretrained(bundle.folder)
         if model.fingerprint() != config.fingerprint:
-            raise BundleError(f"The weights in {folder} are not those its config.json was written for.", hub.REFETCH)
-        loaded = cls(model, config, CaseIndex.load(folder / "index", config.fingerprint), device)
-        loaded.metrics, loaded.card = _read_words(folder)
+            raise BundleError(f"The weights in {bundle.folder} are not those its config.json was written for.", REFETCH)
+
+        def open_index() -> CaseIndex:
+            return CaseIndex.load(bundle.fetch_index(), config.fingerprint)
+
+        loaded = cls(model, config, open_index if bundle.commit else open_index(), device, dtype)
+        loaded.metrics, loaded.card = _read_words(bundle.folder)
         loaded.source = "the embedded starter" if id_or_folder is None else str(id_or_folder)
-        loaded.revision = None if Path(asked).is_dir() else folder.name
+        loaded.revision = bundle.commit
         return loaded
 
     def read_image(self, image: Picture, modality: Modality | None = "dermoscopy") -> EncodedImage:
         """Opens, crops and encodes a picture once, for several questions about it (arguments as in `classify`)."""
-        with torch.inference_mode():
-            return EncodedImage(self._embed_image([image], modality))
+        return EncodedImage(self._encoding.embed_images([image], modality))
 
     def classify(self, image: Picture | EncodedImage, modality: Modality | None = "dermoscopy") -> list[Prediction]:
         """All classes, the most probable first. A model's opinion for research, never a diagnosis.
@@ -214,62 +232,44 @@ class DermNote:
             raise NotesError(needs, "Give it as a path, PIL picture or array.")
         return ask_for_note(writer, chosen, known, prepare_picture(image, modality)[0], demographics=demographics)
 
+    def encode(self, items: Sequence[Picture | str], batch_size: int = 32, show_progress: bool = False) -> Vectors:
+        """Pictures or notes to (n, embed_dim) float32, unit rows: a string is a note, anything else a picture.
+
+        Pictures are taken as dermoscopy, as `encode_image` does; paths of pictures are `pathlib.Path`s here.
+
+        Args:
+            items: All pictures or all notes.
+            batch_size: Items in one pass.
+            show_progress: Whether a bar is drawn.
+        """
+        items = [items] if isinstance(items, str | Path | bytes | Image.Image) else items
+        notes = sum(isinstance(item, str) for item in items)
+        if notes not in (0, len(items)):
+            raise IndexQueryError("encode takes notes or pictures, not both at once.", "A path is a pathlib.Path here.")
+        if notes:
+            return self._encoding.texts(cast("Sequence[str]", items), batch_size, show_progress=show_progress)
+        return self._encoding.images(items, "dermoscopy", batch_size, show_progress=show_progress)
+
     def encode_image(
         self, images: Sequence[Picture], modality: Modality | None = "dermoscopy", batch_size: int = 8
     ) -> Vectors:
         """Pictures to (n, embed_dim) float32, unit rows."""
         images = [images] if isinstance(images, str | Path | bytes | Image.Image) else images
-        with torch.inference_mode():
-            return self._stacked([self._embed_image(some, modality) for some in _batches(images, batch_size)])
+        return self._encoding.images(images, modality, batch_size)
 
     def encode_text(self, texts: Sequence[str], batch_size: int = 32) -> Vectors:
         """Notes or other texts to (n, embed_dim) float32, unit rows."""
-        if self.model.text_encoder is None:
-            raise IndexQueryError(
-                "This model was trained on pictures alone and cannot read a text.", "Use another one."
-            )
-        texts = [texts] if isinstance(texts, str) else texts
-        with torch.inference_mode():
-            return self._stacked([self._embed_text(some) for some in _batches(texts, batch_size)])
+        return self._encoding.texts([texts] if isinstance(texts, str) else texts, batch_size)
 
     def _likeliest(self, image: Picture | EncodedImage, modality: Modality | None) -> Prediction:
         return self.classify(image, modality)[0]
 
     def _embedding_of(self, image: Picture | EncodedImage, modality: Modality | None) -> torch.Tensor:
-        return image.embedding if isinstance(image, EncodedImage) else self._embed_image([image], modality)
+        return image.embedding if isinstance(image, EncodedImage) else self._encoding.embed_images([image], modality)
 
     def _vector_of(self, image: Picture | EncodedImage, modality: Modality | None) -> Vectors:
-        with torch.inference_mode():
-            vector: Vectors = self._stacked([self._embedding_of(image, modality)])[0]
-            return vector
-
-    def _embed_image(self, images: Sequence[Picture], modality: Modality | None) -> torch.Tensor:
-        cropped: list[Image.Image] = [prepare_picture(image, modality)[0] for image in images]
-        pixels = self.model.image_encoder.preprocess(cropped)  # (B, 3, S, S)
-        embedding: torch.Tensor = self.model.encode_image(
-            pixels.to(self.device).contiguous(memory_format=torch.channels_last)
-        )
-        return embedding
-
-    def _embed_text(self, texts: Sequence[str]) -> torch.Tensor:
-        assert self.model.text_encoder is not None
-        with self._tokenizing:
-            tokens = self.model.text_encoder.tokenize(texts)
-        embedding: torch.Tensor = self.model.encode_text(
-            **{name: value.to(self.device) for name, value in tokens.items()}
-        )
-        return embedding
-
-    def _stacked(self, embeddings: list[torch.Tensor]) -> Vectors:
-        if not embeddings:
-            return np.zeros((0, self.config.embed_dim), dtype=np.float32)
-        unit: Vectors = F.normalize(torch.cat(embeddings).float(), dim=-1).cpu().numpy()
-        return unit
-
-
-def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), max(1, size)):
-        yield items[start : start + max(1, size)]
+        vector: Vectors = self._encoding.unit(self._embedding_of(image, modality))[0]
+        return vector
 
 
 def _read_words(folder: Path) -> tuple[dict[str, Any], str]:
@@ -278,5 +278,5 @@ def _read_words(folder: Path) -> tuple[dict[str, Any], str]:
     try:
         measured = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {}
     except ValueError as error:
-        raise BundleError(f"{metrics} is not valid JSON.", hub.REFETCH) from error
+        raise BundleError(f"{metrics} is not valid JSON.", REFETCH) from error
     return measured, card.read_text(encoding="utf-8") if card.is_file() else ""

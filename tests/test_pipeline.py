@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 import torch
 
 from dermnote import DermNote, LesionMetadata
-from dermnote.errors import BundleError, IndexQueryError, NotesError, PictureError
+from dermnote.errors import BundleError, ConfigError, HubError, IndexQueryError, NotesError, PictureError
 from dermnote.hub import push, write_manifest
 from dermnote.picture import encode_jpeg
 from dermnote.taxonomy import EIGHT
@@ -63,13 +64,13 @@ def test_temperature_divides_the_logits(model: DermNote) -> None:
 
 
 def test_a_picture_is_read_once_for_all_that_the_page_shows(model: DermNote, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dermnote import pipeline
+    from dermnote import encoding
     from face.reading import Reader
 
     picture, opened = lesion(5), []
     alone = (model.classify(picture), model.find_notes(picture, 3), model.find_similar(picture, 3))
-    note, plain = model.write_note(picture), pipeline.prepare_picture
-    monkeypatch.setattr(pipeline, "prepare_picture", lambda *given: opened.append(given) or plain(*given))
+    note, plain = model.write_note(picture), encoding.prepare_picture
+    monkeypatch.setattr(encoding, "prepare_picture", lambda *given: opened.append(given) or plain(*given))
     read = model.read_image(picture)
     assert (model.classify(read), model.find_notes(read, 3), model.find_similar(read, 3)) == alone
     assert model.write_note(read) == note
@@ -203,6 +204,55 @@ def test_the_hub_gives_what_the_folder_gives(folder: Path, model: DermNote, tmp_
         assert pulled.find_notes(lesion(1)) == model.find_notes(lesion(1))
     offline = DermNote.from_pretrained("org/name", local_files_only=True)
     assert offline.revision == done.commit and offline.card == model.card
+    assert offline.find_notes(lesion(1)) == model.find_notes(lesion(1))
+
+
+def test_only_what_a_verb_needs_is_downloaded(folder: Path, model: DermNote, tmp_path: Path, monkeypatch) -> None:
+    with running_hub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        push(folder, "org/name", token=WRITE_TOKEN)
+        pulled = DermNote.from_pretrained("org/name", cache_dir=tmp_path)
+        assert pulled.classify(lesion(1)) == model.classify(lesion(1)) and pulled.card == model.card
+        np.testing.assert_array_equal(pulled.encode_text(["a nevus"]), model.encode_text(["a nevus"]))
+        assert not list(tmp_path.rglob("*.faiss")) and not list(tmp_path.rglob("cases.parquet"))
+        other = make_bundle(tmp_path / "other", seed=1)
+        push(other, "org/name", token=WRITE_TOKEN)  # meanwhile somebody publishes another model
+        assert pulled.find_notes(lesion(1)) == model.find_notes(lesion(1))
+        only_model = DermNote.from_pretrained("org/name", cache_dir=tmp_path)
+    with pytest.raises(HubError, match="not wholly in the local cache"), pytest.warns(UserWarning, match="not answer"):
+        only_model.find_notes(lesion(1))
+    assert only_model.classify(lesion(1))
+    begun = time.monotonic()
+    with pytest.warns(UserWarning, match="taken from the cache"):
+        older = DermNote.from_pretrained("org/name", revision=pulled.revision, cache_dir=tmp_path)
+        assert older.find_notes(lesion(1)) == model.find_notes(lesion(1))
+    assert time.monotonic() - begun < 10  # the client alone would try for half a minute
+
+
+def test_encode_tells_notes_from_pictures(model: DermNote, tmp_path: Path, capsys) -> None:
+    lesion(2).save(tmp_path / "a.png")
+    pictures = model.encode([tmp_path / "a.png", lesion(3)], show_progress=True)
+    np.testing.assert_allclose(pictures, model.encode_image([lesion(2), lesion(3)]), atol=1e-5)
+    assert "encoding" in capsys.readouterr().err
+    notes = ["a nevus", "a much longer note on a melanoma with a blue-gray veil and an irregular network", "brown"]
+    np.testing.assert_allclose(model.encode(notes, batch_size=2), model.encode_text(notes), atol=1e-5)
+    assert model.encode([]).shape == (0, model.config.embed_dim) and capsys.readouterr().err == ""
+    with pytest.raises(IndexQueryError, match="not both"):
+        model.encode(["a nevus", lesion(3)])
+    with pytest.raises(ConfigError, match="batch_size"):
+        model.encode(notes, batch_size=0)
+
+
+def test_half_the_digits_say_nearly_the_same(folder: Path, model: DermNote) -> None:
+    short = DermNote.from_pretrained(folder, dtype="bfloat16", device="cpu")
+    for one, other in (
+        (short.encode_image([lesion(3)]), model.encode_image([lesion(3)])),
+        (short.encode_text(["a nevus"]), model.encode_text(["a nevus"])),
+    ):
+        assert one.dtype == np.float32 and (one * other).sum() > 0.99
+    assert sum(each.probability for each in short.classify(lesion(3))) == pytest.approx(1, abs=1e-5)
+    with pytest.raises(ConfigError, match="float32, bfloat16"):
+        DermNote.from_pretrained(folder, dtype="int8")  # type: ignore[arg-type]
 
 
 def test_a_folder_says_what_it_is(model: DermNote, folder: Path) -> None:

@@ -1,0 +1,105 @@
+"""Pictures and notes in batches through a loaded model: lists in, unit vectors out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from dermnote.errors import ConfigError, IndexQueryError
+from dermnote.model import DermNoteModel
+from dermnote.picture import Modality, Picture, prepare_picture
+from dermnote.vectors import Vectors
+
+Dtype = Literal["float32", "bfloat16", "float16"]
+
+
+class Encoding:
+    """A model ready to encode. Its methods may be called from several threads at once.
+
+    Attributes:
+        model: In eval mode.
+        device: It computes on.
+
+    Args:
+        model: Is moved and cast in place.
+        device: "cpu", "cuda", ...; None takes a GPU if there is one.
+        dtype: Of weights and arithmetic; vectors and probabilities come back as float32 all the same. "bfloat16" is
+            quicker on processors with instructions for it, and gives cosines to two or three digits.
+    """
+
+    def __init__(self, model: DermNoteModel, device: str | None = None, dtype: Dtype = "float32") -> None:
+        if dtype not in get_args(Dtype):
+            raise ConfigError(f"dtype must be one of {', '.join(get_args(Dtype))}, not {dtype!r}.")
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        # channels_last: the same result, about 1.4 times as fast for convolutions on a CPU
+        self.model = model.eval().to(self.device, getattr(torch, dtype), memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._dtype = getattr(torch, dtype)
+        self._tokenizing = threading.Lock()  # a fast tokenizer cannot be used by two threads at once
+
+    def images(
+        self, images: Sequence[Picture], modality: Modality | None, batch_size: int, *, show_progress: bool = False
+    ) -> Vectors:
+        """(n, embed_dim) float32, unit rows."""
+        return self._in_batches(images, lambda some: self.embed_images(some, modality), batch_size, show_progress)
+
+    def texts(self, texts: Sequence[str], batch_size: int, *, show_progress: bool = False) -> Vectors:
+        """(n, embed_dim) float32, unit rows; texts of like length share a batch, so that little of it is padding."""
+        if self.model.text_encoder is None:
+            raise IndexQueryError(
+                "This model was trained on pictures alone and cannot read a text.", "Use another one."
+            )
+        order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
+        found = self._in_batches([texts[row] for row in order], self._embed_texts, batch_size, show_progress)
+        vectors = np.empty_like(found)
+        vectors[order] = found
+        return vectors
+
+    def embed_images(self, images: Sequence[Picture], modality: Modality | None) -> torch.Tensor:
+        """(n, embed_dim), not of unit length: what the classifier takes."""
+        cropped: list[Image.Image] = [prepare_picture(image, modality)[0] for image in images]
+        pixels = self.model.image_encoder.preprocess(cropped)  # (B, 3, S, S)
+        with torch.inference_mode():
+            embedding: torch.Tensor = self.model.encode_image(
+                pixels.to(self.device, self._dtype).contiguous(memory_format=torch.channels_last)
+            )
+        return embedding
+
+    def unit(self, embedding: torch.Tensor) -> Vectors:
+        """(n, embed_dim) float32, unit rows."""
+        vectors: Vectors = F.normalize(embedding.float(), dim=-1).cpu().numpy()
+        return vectors
+
+    def _embed_texts(self, texts: Sequence[str]) -> torch.Tensor:
+        assert self.model.text_encoder is not None
+        with self._tokenizing:
+            tokens = self.model.text_encoder.tokenize(texts)
+        with torch.inference_mode():
+            embedding: torch.Tensor = self.model.encode_text(
+                **{name: value.to(self.device) for name, value in tokens.items()}
+            )
+        return embedding
+
+    def _in_batches(
+        self, items: Sequence[Any], embed: Callable[[Sequence[Any]], torch.Tensor], size: int, show_progress: bool
+    ) -> Vectors:
+        from tqdm.auto import tqdm
+
+        if size < 1:
+            raise ConfigError(f"batch_size must be at least 1, not {size}.")
+        vectors = [np.zeros((0, self.model.embed_dim), dtype=np.float32)]
+        with tqdm(total=len(items), unit="item", desc="encoding", disable=not show_progress) as bar:
+            for some in _batches(items, size):
+                vectors.append(self.unit(embed(some)))
+                bar.update(len(some))
+        return np.concatenate(vectors)
+
+
+def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
