@@ -247,8 +247,12 @@ def test_the_studys_page_says_which_way_it_came_out() -> None:
         **{"image_only": {"by_seed": [0.7, 0.71, 0.72]}, "losses": losses(points, "p3", 0.0, 0.8)},
     }
     page = write_study(told, with_plot=False)
-    assert "hurt more than classification" in page.split("## Classification")[0]
-    assert "**On drawn lesions it held here**: of 1 measures" in page
+    assert "p3, from 0% to 80% wrong, loses: kappa 0% [-1, 2] of its value; diagnosis masked, searches and" in page
+    assert "**On drawn lesions, diagnosis masked, it held here**: of 1 measures" in page
+    assert "as written, it" not in page
+    written = [{**each, "measure": "cosine:clean:as_written"} for each in told["losses"][1:]]
+    assert "diagnosis masked, it held here" in claim_tested({"losses": [*told["losses"], *written]})
+    assert "as written, it held here" in claim_tested({"losses": [*told["losses"], *written]})
     less = [{**each, "more_than_kappa": {"mean": -0.2, "ci": [-0.3, -0.1], "n": 3}} for each in told["losses"][1:]]
     assert "it did not hold here" in claim_tested({"losses": less})
     open_one = [{**less[0], "more_than_kappa": {"mean": 0.1, "ci": [-0.3, 0.5], "n": 3}}]

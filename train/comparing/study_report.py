@@ -85,10 +85,7 @@ def losses(points: Sequence[Mapping[str, Any]], kind: str, first: float, last: f
     at = {(each["rate"], each["measure"]): each for each in points if each["kind"] == kind}
     reference = _loss(at, KAPPA.key, first, last)
     told = []
-    for measure in (
-        KAPPA,
-        *(each for name in (CLEAN, CORRUPTED) for each in searches(name) if each.version == "masked"),
-    ):
+    for measure in (KAPPA, *(each for name in (CLEAN, CORRUPTED) for each in searches(name))):
         found = _loss(at, measure.key, first, last)
         if not found:
             continue
