@@ -174,7 +174,7 @@ def _report(
             folders.setdefault(job.name, {})[job.config.seed] = job.folder
     runs = {name: Runs.read(each) for name, each in folders.items()}
     figures: dict[str, Any] = {
-        "command": command("train.compare", words),
+        "command": command("train.compare", [word for word in words if word != "--tables"]),  # which trains nothing
         "versions": versions(),
         "bootstrap": asked.bootstrap,
         "seeds": list(plan.seeds),
