@@ -205,6 +205,12 @@ def resolve(call: Call) -> Response:
     return Response(None, 302, {**headers, **linked, "Location": f"http://{elsewhere}/large/{blob.sha256}"})
 
 
+def variables(call: Call) -> Response:
+    wanted = call.json
+    call.repo(write=True).variables[wanted["key"]] = wanted["value"]
+    return JSONResponse({wanted["key"]: {"value": wanted["value"]}})
+
+
 def whoami(call: Call) -> Response:
     who = call.store.who(call.token)
     if who is None:
@@ -228,5 +234,6 @@ ROUTES: list[tuple[str, str, Callable[[Call], Response]]] = [
     ("PUT", r"/large/(?P<path>[0-9a-f]{64})", put_large),
     ("GET", r"/large/(?P<path>[0-9a-f]{64})", get_large),
     ("POST", r"/verify", verify),
+    ("POST", KIND + r"/variables", variables),
     ("GET", PAGE + r"/resolve/(?P<revision>[^/]+)/(?P<path>.+)", resolve),
 ]

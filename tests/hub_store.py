@@ -57,6 +57,7 @@ class Repo:
     commits: dict[str, Commit] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)  # of a Space
 
     def commit(self, branch: str, files: dict[str, Blob], title: str) -> Commit:
         parent = self.branches.get(branch)

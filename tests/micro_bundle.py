@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw
 from dermnote.case import LesionMetadata
 from dermnote.config import DermNoteConfig
 from dermnote.encoders import ImageEncoder, TextEncoder
-from dermnote.hub import write_manifest
 from dermnote.index import CaseIndex
+from dermnote.manifest import write_manifest
 from dermnote.model import DermNoteModel
 from dermnote.notes.template import write_template
 from dermnote.picture import encode_jpeg, to_square

@@ -17,7 +17,8 @@ import torch
 
 from dermnote import DermNote, LesionMetadata
 from dermnote.errors import BundleError, ConfigError, HubError, IndexQueryError, NotesError, PictureError
-from dermnote.hub import push, write_manifest
+from dermnote.hub import push
+from dermnote.manifest import write_manifest
 from dermnote.picture import encode_jpeg
 from dermnote.taxonomy import EIGHT
 from tests.hub_server import READ_TOKEN, WRITE_TOKEN, running_hub

@@ -20,7 +20,7 @@ from typing import Any
 
 from dermnote.config import DermNoteConfig
 from dermnote.errors import BundleError, CasesError, ConfigError
-from dermnote.hub import verify_manifest, write_manifest
+from dermnote.manifest import verify_manifest, write_manifest
 from dermnote.model import DermNoteModel
 from dermnote.notes.schema import notes_by_case
 from dermnote.storage import replacing_folder

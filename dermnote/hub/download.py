@@ -1,0 +1,122 @@
+"""Bundles and datasets from the Hugging Face Hub: all of one commit or nothing."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from dermnote.errors import BundleError, HubError
+from dermnote.hub.failures import Kind, clear_errors, endpoint
+from dermnote.manifest import MANIFEST, is_bundle, verify_manifest
+
+TIMEOUT = 10.0  # seconds to wait for the Hub's first answer
+
+
+def pull(
+    id_or_folder: str | Path,
+    revision: str | None = None,
+    local_files_only: bool = False,
+    token: str | None = None,
+    cache_dir: str | Path | None = None,
+    allow_patterns: Sequence[str] | None = None,
+    kind: Kind = "model",
+    of_bundle: bool = False,
+) -> Path:
+    """A folder that holds the files asked for, checked against their manifest.
+
+    Args:
+        id_or_folder: A folder, returned as it is; or a Hub repository, "org/name".
+        revision: Branch, tag or commit; None is "main". All files come from the one commit it stands for at the start.
+        local_files_only: Use the cache alone, send nothing.
+        token: Hub token; None uses the one of `hf auth login` or HF_TOKEN.
+        cache_dir: Where downloads are kept; None is the Hub client's own place.
+        allow_patterns: Only files that match, e.g. ["image_encoder/*"], with the manifest if there is one. The
+            repository then need not be a DermNote bundle. None: a whole bundle.
+        kind: Of the repository. A dataset has no manifest and needs `allow_patterns`.
+        of_bundle: With `allow_patterns`: the repository must be a bundle, and all that matches must be there.
+
+    Raises:
+        HubError: Unknown repository or revision, no access, no connection and nothing cached.
+        BundleError: Not a bundle, or its files differ from its manifest.
+    """
+    folder = Path(id_or_folder)
+    if not folder.is_dir():
+        _refuse_missing_folder(str(id_or_folder))
+        whole = of_bundle or (allow_patterns is None and kind == "model")
+        folder = _download(str(id_or_folder), revision, local_files_only, token, cache_dir, allow_patterns, kind, whole)
+    if kind == "model" and is_bundle(folder):
+        verify_manifest(folder, allow_patterns, missing_allowed=not of_bundle)
+    return folder
+
+
+def _refuse_missing_folder(name: str) -> None:
+    """What can only be meant as a folder is not asked of the Hub."""
+    if name.startswith((".", "/", "~")) or name.endswith("/") or "\\" in name or name.count("/") > 1 or not name:
+        raise HubError(f"There is no folder {name!r}.", "Name a bundle's folder, or a Hub repository as org/name.")
+
+
+def _download(
+    repo_id: str,
+    revision: str | None,
+    local_files_only: bool,
+    token: str | None,
+    cache_dir: str | Path | None,
+    allow_patterns: Sequence[str] | None,
+    kind: Kind,
+    of_bundle: bool,
+) -> Path:
+    from huggingface_hub import snapshot_download
+
+    cached_only = local_files_only
+
+    def snapshot(revision: str | None, patterns: list[str] | None) -> Path:
+        found = snapshot_download(
+            repo_id,
+            repo_type=kind,
+            revision=revision,
+            local_files_only=cached_only,
+            token=token,
+            cache_dir=cache_dir or os.environ.get("HF_HUB_CACHE") or None,
+            allow_patterns=patterns,
+            ignore_patterns=[".gitattributes"],  # the Hub's own
+            endpoint=endpoint(),
+        )
+        return Path(found)
+
+    with clear_errors(repo_id, revision, local_files_only, kind):
+        cached_only = local_files_only or not _reachable(repo_id, revision, token, kind)
+        if not of_bundle:
+            return snapshot(revision, [*(allow_patterns or ()), *([MANIFEST] if kind == "model" else [])])
+        folder = snapshot(revision, [MANIFEST])  # first alone: no other kind of repository is downloaded by mistake
+        if not is_bundle(folder):
+            raise BundleError(
+                f"{repo_id} is not a DermNote bundle: it has no {MANIFEST}.",
+                "Repositories that are one have the tag 'dermnote' on the Hub.",
+            )
+        # The folder bears the commit's name: all files come from that one.
+        return snapshot(folder.name, None if allow_patterns is None else [*allow_patterns, MANIFEST])
+
+
+def _reachable(repo_id: str, revision: str | None, token: str | None, kind: Kind) -> bool:
+    """Whether the Hub answers; if not, a warning. Its client would try each file several times for half a minute.
+
+    Raises:
+        What the client raises where the Hub answers and refuses.
+    """
+    from huggingface_hub import HfApi, errors
+
+    try:
+        HfApi(endpoint=endpoint(), token=token).repo_info(repo_id, revision=revision, repo_type=kind, timeout=TIMEOUT)
+    except errors.OfflineModeIsEnabled:
+        return False
+    except errors.HfHubHTTPError as error:
+        if error.response.status_code < 500:
+            raise
+    except (errors.HTTPError, OSError):  # type: ignore[attr-defined]  # of httpx or httpx2, by version
+        pass
+    else:
+        return True
+    warnings.warn(f"The Hub ({endpoint()}) does not answer: {repo_id} is taken from the cache.", stacklevel=2)
+    return False

@@ -1,0 +1,82 @@
+"""A dataset of notes for the Hub: the notes of cases with what they were written by, and never a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, StrictUndefined
+
+from dermnote import __version__
+from dermnote.errors import NotesError
+from dermnote.notes.schema import iterate_notes
+from dermnote.notes.strategies import get_strategy
+from train.cases import Cases
+from train.publishing.licences import strictest
+
+CARD = Path(__file__).resolve().parents[2] / "hub_cards" / "notes_card.md"
+
+
+def write_notes_dataset(folder: Path, cases: Cases, notes: str | Path, repo_id: str) -> None:
+    """Writes notes.parquet and its card into an empty folder.
+
+    Of a record only the class goes with its notes: no age, sex, place or patient.
+
+    Args:
+        folder: To write into.
+        cases: Whose notes are published; notes of other cases stay here.
+        notes: A notes.jsonl.
+        repo_id: Where it will be, for the card.
+
+    Raises:
+        NotesError: No note is of one of the cases.
+    """
+    known = cases.table.set_index("case_id")[["source", "split", "label"]]
+    rows = [
+        {
+            "case_id": row.case_id,
+            **known.loc[row.case_id].to_dict(),
+            **{"strategy": row.note.strategy, "model": row.note.model, "prompt_version": row.note.prompt_version},
+            "note": row.note.text,
+            "contradicted": None if row.note.audit is None else row.note.audit.get("contradicted"),
+        }
+        for row in iterate_notes(notes)
+        if row.case_id in known.index
+    ]
+    if not rows:
+        raise NotesError(f"{notes} has no note of the cases given.", "Are these the notes of these cases?")
+    table = pd.DataFrame(rows).drop_duplicates(["case_id", "strategy"], keep="last")  # of two the later counts
+    table["contradicted"] = table["contradicted"].astype("boolean")
+    table.to_parquet(folder / "notes.parquet", index=False)
+    (folder / "README.md").write_text(_card(table, cases.summary, repo_id), encoding="utf-8")
+
+
+def _card(table: pd.DataFrame, summary: Mapping[str, Any], repo_id: str) -> str:
+    counts = table["source"].value_counts()
+    sources = [{"name": name, "notes": int(count), **_about(name, summary)} for name, count in counts.items()]
+    strategies = set(table["strategy"])
+    page = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)  # noqa: S701
+    return page.from_string(CARD.read_text(encoding="utf-8")).render(
+        licence=strictest(each["licence"] for each in sources),
+        count=len(table),
+        cases=table["case_id"].nunique(),
+        repo_id=repo_id,
+        writers=[_writer(*key, each) for key, each in table.groupby(["strategy", "model"])],
+        by_model=any(get_strategy(name).needs_model for name in strategies),
+        by_record=bool(strategies - {"p3"}),
+        sources=sources,
+        version=__version__,
+    )
+
+
+def _writer(strategy: str, model: str, notes: pd.DataFrame) -> dict[str, Any]:
+    checked = notes["contradicted"].dropna()
+    told = f"{int(checked.sum())} of {len(checked)}" if len(checked) else "not checked"
+    return {"strategy": strategy, "model": model, "notes": len(notes), "contradicted": told}
+
+
+def _about(name: str, summary: Mapping[str, Any]) -> dict[str, str]:
+    source = summary["sources"][name]
+    return {"licence": source["licence"], "citation": " ".join(source["citation"].replace("|", "/").split())}
