@@ -279,4 +279,4 @@ def _read_words(folder: Path) -> tuple[dict[str, Any], str]:
         measured = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {}
     except ValueError as error:
         raise BundleError(f"{metrics} is not valid JSON.", REFETCH) from error
-    return measured, card.read_text(encoding="utf-8") if card.is_file() else ""
+    return measured, card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""

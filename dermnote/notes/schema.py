@@ -12,6 +12,7 @@ from dermnote.errors import NotesError
 from dermnote.notes.strategies import STRATEGIES, get_strategy
 from dermnote.storage import replacing_file
 
+MAX_NOTE = 100_000  # characters; the longest notes of language models have some 3,000
 TEXT_KEYS = ("strategy", "model", "prompt_version", "request")
 
 
@@ -67,11 +68,13 @@ def from_row(row: Mapping[str, Any]) -> NoteRow:
     """Reads a row; columns it does not know are left alone, all but case_id, strategy and note may be absent.
 
     Raises:
-        NotesError: A needed field is missing, blank or of the wrong type, or the strategy is unknown.
+        NotesError: A needed field is missing, blank, far too long or of the wrong type, or the strategy is unknown.
     """
     for key in ("case_id", "strategy", "note"):
         if not isinstance(row.get(key), str) or not row[key].strip():
             raise NotesError(f"'{key}' is missing or not a text.", "A row needs case_id, strategy and note.")
+    if len(row["note"]) > MAX_NOTE:
+        raise NotesError(f"The note has {len(row['note']):,} characters, more than {MAX_NOTE:,}.", "Is this a note?")
     for key in TEXT_KEYS:
         if not isinstance(row.get(key, ""), str):
             raise NotesError(f"'{key}' is not a text.")
