@@ -115,7 +115,7 @@ def test_texts_nobody_would_write(text: str) -> None:
     row = parse_line(NoteRow("a", Note(f"x {text} x", "m")).to_line(), "line 1")
     audit(row.note.text, LesionMetadata(label="nevus"))
     mask_diagnosis(row.note.text)
-    quick(begun, text[:9])
+    assert time.process_time() - begun < 5 * SLOW  # thirty times the longest note that is ever written
 
 
 def test_a_note_of_a_megabyte_is_none() -> None:
@@ -130,9 +130,9 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_damaged_bundles(bundle: Path) -> None:
     names = sorted(path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file())
-    rng, loaded = np.random.default_rng(11), 0
+    rng, loaded, rounds = np.random.default_rng(11), 0, ROUNDS if "DERMNOTE_FUZZ" in os.environ else ROUNDS // 3
     picture = lesion(1, 64)
-    for number in range(ROUNDS):
+    for number in range(rounds):
         name = names[number % len(names)]
         whole, begun = (bundle / name).read_bytes(), time.process_time()
         # Most of a weights file is numbers: half of its faults go where its structure is.
@@ -151,4 +151,4 @@ def test_damaged_bundles(bundle: Path) -> None:
             write_manifest(bundle)
         quick(begun, (name, number))
     there = {path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file()}
-    assert there == set(names) and 0 < loaded < ROUNDS  # nothing is left behind
+    assert there == set(names) and 0 < loaded < rounds  # nothing is left behind
