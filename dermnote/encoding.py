@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -62,7 +64,12 @@ class Encoding:
 
     def embed_images(self, images: Sequence[Picture], modality: Modality | None) -> torch.Tensor:
         """(n, embed_dim), not of unit length: what the classifier takes."""
-        cropped: list[Image.Image] = [prepare_picture(image, modality)[0] for image in images]
+        workers = min(len(images), os.cpu_count() or 1)
+        if workers > 1:  # Pillow leaves the interpreter to others while it decodes and scales
+            with ThreadPoolExecutor(workers) as pool:
+                cropped = list(pool.map(lambda image: prepare_picture(image, modality)[0], images))
+        else:
+            cropped = [prepare_picture(image, modality)[0] for image in images]
         pixels = self.model.image_encoder.preprocess(cropped)  # (B, 3, S, S)
         with torch.inference_mode():
             embedding: torch.Tensor = self.model.encode_image(

@@ -337,3 +337,9 @@ def test_searches_take_a_filter(model: DermNote) -> None:
     found = [model.find_notes(lesion(3), 4, where={"label": label})]
     found += [model.find_similar(lesion(3), 4, where={"label": label}), model.find_images("x", 4, {"label": label})]
     assert all(hits and {hit.label for hit in hits} == {label} for hits in found)
+
+
+def test_a_broken_picture_among_many_is_named(model: DermNote, tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 no more")
+    with pytest.raises(PictureError, match=r"broken\.jpg"):
+        model.encode([lesion(1), tmp_path / "broken.jpg", lesion(2)])

@@ -1,0 +1,221 @@
+"""What an answer costs beside the networks it needs: one picture, many pictures, many notes, and the first answer.
+
+    python -m tests.benchmarks.serving --json serving.json
+    python -m tests.benchmarks.serving --small           # small networks: whether it runs at all
+
+DenseNet121 at 224 px and BERT-base with random weights (speed does not ask what they know), an index of 1,000 cases.
+Contestants take turns; told is the median of each, and the ratio of the medians. Peers that are not installed are left
+out, and said to be. A quiet machine, please: about four minutes on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import io
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+
+from dermnote import DermNote
+from dermnote.config import DermNoteConfig
+from dermnote.encoders import ImageEncoder, TextEncoder
+from dermnote.index import CaseIndex
+from dermnote.model import DermNoteModel
+from dermnote.taxonomy import EIGHT
+from train.datasets.drawn import draw
+
+CASES, BATCH, WIDTH = 1000, 64, 128
+PEERS = {"open_clip": "open_clip ViT-B/16", "sentence_transformers": "sentence-transformers CLIP"}
+# Each line says what is timed, against what, and the ratio that is asked for ("at most" if True).
+TARGETS = {"one picture": (1.3, True), "many pictures": (0.9, False), "many notes": (2.0, False)}
+STARTS = {
+    "imports": "import torch, torchvision, transformers",
+    "first answer": "FIRST",
+    "import dermnote": "import dermnote",
+}
+FIRST = "from dermnote import DermNote; DermNote.from_pretrained().classify({picture!r})"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = _parse(argv)
+    torch.manual_seed(0)
+    model = built(small=args.small)
+    rows = [one_picture(model, args.rounds), many_pictures(model, args.rounds // 5 or 1)]
+    rows += [many_notes(model, args.rounds // 10 or 1, 64 if args.small else 512)]
+    told = [*map(line, rows), *starts(3)]
+    told += [f"{title}: not installed, left out" for name, title in PEERS.items() if not importlib.util.find_spec(name)]
+    print("\n".join(told))
+    if args.json:
+        machine = {"cores": os.cpu_count(), "machine": platform.machine(), "load_average": os.getloadavg()[0]}
+        figures = {"machine": machine, "torch": torch.__version__, "figures": rows, "told": told}
+        args.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--small", action="store_true", help="small networks and few items")
+    parser.add_argument("--rounds", type=int, default=30, help="turns of each contestant (%(default)s)")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    return parser.parse_args(argv)
+
+
+def built(*, small: bool) -> DermNote:
+    """A model with an index, all numbers random."""
+    backbone, side = ("shufflenet_v2_x0_5", 64) if small else ("densenet121", 224)
+    size = {"hidden_size": 32, "layers": 1} if small else {"hidden_size": 768, "layers": 12, "heads": 12}
+    text = TextEncoder.from_scratch(notes(200), vocab_size=2000, max_length=128, **size)
+    model = DermNoteModel(ImageEncoder(backbone, image_size=side), text, len(EIGHT), WIDTH)
+    config = DermNoteConfig(tuple(each.name for each in EIGHT), WIDTH, strategies=("m",))
+    random = np.random.default_rng(0)
+    vectors = [random.normal(size=(CASES, WIDTH)).astype(np.float32) for _ in range(2)]
+    unit = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in vectors]
+    table = pd.DataFrame({"case_id": [f"x/{row}" for row in range(CASES)], "note": "a nevus", "label": "nevus"})
+    return DermNote(model, config, CaseIndex.build(table, *unit, [None] * CASES, "f" * 64), device="cpu")
+
+
+def notes(count: int) -> list[str]:
+    """Notes of 5 to 60 words, as they come."""
+    words = " ".join(DermNote.from_pretrained(device="cpu").index.columns("note")["note"]).split()
+    random = np.random.default_rng(1)
+    lengths, starts = random.integers(5, 61, count), random.integers(0, len(words) - 61, count)
+    return [" ".join(words[start : start + length]) for start, length in zip(starts, lengths, strict=True)]
+
+
+def jpeg(seed: int) -> bytes:
+    """A dermoscopic picture of the usual size."""
+    buffer = io.BytesIO()
+    draw(seed, seed % 8, 450).resize((600, 450)).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def one_picture(model: DermNote, rounds: int) -> dict[str, Any]:
+    """From the bytes of a file to classes and notes, against the bare image encoder on a tensor that is ready."""
+    data = jpeg(0)
+    side = model.model.image_encoder.image_size
+    ready = torch.randn(1, 3, side, side).contiguous(memory_format=torch.channels_last)
+
+    def answer() -> None:
+        read = model.read_image(data)
+        model.classify(read)
+        model.find_notes(read)
+
+    times = in_turns({"bare": lambda: bare(model, ready), "ours": answer}, rounds)
+    return {"what": "one picture", "unit": "ms", "ours": 1e3 * times["ours"], "other": 1e3 * times["bare"]} | {
+        "ratio": times["ours"] / times["bare"],
+        "against": "the bare forward",
+    }
+
+
+def many_pictures(model: DermNote, rounds: int) -> dict[str, Any]:
+    """Pictures a second in a batch, from decoded pictures, against the bare image encoder on a ready batch."""
+    pictures = [Image.open(io.BytesIO(jpeg(seed))).convert("RGB") for seed in range(8)] * (BATCH // 8)
+    side = model.model.image_encoder.image_size
+    ready = torch.randn(BATCH, 3, side, side).contiguous(memory_format=torch.channels_last)
+    ways = {"bare": lambda: bare(model, ready), "ours": lambda: model.encode(pictures, batch_size=BATCH)}
+    rates = {name: BATCH / seconds for name, seconds in in_turns(ways, rounds).items()}
+    return {"what": "many pictures", "unit": "pictures/s", "ours": rates["ours"], "other": rates["bare"]} | {
+        "ratio": rates["ours"] / rates["bare"],
+        "against": "the bare forward",
+    }
+
+
+def many_notes(model: DermNote, rounds: int, count: int) -> dict[str, Any]:
+    """Notes a second, against a plain loop of the same tokenizer and BERT: float32, in the order they come."""
+    texts, encoder = notes(count), model.model.text_encoder
+    assert encoder is not None
+    short = DermNote(_copied(model.model), model.config, model.index, device="cpu", dtype=best_dtype())
+
+    def plain() -> None:
+        with torch.no_grad():
+            for start in range(0, count, BATCH):
+                tokens = encoder.tokenizer(texts[start : start + BATCH], padding=True, truncation=True, max_length=128)
+                encoder.model(**tokens.convert_to_tensors("pt"))
+
+    ways = {"plain": plain, "ours": lambda: short.encode(texts, batch_size=BATCH)}
+    rates = {name: count / seconds for name, seconds in in_turns(ways, rounds).items()}
+    return {
+        "what": "many notes",
+        "unit": f"notes/s ({best_dtype()})",
+        "ours": rates["ours"],
+        "other": rates["plain"],
+    } | {
+        "ratio": rates["ours"] / rates["plain"],
+        "against": "transformers in a plain loop, float32",
+    }
+
+
+def best_dtype() -> Any:
+    """bfloat16 on a processor with instructions for it."""
+    return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
+
+
+def _copied(model: DermNoteModel) -> DermNoteModel:
+    import copy
+
+    return copy.deepcopy(model)
+
+
+def bare(model: DermNote, ready: torch.Tensor) -> None:
+    with torch.inference_mode():
+        model.model.image_encoder(ready)
+
+
+def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Median seconds of each, one after another `rounds` times, once unmeasured."""
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(rounds + 1):
+        for name, run in ways.items():
+            begun = time.perf_counter()
+            run()
+            if turn:
+                times[name].append(time.perf_counter() - begun)
+    return {name: statistics.median(each) for name, each in times.items()}
+
+
+def starts(rounds: int) -> list[str]:
+    """Seconds of fresh processes: what is imported anyway, the first answer of the starter, and the bare import."""
+    picture = Path(os.environ.get("TMPDIR", "/tmp")) / f"serving-{os.getpid()}.jpg"
+    picture.write_bytes(jpeg(0))
+    try:
+        codes = {**STARTS, "first answer": FIRST.format(picture=str(picture)), "nothing": "pass"}
+        times = in_turns({name: (lambda code=code: _python(code)) for name, code in codes.items()}, rounds)
+    finally:
+        picture.unlink()
+    ratio = times["first answer"] / times["imports"]
+    alone = times["import dermnote"] - times["nothing"]
+    return [
+        f"import dermnote: {alone:.3f} s (asked: under 0.3)",
+        f"first answer of the starter: {times['first answer']:.2f} s, importing torch, torchvision and transformers"
+        f" {times['imports']:.2f}: {ratio:.2f} times (asked: under 1.5)",
+    ]
+
+
+def _python(code: str) -> None:
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def line(row: Mapping[str, Any]) -> str:
+    wanted, at_most = TARGETS[row["what"]]
+    asked = f"asked: at {'most' if at_most else 'least'} {wanted}"
+    return (
+        f"{row['what']}: {row['ours']:.1f} {row['unit']}, {row['against']} {row['other']:.1f}:"
+        f" {row['ratio']:.2f} times ({asked})"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
