@@ -11,7 +11,6 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
 from dermnote.errors import ConfigError, IndexQueryError
 from dermnote.model import DermNoteModel
