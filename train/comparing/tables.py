@@ -147,8 +147,9 @@ def _queries(told: Mapping[str, Any]) -> str:
         cases = next(each["n_cases"] for each in told["rows"] if in_row(each, row))
         what = (
             f"No model was trained on these notes: there are too few. {cell['recipe']} was trained on template notes of"
-            f" other lesions, and each strategy's notes of the same {cases} lesions, all of them held out, are searched"
-            " with, picture to note and note to picture among just these lesions."
+            " other lesions (of drawn ones too, with their findings, where the cases hold some), and each strategy's"
+            f" notes of the same {cases} lesions, all of them held out, are searched with, picture to note and note to"
+            " picture among just these lesions."
         )
         inside = [each for each in told["differences"] if in_row(each, row) and each["first"].endswith(" notes")]
         chosen = sorted(inside, key=lambda each: "as_written" in each["measure"])  # stable: the headline first
