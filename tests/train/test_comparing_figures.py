@@ -187,6 +187,14 @@ def test_the_summary_says_no_more_than_the_intervals(told: dict) -> None:
     assert "Nothing is finished" in write_markdown({**told, **nothing}, [])
 
 
+def test_one_seed_is_no_claim(told: dict) -> None:
+    assert "| higher |" in section(write_markdown(told, []), "Against image-only")
+    single = [{**each, "by_seed": each["by_seed"][:1]} for each in told["differences"]]
+    page = write_markdown({**told, "differences": single}, [])
+    assert "| higher |" not in page and "| higher in the one seed run |" in page
+    assert "one seed only: another may come out otherwise" in section(page, "In plain words")
+
+
 def test_sets_of_queries_are_compared_on_the_same_lesions(told: dict) -> None:
     pairs = [each for each in told["differences"] if each["first"] == "p3 notes"]
     assert {each["second"] for each in pairs} == {"m notes"} and len(pairs) == len(searches("m"))

@@ -117,7 +117,7 @@ def _differences(told: Mapping[str, Any], path: Path) -> bool:
     with drawing(path, 10, 1.4 + 0.26 * len(chosen)) as figure:
         axes = figure.subplots()
         for number, each in enumerate(chosen):
-            clear = each["verdict"] in ("higher", "lower")
+            clear = each["verdict"] in ("higher", "lower") and len(each["by_seed"]) > 1
             colour = COLOURS[0] if clear else "0.55"
             axes.plot(each["ci"], (number, number), color=colour, linewidth=2)
             axes.plot(each["value"], number, "o", color=colour)

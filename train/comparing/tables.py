@@ -19,7 +19,7 @@ from train.comparing.told import (
     searched_with_own,
     whole_rows,
 )
-from train.comparing.words import difference_in_words, measure_in_words
+from train.comparing.words import difference_in_words, measure_in_words, verdict_in_words
 from train.evaluating.tables import DIRECTIONS, VERSIONS, number, table
 
 PICTURES = {
@@ -173,7 +173,7 @@ def _difference_table(told: Mapping[str, Any], title: str, chosen: Sequence[Mapp
             measure_in_words(each["measure"]),
             number(each["value"], each["ci"], signed=True),
             ", ".join(f"{value:+.3f}" for value in each["by_seed"]),
-            each["verdict"],
+            verdict_in_words(each),
         ]
         for each in chosen
     ]

@@ -36,6 +36,12 @@ def difference_in_words(where: str, told: Mapping[str, Any]) -> str:
     return f"{what} and of {told['second']}: too few patients or lesions for an interval, {values}."
 
 
+def verdict_in_words(told: Mapping[str, Any]) -> str:
+    """The verdict of a difference; of one seed it is no claim."""
+    clear = told["verdict"] in (CLEARLY_MORE, CLEARLY_LESS)
+    return f"{told['verdict']} in the one seed run" if clear and len(told["by_seed"]) == 1 else str(told["verdict"])
+
+
 def _seeds(count: int) -> str:
     if count > 1:
         return f", in all {count} seeds"
