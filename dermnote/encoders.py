@@ -57,9 +57,10 @@ class ImageEncoder(nn.Module):
         return features
 
     def normalise(self, pixels: Tensor) -> Tensor:
-        """Bytes or floats in 0..255, (B, 3, S, S), to what the network takes (float32)."""
+        """Bytes or floats in 0..255, (B, 3, S, S), to what the network takes (float32; float64 for a float64 model)."""
         # In place after one copy: three passes over new memory cost as much as cropping the pictures did.
-        return pixels.to(torch.float32, copy=True).div_(255).sub_(self.mean).div_(self.std)
+        wide = torch.promote_types(torch.float32, self.mean.dtype)
+        return pixels.to(wide, copy=True).div_(255).sub_(self.mean).div_(self.std)
 
     def preprocess(self, images: Sequence[Image]) -> Tensor:
         """Pictures to (B, 3, S, S) float32, through the one evaluation geometry (centre square, antialiased)."""
