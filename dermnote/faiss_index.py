@@ -140,21 +140,20 @@ class VectorIndex:
 
     def vectors(self) -> Vectors:
         """All of them, (n, d), in memory."""
-        if self.settings is not None:
-            self._index.make_direct_map()
-        vectors: Vectors = self._index.reconstruct_n(0, len(self))
-        if self.settings is not None:
-            self._index.make_direct_map(False)  # else it would be saved too
-        return vectors
+        return self._stretch(0, len(self))
 
     def reconstruct(self, row: int) -> Vectors:
         """The vector of a row, (d,). Of inverted lists it is looked for in all of them."""
+        vector: Vectors = self._stretch(row, 1)[0]
+        return vector
+
+    def _stretch(self, first: int, count: int) -> Vectors:
         if self.settings is not None:
             self._index.make_direct_map()
-        vector: Vectors = self._index.reconstruct(row)
+        vectors: Vectors = self._index.reconstruct_n(first, count)
         if self.settings is not None:
             self._index.make_direct_map(False)  # else it would be saved too
-        return vector
+        return vectors
 
     def save(self, path: Path) -> None:
         """Writes the index as one FAISS file. The file must not be the one this index was loaded from."""

@@ -52,8 +52,8 @@ def of_gallery() -> RealVectors:
     """The vectors of the starter's own gallery, as published."""
     index = DermNote.from_pretrained().index
     assert index._notes is not None
-    pictures = np.stack([index._images.reconstruct(row) for row in range(len(index))])
-    notes = np.stack([index._notes.reconstruct(row) for row in range(len(index))])
+    pictures = index._images.vectors()
+    notes = index._notes.vectors()
     told = f"the embedded starter's vectors of its own {len(index)} drawn lesions and their notes"
     return RealVectors(pictures, notes, index.columns("label")["label"].to_numpy(dtype=str), told)
 
