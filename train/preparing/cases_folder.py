@@ -13,14 +13,13 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jinja2 import Environment, StrictUndefined
 
 from dermnote.storage import sha256_of
+from train.card_template import fill_card
 from train.cases import SPLITS, schema
 from train.datasets.raw import RawCase, Rejected
 
 ROWS_A_GROUP = 256  # about 8 MB of pictures: what a reader holds at once
-CARD = Path(__file__).resolve().parents[2] / "hub_cards" / "dataset_card.md"
 
 
 @dataclass(frozen=True)
@@ -94,14 +93,14 @@ def write_rejected(path: Path, rejected: Iterable[Rejected]) -> None:
 def write_card(path: Path, summary: Mapping[str, Any]) -> None:
     """Writes the dataset card, whose front matter tells Hugging Face `datasets` where each split lies."""
     licences = sorted({source["licence"] for source in summary["sources"].values()})
-    template = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701
-    page = template.from_string(CARD.read_text(encoding="utf-8")).render(
+    page = fill_card(
+        "dataset_card.md",
         summary=summary,
         splits=[split for split in SPLITS if split in summary["splits"]],
         licence=licences[0] if len(licences) == 1 else "other",
         size_category=_size_category(sum(summary["splits"].values())),
     )
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page.removesuffix("\n"), encoding="utf-8")  # as in the folders that are there
 
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, StrictUndefined
 from safetensors import safe_open
 
 from dermnote import __version__
 from dermnote.config import DermNoteConfig
+from train.card_template import cell, fill_card
 from train.cases import SPLITS
 from train.datasets import NAMED, get_reader
 from train.evaluating import report_classes, report_retrieval
@@ -23,7 +23,6 @@ from train.evaluating.tables import VERSIONS
 from train.publishing.front_matter import front_matter
 from train.publishing.licences import UNKNOWN, strictest
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "hub_cards" / "model_card.md"
 TRAINED_ON = ("train", "validation")
 HELD_OUT = "No patient or lesion among them was trained on."
 
@@ -48,8 +47,8 @@ def render_card(
     """
     image = json.loads((folder / "image_encoder" / "config.json").read_text(encoding="utf-8"))
     title = f"DermNote: {image['backbone']}" + (" with clinical notes" if config.multimodal else ", pictures alone")
-    page = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)  # noqa: S701
-    return page.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
+    return fill_card(
+        "model_card.md",
         front_matter=front_matter(title, config, metrics),
         title=title,
         config=config,
@@ -96,7 +95,7 @@ def _sources(config: DermNoteConfig, summary: Mapping[str, Any], gallery: pd.Dat
                 "licence": about["licence"],
                 "counts": listed or "not in it",
                 "shown": shown.get(name, 0),
-                "citation": " ".join(about["citation"].replace("|", "/").split()) or "not given",
+                "citation": cell(about["citation"]) or "not given",
             }
         )
     return rows

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, StrictUndefined
 
 from dermnote import __version__
 from dermnote.errors import NotesError
 from dermnote.notes.schema import iterate_notes
 from dermnote.notes.strategies import get_strategy
+from train.card_template import cell, fill_card
 from train.cases import Cases
 from train.publishing.licences import strictest
-
-CARD = Path(__file__).resolve().parents[2] / "hub_cards" / "notes_card.md"
 
 
 def write_notes_dataset(folder: Path, cases: Cases, notes: str | Path, repo_id: str) -> None:
@@ -57,8 +55,8 @@ def _card(table: pd.DataFrame, summary: Mapping[str, Any], repo_id: str) -> str:
     counts = table["source"].value_counts()
     sources = [{"name": name, "notes": int(count), **_about(name, summary)} for name, count in counts.items()]
     strategies = set(table["strategy"])
-    page = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)  # noqa: S701
-    return page.from_string(CARD.read_text(encoding="utf-8")).render(
+    return fill_card(
+        "notes_card.md",
         licence=strictest(each["licence"] for each in sources),
         count=len(table),
         cases=table["case_id"].nunique(),
@@ -79,4 +77,4 @@ def _writer(strategy: str, model: str, notes: pd.DataFrame) -> dict[str, Any]:
 
 def _about(name: str, summary: Mapping[str, Any]) -> dict[str, str]:
     source = summary["sources"][name]
-    return {"licence": source["licence"], "citation": " ".join(source["citation"].replace("|", "/").split())}
+    return {"licence": source["licence"], "citation": cell(source["citation"])}
