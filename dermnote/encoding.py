@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
+from dermnote.cores import available_cores
 from dermnote.errors import ConfigError, IndexQueryError
 from dermnote.model import DermNoteModel
 from dermnote.picture import Modality, Picture, prepare_picture
@@ -63,12 +65,12 @@ class Encoding:
 
     def embed_images(self, images: Sequence[Picture], modality: Modality | None) -> torch.Tensor:
         """(n, embed_dim), not of unit length: what the classifier takes."""
-        workers = min(len(images), os.cpu_count() or 1)
-        if workers > 1:  # Pillow leaves the interpreter to others while it decodes and scales
-            with ThreadPoolExecutor(workers) as pool:
-                cropped = list(pool.map(lambda image: prepare_picture(image, modality)[0], images))
-        else:
-            cropped = [prepare_picture(image, modality)[0] for image in images]
+        with ExitStack() as stack:
+            apply: Callable[..., Iterator[Image.Image]] = map
+            if (workers := min(len(images), available_cores())) > 1:
+                # Pillow leaves the interpreter to others while it decodes and scales
+                apply = stack.enter_context(ThreadPoolExecutor(workers)).map
+            cropped = list(apply(lambda image: prepare_picture(image, modality)[0], images))
         pixels = self.model.image_encoder.preprocess(cropped)  # (B, 3, S, S)
         with torch.inference_mode():
             embedding: torch.Tensor = self.model.encode_image(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import overload
 
@@ -15,8 +16,8 @@ Jpeg = bytes | None
 class _Lazy(Sequence[Jpeg]):
     """A sequence by `_at` of rows from 0."""
 
-    def _at(self, row: int) -> Jpeg:
-        raise NotImplementedError
+    @abstractmethod
+    def _at(self, row: int) -> Jpeg: ...
 
     @overload
     def __getitem__(self, at: int) -> Jpeg: ...

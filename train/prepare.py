@@ -20,12 +20,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from dermnote.cores import available_cores
 from dermnote.errors import CasesError
 from dermnote.picture import MAX_PIXELS
 from dermnote.storage import replacing_folder
 from train.cases import read_summary
 from train.console import run
-from train.cores import available_cores
 from train.datasets.listing import listing
 from train.datasets.raw import LeftOut, RawCase, Rejected
 from train.preparing.authors_splits import apply_authors_splits

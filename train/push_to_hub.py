@@ -21,8 +21,7 @@ from pathlib import Path
 
 from dermnote.config import DermNoteConfig
 from dermnote.errors import ConfigError
-from dermnote.hub import PushResult, push_folder
-from dermnote.hub.failures import Kind
+from dermnote.hub import Kind, PushResult, push_folder
 from dermnote.manifest import verify_manifest
 from train.cases import Cases
 from train.console import print_summary, run

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from dermnote.cores import available_cores
 from dermnote.picture import decode_jpeg, to_square
-from train.cores import available_cores
 
 
 def decode_square(jpeg: bytes, size: int) -> Tensor:

@@ -69,8 +69,6 @@ def _download(
 ) -> Path:
     from huggingface_hub import snapshot_download
 
-    cached_only = local_files_only
-
     def snapshot(revision: str | None, patterns: list[str] | None) -> Path:
         found = snapshot_download(
             repo_id,

@@ -54,7 +54,7 @@ def push(
         HubError: No token, no access, a card the Hub refuses, no connection.
     """
     verify_manifest(folder)
-    return push_folder(folder, repo_id, "model", private, dry_run, token, revision, "Publish a DermNote bundle")
+    return push_folder(folder, repo_id, "model", private, dry_run, token, revision)
 
 
 def push_folder(
@@ -65,7 +65,6 @@ def push_folder(
     dry_run: bool = False,
     token: str | None = None,
     revision: str | None = None,
-    message: str = "Publish with DermNote",
     variables: Mapping[str, str] | None = None,
 ) -> PushResult:
     """Publishes a folder as one commit; the repository then holds exactly its files. Unchanged ones are not sent again.
@@ -78,7 +77,6 @@ def push_folder(
         dry_run: As in `push`.
         token: As in `push`.
         revision: As in `push`.
-        message: Of the commit.
         variables: Of a Space: what its app finds in its environment.
 
     Raises:
@@ -116,7 +114,7 @@ def push_folder(
             repo_type=kind,
             folder_path=folder,
             revision=revision,
-            commit_message=message,
+            commit_message=f"Publish a DermNote {'bundle' if kind == 'model' else kind}",
             delete_patterns="*",  # what an earlier bundle had and this one has not would fail the manifest
         )
     return PushResult(repo_id, files, total, str(done.commit_url), str(done.oid))

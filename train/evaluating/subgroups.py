@@ -17,6 +17,7 @@ from train.evaluating.classes import SHORT
 from train.evaluating.embedded import MASKED, Embedded
 from train.evaluating.searches import Searches
 from train.evaluating.setting import Setting
+from train.metrics.alignment import paired_cosine
 from train.metrics.bootstrap import Statistic, weighted_mean
 from train.metrics.calibration import softmax
 from train.metrics.classification import statistics
@@ -57,7 +58,8 @@ def subgroups(part: Embedded, searches: Searches, groups: np.ndarray, setting: S
     # Of each case: what its search scored, and its cosine to its own note; NaN without a note.
     of_case = {f"map_{way}": each.result.average_precision for way, each in searches.get(MASKED, {}).items()}
     if MASKED in part.notes:
-        of_case["paired_cosine"] = np.where(part.noted, (part.image * part.notes[MASKED]).sum(axis=1), np.nan)
+        cosines = paired_cosine(part.image, part.notes[MASKED]).paired
+        of_case["paired_cosine"] = np.where(part.noted, cosines, np.nan)
 
     def of_classes(name: str, mask: np.ndarray) -> Statistic:
         return statistics(part.labels[mask], p[mask], setting.classnames)[name]

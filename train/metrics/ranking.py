@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from train.cores import available_cores
+from dermnote.cores import available_cores
 from train.metrics.ties import Runs
 
 BLOCK_SCORES = 50_000_000  # cosines held at a time: 200 MB

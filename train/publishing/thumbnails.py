@@ -11,8 +11,8 @@ import torch.distributed as dist
 from PIL import Image
 from tqdm.auto import tqdm
 
+from dermnote.cores import available_cores
 from dermnote.picture import decode_jpeg, encode_jpeg
-from train.cores import available_cores
 from train.jpeg_column import SCHEMA, JpegColumn
 from train.ranks import rank, world_size
 from train.shares import failing_together

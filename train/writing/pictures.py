@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+from dermnote.cores import available_cores
 from dermnote.errors import PictureError
 from dermnote.notes.outgoing import outgoing_jpeg
-from train.cores import available_cores
 from train.writing.decisions import Job
 from train.writing.records import Records
 
