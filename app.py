@@ -80,7 +80,7 @@ def launch(demo: gr.Blocks, meanwhile: Callable[[], object]) -> None:
     from face.upload import CleanUploads
 
     demo.queue(max_size=QUEUE).launch(
-        server_name="0.0.0.0" if os.environ.get("SPACE_ID") else None,  # noqa: S104
+        server_name="0.0.0.0" if os.environ.get("SPACE_ID") else None,  # a container's own  # noqa: S104  # nosec B104
         app_kwargs={"middleware": [Middleware(CleanUploads)]},
         theme=make_theme(),
         css_paths=CSS,

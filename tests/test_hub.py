@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -122,6 +125,46 @@ def test_a_part_pulled_before_is_no_whole_bundle_offline(hub: Hub, bundle: Path)
     with pytest.raises(HubError, match="not wholly in the local cache"):
         pull("org/name", local_files_only=True)
     assert contents(pull("org/name")) == contents(bundle)
+
+
+def test_an_interrupted_download_leaves_nothing_half_loaded(hub: Hub, bundle: Path) -> None:
+    push(bundle, "org/name", token=WRITE_TOKEN)
+    hub.store.faults = [("images.faiss|/large/", 404)] * 40  # the largest file never comes
+    with pytest.raises(HubError):
+        pull("org/name")
+    hub.store.faults = []
+    with pytest.raises(HubError, match="not wholly in the local cache"):
+        pull("org/name", local_files_only=True)
+    hub.store.log.clear()
+    assert contents(pull("org/name")) == contents(bundle)
+    assert [path for method, path in hub.store.log if method == "GET" and "config.json" in path] == []  # it was there
+
+
+def test_two_processes_that_pull_at_once_both_succeed(hub: Hub, bundle: Path, tmp_path: Path) -> None:
+    push(bundle, "org/name", token=WRITE_TOKEN)
+    code = "from dermnote.hub import pull; print(pull('org/name'))"
+    environment = os.environ | {"HF_HUB_CACHE": str(tmp_path / "shared"), "HF_HUB_DISABLE_XET": "1"}
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    folders = [process.communicate(timeout=60)[0].strip() for process in both]
+    assert [process.returncode for process in both] == [0, 0] and folders[0] == folders[1]
+    assert contents(Path(folders[0])) == contents(bundle)
+
+
+def test_offline_mode_opens_a_full_cache_without_asking(hub: Hub, bundle: Path, tmp_path: Path) -> None:
+    push(bundle, "org/name", token=WRITE_TOKEN)
+    folder = pull("org/name")
+    hub.store.log.clear()
+    code = (
+        "import time, huggingface_hub; from dermnote.hub import pull; begun = time.perf_counter(); "
+        "print(pull('org/name')); print(time.perf_counter() - begun)"
+    )
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HUB_CACHE": str(tmp_path / "cache")}
+    said = subprocess.run([sys.executable, "-W", "error", "-c", code], env=environment, capture_output=True, text=True)
+    found, seconds = said.stdout.split()
+    assert Path(found) == folder and float(seconds) < 2 and hub.store.log == []
 
 
 def test_offline_with_nothing_cached(hub: Hub) -> None:

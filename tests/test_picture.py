@@ -152,6 +152,23 @@ def test_what_is_no_picture_is_refused_by_name_and_without_its_folder(tmp_path):
         open_picture("a\0b.jpg")
 
 
+HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(400)
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><script>alert(1)</script></svg>'
+
+
+@pytest.mark.parametrize(("name", "data"), [("phone.heic", HEIC), ("phone.jpg", HEIC), ("a.svg", SVG), ("a.png", SVG)])
+def test_formats_that_are_not_read_are_refused_with_what_to_do(name, data, tmp_path):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(PictureError, match=f"^{name}") as caught:
+        open_picture(tmp_path / name)
+    assert "JPEG" in caught.value.hint and "\n" not in str(caught.value)
+
+
+def test_a_wrong_extension_does_no_harm(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(corners(), "JPEG"))
+    assert open_picture(tmp_path / "a.png").size == corners().size
+
+
 def bomb(width: int, height: int) -> bytes:
     """The header of a PNG that claims to be huge; there are no pixels to decode."""
     import struct

@@ -12,7 +12,7 @@ from dermnote.errors import HubError
 Kind = Literal["model", "dataset", "space"]
 DEFAULT_ENDPOINT = "https://huggingface.co"
 OFFLINE_HINT = "Load it once with a connection; after that it opens offline."
-TOKEN_HINT = "Run `hf auth login`, or set HF_TOKEN to a token that may read it (to push: write)."  # noqa: S105 (words)
+TOKEN_HINT = "Run `hf auth login`, or set HF_TOKEN to a token that may read it (to push: write)."  # words  # noqa: S105  # nosec B105
 
 
 def endpoint() -> str:

@@ -4,14 +4,16 @@
     python -m tests.benchmarks.serving --small           # small networks: whether it runs at all
 
 DenseNet121 at 224 px and BERT-base with random weights (speed does not ask what they know), an index of 1,000 cases.
-Contestants take turns; told is the median of each, and the ratio of the medians. Peers that are not installed are left
-out, and said to be. A quiet machine, please: about four minutes on two cores.
+Contestants take turns; told is the median of each, and the ratio of the medians. A quiet machine, please: about six
+minutes on two cores. The same pictures also go through open_clip and sentence-transformers, where they are installed:
+
+    pip install -r tests/benchmarks/requirements.txt
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import copy
 import io
 import json
 import os
@@ -19,6 +21,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -35,28 +38,30 @@ from dermnote.encoders import ImageEncoder, TextEncoder
 from dermnote.index import CaseIndex
 from dermnote.model import DermNoteModel
 from dermnote.taxonomy import EIGHT
+from tests.benchmarks.serving_parts.peers import Encode, installed_peers, missing_peers
 from train.datasets.drawn import draw
 
 CASES, BATCH, WIDTH = 1000, 64, 128
-PEERS = {"open_clip": "open_clip ViT-B/16", "sentence_transformers": "sentence-transformers CLIP"}
 # Each line says what is timed, against what, and the ratio that is asked for ("at most" if True).
 TARGETS = {"one picture": (1.3, True), "many pictures": (0.9, False), "many notes": (2.0, False)}
-STARTS = {
+STARTS = {  # Python, with the path of a picture to put in
+    "nothing": "pass",
     "imports": "import torch, torchvision, transformers",
-    "first answer": "FIRST",
     "import dermnote": "import dermnote",
+    "first answer": "from dermnote import DermNote; DermNote.from_pretrained().classify({picture!r})",
 }
-FIRST = "from dermnote import DermNote; DermNote.from_pretrained().classify({picture!r})"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parse(argv)
     torch.manual_seed(0)
     model = built(small=args.small)
-    rows = [one_picture(model, args.rounds), many_pictures(model, args.rounds // 5 or 1)]
+    with tempfile.TemporaryDirectory() as folder:
+        peers = {} if args.small else installed_peers(Path(folder))
+    rows = [one_picture(model, peers, args.rounds), many_pictures(model, peers, args.rounds // 5 or 1)]
     rows += [many_notes(model, args.rounds // 10 or 1, 64 if args.small else 512)]
     told = [*map(line, rows), *starts(3)]
-    told += [f"{title}: not installed, left out" for name, title in PEERS.items() if not importlib.util.find_spec(name)]
+    told += [f"{title}: not installed, left out" for title in missing_peers()]
     print("\n".join(told))
     if args.json:
         machine = {"cores": os.cpu_count(), "machine": platform.machine(), "load_average": os.getloadavg()[0]}
@@ -102,8 +107,11 @@ def jpeg(seed: int) -> bytes:
     return buffer.getvalue()
 
 
-def one_picture(model: DermNote, rounds: int) -> dict[str, Any]:
-    """From the bytes of a file to classes and notes, against the bare image encoder on a tensor that is ready."""
+def one_picture(model: DermNote, peers: Mapping[str, Encode], rounds: int) -> dict[str, Any]:
+    """From the bytes of a file to classes and notes, against the bare image encoder on a tensor that is ready.
+
+    Peers get from the bytes to a vector.
+    """
     data = jpeg(0)
     side = model.model.image_encoder.image_size
     ready = torch.randn(1, 3, side, side).contiguous(memory_format=torch.channels_last)
@@ -113,31 +121,34 @@ def one_picture(model: DermNote, rounds: int) -> dict[str, Any]:
         model.classify(read)
         model.find_notes(read)
 
-    times = in_turns({"bare": lambda: bare(model, ready), "ours": answer}, rounds)
-    return {"what": "one picture", "unit": "ms", "ours": 1e3 * times["ours"], "other": 1e3 * times["bare"]} | {
-        "ratio": times["ours"] / times["bare"],
-        "against": "the bare forward",
-    }
+    def through(encode: Encode) -> Callable[[], object]:
+        return lambda: encode([Image.open(io.BytesIO(data)).convert("RGB")])
+
+    ways = {"ours": answer, "bare": lambda: bare(model, ready), **{name: through(each) for name, each in peers.items()}}
+    taken = {name: 1e3 * seconds for name, seconds in in_turns(ways, rounds).items()}
+    return row("one picture", "ms", taken, "bare", "the bare forward")
 
 
-def many_pictures(model: DermNote, rounds: int) -> dict[str, Any]:
+def many_pictures(model: DermNote, peers: Mapping[str, Encode], rounds: int) -> dict[str, Any]:
     """Pictures a second in a batch, from decoded pictures, against the bare image encoder on a ready batch."""
     pictures = [Image.open(io.BytesIO(jpeg(seed))).convert("RGB") for seed in range(8)] * (BATCH // 8)
     side = model.model.image_encoder.image_size
     ready = torch.randn(BATCH, 3, side, side).contiguous(memory_format=torch.channels_last)
-    ways = {"bare": lambda: bare(model, ready), "ours": lambda: model.encode(pictures, batch_size=BATCH)}
+
+    def through(encode: Encode) -> Callable[[], object]:
+        return lambda: encode(pictures)
+
+    ways = {"ours": lambda: model.encode(pictures, batch_size=BATCH), "bare": lambda: bare(model, ready)}
+    ways |= {name: through(each) for name, each in peers.items()}
     rates = {name: BATCH / seconds for name, seconds in in_turns(ways, rounds).items()}
-    return {"what": "many pictures", "unit": "pictures/s", "ours": rates["ours"], "other": rates["bare"]} | {
-        "ratio": rates["ours"] / rates["bare"],
-        "against": "the bare forward",
-    }
+    return row("many pictures", "pictures/s", rates, "bare", "the bare forward")
 
 
 def many_notes(model: DermNote, rounds: int, count: int) -> dict[str, Any]:
     """Notes a second, against a plain loop of the same tokenizer and BERT: float32, in the order they come."""
     texts, encoder = notes(count), model.model.text_encoder
     assert encoder is not None
-    short = DermNote(_copied(model.model), model.config, model.index, device="cpu", dtype=best_dtype())
+    short = DermNote(copy.deepcopy(model.model), model.config, model.index, device="cpu", dtype=best_dtype())
 
     def plain() -> None:
         with torch.no_grad():
@@ -147,26 +158,19 @@ def many_notes(model: DermNote, rounds: int, count: int) -> dict[str, Any]:
 
     ways = {"plain": plain, "ours": lambda: short.encode(texts, batch_size=BATCH)}
     rates = {name: count / seconds for name, seconds in in_turns(ways, rounds).items()}
-    return {
-        "what": "many notes",
-        "unit": f"notes/s ({best_dtype()})",
-        "ours": rates["ours"],
-        "other": rates["plain"],
-    } | {
-        "ratio": rates["ours"] / rates["plain"],
-        "against": "transformers in a plain loop, float32",
-    }
+    return row("many notes", f"notes/s ({best_dtype()})", rates, "plain", "transformers in a plain loop, float32")
+
+
+def row(what: str, unit: str, figures: Mapping[str, float], other: str, against: str) -> dict[str, Any]:
+    """The figures of one contest: "ours", the one it is measured against, and the peers'."""
+    peers = {name: value for name, value in figures.items() if name not in ("ours", other)}
+    told = {"what": what, "unit": unit, "ours": figures["ours"], "other": figures[other], "against": against}
+    return told | {"ratio": figures["ours"] / figures[other], "peers": peers}
 
 
 def best_dtype() -> Any:
     """bfloat16 on a processor with instructions for it."""
     return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
-
-
-def _copied(model: DermNoteModel) -> DermNoteModel:
-    import copy
-
-    return copy.deepcopy(model)
 
 
 def bare(model: DermNote, ready: torch.Tensor) -> None:
@@ -191,7 +195,7 @@ def starts(rounds: int) -> list[str]:
     picture = Path(os.environ.get("TMPDIR", "/tmp")) / f"serving-{os.getpid()}.jpg"
     picture.write_bytes(jpeg(0))
     try:
-        codes = {**STARTS, "first answer": FIRST.format(picture=str(picture)), "nothing": "pass"}
+        codes = {name: code.format(picture=str(picture)) for name, code in STARTS.items()}
         times = in_turns({name: (lambda code=code: _python(code)) for name, code in codes.items()}, rounds)
     finally:
         picture.unlink()
@@ -211,9 +215,10 @@ def _python(code: str) -> None:
 def line(row: Mapping[str, Any]) -> str:
     wanted, at_most = TARGETS[row["what"]]
     asked = f"asked: at {'most' if at_most else 'least'} {wanted}"
+    peers = "".join(f"; {name} {value:.1f}" for name, value in row["peers"].items())
     return (
         f"{row['what']}: {row['ours']:.1f} {row['unit']}, {row['against']} {row['other']:.1f}:"
-        f" {row['ratio']:.2f} times ({asked})"
+        f" {row['ratio']:.2f} times ({asked}){peers}"
     )
 
 

@@ -70,7 +70,7 @@ def _known(store: sqlite3.Connection, keys: Iterable[bytes], width: int) -> dict
     for first in range(0, len(wanted), _LOOKED_UP):
         some = wanted[first : first + _LOOKED_UP]
         marks = ",".join("?" * len(some))
-        query = f"SELECT note, vector FROM vectors WHERE note IN ({marks})"  # noqa: S608  # marks only
+        query = f"SELECT note, vector FROM vectors WHERE note IN ({marks})"  # marks only  # noqa: S608  # nosec B608
         rows = store.execute(query, some)
         found.update({bytes(note): np.frombuffer(vector, "<f4") for note, vector in rows if len(vector) == 4 * width})
     return found

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dermnote.spreadsheet import inert
 from dermnote.storage import sha256_of
 from train.card_template import fill_card
 from train.cases import SPLITS, schema
@@ -87,7 +88,8 @@ def write_rejected(path: Path, rejected: Iterable[Rejected]) -> None:
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(["source", "file", "row", "reason"])
-        writer.writerows([each.source, each.file, each.row, each.reason] for each in rejected)
+        for each in rejected:
+            writer.writerow(map(inert, (each.source, each.file, each.row, each.reason)))
 
 
 def write_card(path: Path, summary: Mapping[str, Any]) -> None:
