@@ -11,6 +11,7 @@ from dermnote.notes.strategies import STRATEGIES
 from face import note_scripts
 from face.checks import MAX_FIELD, MAX_TEXT
 from face.destination import can_ask, destination, press_words
+from face.models import Models
 from face.reading import Reader, Written
 from face.wiring import LIGHT, WRITING
 
@@ -25,17 +26,18 @@ class NoteForm:
     """Lays out note and form inside the current Gradio context, and connects them.
 
     Args:
-        reader: What writes the note.
+        models: What writes the note.
+        key: The component that holds which of them answers this visitor.
         picture: The picture's component, for the strategies that look at it.
         modality: The component that says what kind of picture it is.
     """
 
-    def __init__(self, reader: Reader, picture: gr.Image, modality: gr.Radio) -> None:
-        self.reader, self.picture, self.modality = reader, picture, modality
+    def __init__(self, models: Models, key: gr.State, picture: gr.Image, modality: gr.Radio) -> None:
+        self.models, self.key, self.picture, self.modality = models, key, picture, modality
         self._outputs()
         self.likeliest = gr.State(None)
         with gr.Accordion("Write a note from what you know, or with a language model", open=False, elem_id="note-form"):
-            self._inputs(reader.answers.model.config.classnames)
+            self._inputs(models.first.answers.model.config.classnames)
             self.alert = gr.HTML("", elem_id="form-alert")
             with gr.Row():
                 self.take_class = gr.Button(
@@ -81,7 +83,7 @@ class NoteForm:
         self.demographics = gr.Checkbox(label="Tell age, sex and place in the note", value=False)
         strategies = [(_strategy_title(name), name) for name in STRATEGIES]
         self.strategy = gr.Dropdown(strategies, value="m", label="Strategy")
-        self.destination = gr.HTML(destination("m", self.reader.answers.writer, "", False), elem_id="destination")
+        self.destination = gr.HTML(destination("m", self.models.first.answers.writer, "", False), elem_id="destination")
 
     def _connect(self) -> None:
         choices = [self.strategy, self.modality, self.demographics]
@@ -89,7 +91,7 @@ class NoteForm:
         gr.on(changes, self._say_where, choices, [self.destination, self.write], **LIGHT)
         self.asking = self.write.click(
             self._compose,
-            [self.picture, *choices, *self.fields],
+            [self.key, self.picture, *choices, *self.fields],
             self.shown,
             show_progress_on=[self.written, self.destination],  # the second stands where the button was pressed
             api_visibility="private",
@@ -98,7 +100,7 @@ class NoteForm:
         self.asking.success(None, js=note_scripts.SHOW_NOTE, **LIGHT)
         self.check.click(
             self._check,
-            [self.kept, self.written, *self.fields],
+            [self.key, self.kept, self.written, *self.fields],
             [self.alert, self.written, self.origin, self.claims],
             **LIGHT,
         )
@@ -109,22 +111,28 @@ class NoteForm:
         self.take_class.click(lambda likeliest: likeliest or ("", ""), self.likeliest, [label, malignancy], **LIGHT)
 
     def _say_where(self, strategy: str, modality: str, demographics: bool) -> tuple[str, gr.Button]:
-        writer = self.reader.answers.writer
+        writer = self.models.first.answers.writer
         button = gr.Button(press_words(strategy, writer), interactive=can_ask(strategy, writer))
         return destination(strategy, writer, modality, demographics), button
 
-    def _compose(self, picture: Any, strategy: str, modality: str, demographics: bool, *values: Any) -> tuple[Any, ...]:
+    def _compose(
+        self, key: str, picture: Any, strategy: str, modality: str, demographics: bool, *values: Any
+    ) -> tuple[Any, ...]:
         fields = dict(zip(FIELDS, values, strict=True))
-        written = self.reader.compose(picture, modality, fields, strategy, demographics)
+        written = self.models[key].compose(picture, modality, fields, strategy, demographics)
         if written.note is None:  # the note that is there stays
             return written.alert, *([gr.skip()] * (len(self.shown) - 1))
         return note_values(written)
 
-    def _check(self, note: Note, text: str, *values: Any) -> tuple[Any, ...]:
-        checked = self.reader.check(note, text, dict(zip(FIELDS, values, strict=True)))
+    def _check(self, key: str, note: Note, text: str, *values: Any) -> tuple[Any, ...]:
+        checked = self.models[key].check(note, text, dict(zip(FIELDS, values, strict=True)))
         if checked.note is None:
             return checked.alert, gr.skip(), gr.skip(), gr.skip()
         return checked.alert, checked.note.text, checked.origin, checked.claims
+
+    def of_model(self, reader: Reader) -> dict[Any, Any]:
+        """What becomes of the form when another model answers: it offers that model's classes."""
+        return {self.fields[0]: _choice("Diagnosis", reader.answers.model.config.classnames)}
 
 
 def note_values(written: Written) -> tuple[Any, ...]:

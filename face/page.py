@@ -1,4 +1,4 @@
-"""The page: header, three tabs, and the four public endpoints."""
+"""The page: header, tabs, and the public endpoints."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import gradio as gr
 
 from face import frame
 from face.answers import Answers
+from face.case_tab import CaseTab
 from face.checks import MAX_HITS
-from face.note_tab import NoteTab
-from face.picture_tab import PictureTab
-from face.reading import Reader
+from face.models import FIRST, Models
+from face.search_tab import SearchTab
 from face.wiring import LIGHT, MODEL, WRITING, speaking
 
 if TYPE_CHECKING:
@@ -22,33 +22,34 @@ KEPT_SECONDS = 3600  # uploads are looked over this often, and deleted when this
 
 def build_page(model: DermNote) -> gr.Blocks:
     """The whole page for a loaded model; `launch` it with the theme of `face.theme`."""
-    reader = Reader(model)
+    models = Models(model)
     with gr.Blocks(title="DermNote", analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS)) as page:
+        key = gr.State(FIRST)  # which model answers this visitor
         gr.HTML(frame.header(model))
         with gr.Tabs() as tabs:
-            with gr.Tab("From a picture", id="picture"):
-                pictures = PictureTab(reader)
-            with gr.Tab("From a note", id="note"):
-                notes = NoteTab(reader)
-            with gr.Tab("About", id="about"):
+            with gr.Tab("Case", id="case"):
+                case = CaseTab(models, key)
+            with gr.Tab("Search by note", id="search"):
+                search = SearchTab(models, key)
+            with gr.Tab("Model", id="model"):
                 gr.HTML(frame.about(model))
         gr.HTML(frame.footer())
-        carried = pictures.form.find_fitting.click(
-            lambda note: (note, gr.Tabs(selected="note")), pictures.form.written, [notes.text, tabs], **LIGHT
+        carried = case.form.find_fitting.click(
+            lambda note: (note, gr.Tabs(selected="search")), case.form.written, [search.text, tabs], **LIGHT
         )
-        notes.search_after(carried)
-        _add_endpoints(reader.answers, pictures, notes)
+        search.search_after(carried)
+        _add_endpoints(models.first.answers, case, search)
     return page
 
 
-def _add_endpoints(answers: Answers, pictures: PictureTab, notes: NoteTab) -> None:
+def _add_endpoints(answers: Answers, case: CaseTab, search: SearchTab) -> None:
     """The public endpoints, on the page's own inputs, so that each knows its type, choices and default."""
-    shown, form = [pictures.picture, pictures.modality], pictures.form
+    shown, form = [case.picture, case.modality], case.form
     k = gr.Number(5, label="How many", minimum=1, maximum=MAX_HITS, precision=0, visible=False)
     for answer, inputs, queue in (
         (answers.classify, shown, MODEL),
         (answers.find_notes, [*shown, k], MODEL),
-        (answers.find_images, [notes.text, k], MODEL),
+        (answers.find_images, [search.text, k], MODEL),
         (answers.write_note, [*shown, *form.fields, form.strategy, form.demographics], WRITING),
     ):
         output = gr.JSON(label=answer.__name__, visible=False)

@@ -14,6 +14,7 @@ from face.answers import Answers
 from face.checks import MAX_NOTE, need_count, need_picture, need_record, need_text
 from face.claims_card import claims_card
 from face.destination import written_by
+from face.examples import example_notes, example_pictures
 from face.fault_line import fault_line
 
 if TYPE_CHECKING:
@@ -74,11 +75,16 @@ class Reader:
     Args:
         model: A loaded `DermNote`.
         writer: What asks a language model, as in `Answers`.
+
+    Attributes:
+        examples: Pictures to try.
+        queries: Texts to try.
     """
 
     def __init__(self, model: DermNote, writer: NoteWriter | None = None) -> None:
         self.answers = Answers(model, writer)
         self.gallery, self.has_notes = model.config.gallery, model.index.has_notes
+        self.examples, self.queries = example_pictures(model.index), example_notes(model.index)
 
     def read(self, upload: Image | DermNoteError | None, modality: str) -> Reading:
         """Reads a picture once into classes, note and similar notes."""

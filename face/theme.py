@@ -6,7 +6,8 @@ from pathlib import Path
 
 import gradio as gr
 
-CSS = Path(__file__).with_name("page.css")
+STYLES = Path(__file__).with_name("styles")
+CSS = [STYLES / "page.css", *sorted(path for path in STYLES.glob("*.css") if path.name != "page.css")]  # colours first
 FONT = ["Inter", "ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
 PETROL = gr.themes.Color(
     name="petrol",

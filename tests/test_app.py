@@ -279,7 +279,7 @@ def test_colours_can_be_read() -> None:
             for ground in ("body_background_fill", "background_fill_secondary", "block_background_fill"):
                 pair = getattr(theme, text + suffix), getattr(theme, ground + suffix)
                 assert contrast(*pair) >= 4.5, (text + suffix, ground, pair)
-    blocks = re.findall(r"(?:^|\n)(?::root, )?\.dark \{(.*?)\n\}", CSS.read_text(), re.DOTALL)
+    blocks = re.findall(r"(?:^|\n)(?::root, )?\.dark \{(.*?)\n\}", CSS[0].read_text(), re.DOTALL)
     assert len(blocks) == 2  # light, dark
     for block in blocks:
         colours = dict(re.findall(r"--dn-([a-z-]+): (#[0-9a-f]{6})", block))

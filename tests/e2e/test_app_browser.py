@@ -94,7 +94,7 @@ def test_the_upload_keeps_neither_maker_nor_place(browser: Browser, served: Serv
 
 def test_a_typed_note_gives_pictures(browser: Browser, served: Served) -> None:
     page, outside = open_page(browser, served)
-    page.get_by_role("tab", name="From a note").click()
+    page.get_by_role("tab", name="Search by note").click()
     page.get_by_label("Clinical note, or a few words").fill("asymmetric lesion with a pigment network")
     page.get_by_role("button", name="Find pictures", exact=True).click()
     expect(page.locator(".dn-grid .dn-hit img")).to_have_count(6)

@@ -8,20 +8,22 @@ import gradio as gr
 
 from face import frame
 from face.checks import MAX_HITS, MAX_TEXT
-from face.examples import example_notes
+from face.examples import TEXTS
+from face.models import Models
 from face.reading import NO_TEXT, Reader
 from face.wiring import LIGHT, PRIVATE
 
 
-class NoteTab:
+class SearchTab:
     """Lays out the tab inside the current Gradio context, and connects it.
 
     Args:
-        reader: What looks a note up.
+        models: What looks a note up.
+        key: The component that holds which of them answers this visitor.
     """
 
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
+    def __init__(self, models: Models, key: gr.State) -> None:
+        self.models, self.key = models, key
         gr.HTML(frame.heading("Find pictures for a note", "The gallery's pictures nearest to what you type."))
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=300):
@@ -45,18 +47,35 @@ class NoteTab:
         self.search = gr.Button("Find pictures", variant="primary", size="md")
         gr.HTML('<p class="dn-label">Or try</p>')
         with gr.Column(elem_classes="dn-queries"):
-            self.queries = [gr.Button(text, size="sm") for text in example_notes(self.reader.answers.model.index)]
+            self.queries = [gr.Button(text, size="sm", visible=bool(text)) for text in _padded(self.models.first)]
 
     def search_after(self, event: Any) -> None:
         """Looks the text up once an event that filled it in is done."""
         event.then(**self._search())
 
     def _search(self) -> dict[str, Any]:
-        inputs, outputs = [self.text, self.count], [self.alert, self.found]
+        inputs, outputs = [self.key, self.text, self.count], [self.alert, self.found]
         return {
-            "fn": self.reader.search,
+            "fn": self._found,
             "inputs": inputs,
             "outputs": outputs,
             "show_progress_on": [self.found],
             **PRIVATE,
         }
+
+    def _found(self, key: str, text: str, k: float) -> tuple[str, str]:
+        return self.models[key].search(text, k)
+
+    def of_model(self, reader: Reader) -> dict[Any, Any]:
+        """What becomes of the tab's components when another model answers."""
+        queries = zip(self.queries, _padded(reader), strict=True)
+        return {
+            self.alert: "",
+            self.found: NO_TEXT,
+            **{button: gr.Button(text, visible=bool(text)) for button, text in queries},
+        }
+
+
+def _padded(reader: Reader) -> list[str]:
+    """As many texts to try as there are buttons; "" where a model has fewer."""
+    return [*reader.queries, *[""] * TEXTS][:TEXTS]
