@@ -10,7 +10,8 @@ from dermnote import hub
 from dermnote.errors import BundleError
 from dermnote.manifest import is_bundle
 
-MODEL = ("config.json", "model.safetensors", "image_encoder/*", "text_encoder/*", "metrics.json", "README.md")
+WORDS = ("metrics.json", "README.md")
+MODEL = ("config.json", "model.safetensors", "image_encoder/*", "text_encoder/*", "known.safetensors", *WORDS)
 INDEX = ("index/*",)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from dermnote.errors import BundleError, ConfigError
+from dermnote.errors import BundleError, ConfigError, IndexQueryError
 
 FORMAT_VERSION = 1
 
@@ -59,6 +59,16 @@ class DermNoteConfig:
     def multimodal(self) -> bool:
         """Whether the model has a text branch."""
         return bool(self.strategies)
+
+    def class_id(self, label: str) -> int:
+        """The number of a class.
+
+        Raises:
+            IndexQueryError: The model does not know it.
+        """
+        if label not in self.classnames:
+            raise IndexQueryError(f"The model knows no class '{label}'.", f"It knows {', '.join(self.classnames)}.")
+        return self.classnames.index(label)
 
     @classmethod
     def load(cls, path: str | Path) -> DermNoteConfig:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -15,11 +16,25 @@ from PIL import Image
 
 from dermnote.cores import available_cores
 from dermnote.errors import ConfigError, IndexQueryError
+from dermnote.evidence import place_embeddings
 from dermnote.model import DermNoteModel
 from dermnote.picture import Modality, Picture, prepare_picture
 from dermnote.vectors import Vectors
 
 Dtype = Literal["float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True)
+class EncodedImage:
+    """A picture a model has read: the verbs take it in the picture's place and need not read it again.
+
+    Attributes:
+        embedding: (1, embed_dim), not of unit length, of the model that read it and of no other.
+        picture: What of it was read: cropped, RGB, without metadata.
+    """
+
+    embedding: torch.Tensor
+    picture: Image.Image
 
 
 class Encoding:
@@ -49,7 +64,7 @@ class Encoding:
         self, images: Sequence[Picture], modality: Modality | None, batch_size: int, *, show_progress: bool = False
     ) -> Vectors:
         """(n, embed_dim) float32, unit rows."""
-        return self._in_batches(images, lambda some: self.embed_images(some, modality), batch_size, show_progress)
+        return self._in_batches(images, lambda some: self._embed_images(some, modality), batch_size, show_progress)
 
     def texts(self, texts: Sequence[str], batch_size: int, *, show_progress: bool = False) -> Vectors:
         """(n, embed_dim) float32, unit rows; texts of like length share a batch, so that little of it is padding."""
@@ -63,20 +78,34 @@ class Encoding:
         vectors[order] = found
         return vectors
 
-    def embed_images(self, images: Sequence[Picture], modality: Modality | None) -> torch.Tensor:
-        """(n, embed_dim), not of unit length: what the classifier takes."""
+    def read(self, image: Picture, modality: Modality | None) -> EncodedImage:
+        """One picture, opened, cropped and encoded."""
+        cropped = prepare_picture(image, modality)[0]
+        return EncodedImage(self._embed_cropped([cropped]), cropped)
+
+    def places(self, cropped: Image.Image) -> tuple[torch.Tensor, tuple[int, int]]:
+        """The embeddings of the places of a picture that was read; see `dermnote.evidence.place_embeddings`."""
+        with torch.inference_mode():
+            return place_embeddings(self.model, self._pixels([cropped]))
+
+    def _embed_images(self, images: Sequence[Picture], modality: Modality | None) -> torch.Tensor:
         with ExitStack() as stack:
             apply: Callable[..., Iterator[Image.Image]] = map
             if (workers := min(len(images), available_cores())) > 1:
                 # Pillow leaves the interpreter to others while it decodes and scales
                 apply = stack.enter_context(ThreadPoolExecutor(workers)).map
-            cropped = list(apply(lambda image: prepare_picture(image, modality)[0], images))
-        pixels = self.model.image_encoder.preprocess(cropped)  # (B, 3, S, S)
+            return self._embed_cropped(list(apply(lambda image: prepare_picture(image, modality)[0], images)))
+
+    def _embed_cropped(self, cropped: Sequence[Image.Image]) -> torch.Tensor:
+        """(n, embed_dim), not of unit length: what the classifier takes."""
         with torch.inference_mode():
-            embedding: torch.Tensor = self.model.encode_image(
-                pixels.to(self.device, self._dtype).contiguous(memory_format=torch.channels_last)
-            )
+            embedding: torch.Tensor = self.model.encode_image(self._pixels(cropped))
         return embedding
+
+    def _pixels(self, cropped: Sequence[Image.Image]) -> torch.Tensor:
+        pixels = self.model.image_encoder.preprocess(cropped)  # (B, 3, S, S)
+        ready: torch.Tensor = pixels.to(self.device, self._dtype).contiguous(memory_format=torch.channels_last)
+        return ready
 
     def unit(self, embedding: torch.Tensor) -> Vectors:
         """(n, embed_dim) float32, unit rows."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,37 +11,25 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from PIL import Image
 
-from dermnote.bundle import Bundle
 from dermnote.case import LesionMetadata
 from dermnote.case_filter import Where
 from dermnote.config import DermNoteConfig
-from dermnote.encoding import Dtype, Encoding
-from dermnote.errors import BundleError, IndexQueryError, NotesError
+from dermnote.encoding import Dtype, EncodedImage, Encoding
+from dermnote.errors import IndexQueryError, NotesError
+from dermnote.evidence import Evidence, class_heat, evidence, text_heat
 from dermnote.index import CaseIndex, Hit
-from dermnote.manifest import REFETCH, is_bundle
+from dermnote.loading import find_bundle, index_of, load_model, read_words
 from dermnote.model import DermNoteModel
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import get_strategy
 from dermnote.notes.writing import ask_for_note, fill_note
-from dermnote.picture import Modality, Picture, prepare_picture
+from dermnote.novelty import KnownPictures, Novelty
+from dermnote.picture import Modality, Picture, prepare_picture, to_square
 from dermnote.prediction import Match, Prediction
 from dermnote.vectors import Vectors
 
 if TYPE_CHECKING:
     from dermnote.notes.writer import NoteWriter
-
-STARTER = Path(__file__).parent / "starter"
-
-
-@dataclass(frozen=True)
-class EncodedImage:
-    """A picture a model has read: the verbs take it in the picture's place and need not read it again.
-
-    Attributes:
-        embedding: (1, embed_dim), not of unit length, of the model that read it and of no other.
-    """
-
-    embedding: torch.Tensor
 
 
 class DermNote:
@@ -53,6 +39,7 @@ class DermNote:
         model: The two encoders and the shared head, in eval mode.
         config: What `config.json` says.
         metrics: What `metrics.json` says; empty if nothing was measured.
+        known: The pictures trained on, as prototypes; None for a bundle that does not say.
         card: The model card, Markdown.
         source: What was asked for.
         revision: The commit, for a bundle from the Hub; else None.
@@ -70,6 +57,7 @@ class DermNote:
         self.model, self.device = self._encoding.model, self._encoding.device
         self.config, self._index = config, index
         self.metrics: dict[str, Any] = {}
+        self.known: KnownPictures | None = None
         self.card, self.source = "", ""
         self.revision: str | None = None
         self._opening = threading.Lock()
@@ -110,27 +98,18 @@ class DermNote:
             HubError: The repository or revision cannot be had.
             BundleError: It is no bundle, is incomplete or changed, or its index is of another model.
         """
-        if id_or_folder is None and not is_bundle(STARTER):
-            raise BundleError("The embedded starter model is missing.", "Make it with `python -m train.starter`.")
-        bundle = Bundle.open(
-            STARTER if id_or_folder is None else id_or_folder, revision, local_files_only, token, cache_dir
-        )
-        model, config = DermNoteModel.from_pretrained(bundle.folder)
-        if model.fingerprint() != config.fingerprint:
-            raise BundleError(f"The weights in {bundle.folder} are not those its config.json was written for.", REFETCH)
-
-        def open_index() -> CaseIndex:
-            return CaseIndex.load(bundle.fetch_index(), config.fingerprint)
-
-        loaded = cls(model, config, open_index if bundle.commit else open_index(), device, dtype)
-        loaded.metrics, loaded.card = _read_words(bundle.folder)
+        found = find_bundle(id_or_folder, revision, local_files_only, token, cache_dir)
+        model, config = load_model(found)
+        loaded = cls(model, config, index_of(found, config), device, dtype)
+        loaded.metrics, loaded.card = read_words(found)
+        loaded.known = KnownPictures.load(found.folder, config.fingerprint)
         loaded.source = "the embedded starter" if id_or_folder is None else str(id_or_folder)
-        loaded.revision = bundle.commit
+        loaded.revision = found.commit
         return loaded
 
     def read_image(self, image: Picture, modality: Modality | None = "dermoscopy") -> EncodedImage:
         """Opens, crops and encodes a picture once, for several questions about it (arguments as in `classify`)."""
-        return EncodedImage(self._encoding.embed_images([image], modality))
+        return self._encoding.read(image, modality)
 
     def classify(self, image: Picture | EncodedImage, modality: Modality | None = "dermoscopy") -> list[Prediction]:
         """All classes, the most probable first. A model's opinion for research, never a diagnosis.
@@ -140,7 +119,7 @@ class DermNote:
             modality: "dermoscopy" is cropped to the lesion, "clinical" is taken whole; None: cropped already.
         """
         with torch.inference_mode():
-            logits = self.model.classify(self._embedding_of(image, modality))[0].float()
+            logits = self.model.classify(self._read(image, modality).embedding)[0].float()
             probabilities = (logits / self.config.temperature).softmax(-1).tolist()
         ranked = sorted(enumerate(probabilities), key=lambda pair: -pair[1])
         return [Prediction.of(self.config.classnames[class_id], value, class_id) for class_id, value in ranked]
@@ -161,6 +140,47 @@ class DermNote:
             )
         scores = (self.encode_text(texts) @ self._vector_of(image, modality)).clip(-1, 1).tolist()
         return sorted(map(Match, texts, scores), key=lambda match: -match.score)
+
+    def explain(
+        self,
+        image: Picture | EncodedImage,
+        label: str | None = None,
+        text: str | None = None,
+        modality: Modality | None = "dermoscopy",
+    ) -> Evidence:
+        """Where in a picture its score for a class, or its likeness to a text, comes from; exactly, place by place.
+
+        Args:
+            image: As in `classify`.
+            label: One of `config.classnames`; None: the most probable.
+            text: A note or a few words, instead of a class.
+            modality: As in `classify`.
+
+        Raises:
+            ConfigError: The network's answers cannot be divided among places (see `dermnote.feature_map`).
+            IndexQueryError: An unknown class, both a class and a text, or a text and a model of pictures alone.
+        """
+        if label is not None and text is not None:
+            raise IndexQueryError("explain takes a class or a text, not both.")
+        read = self._read(image, modality)
+        places, grid = self._encoding.places(read.picture)
+        with torch.inference_mode():
+            if text is not None:
+                vector = torch.from_numpy(self.encode_text([text])[0]).to(places.device)
+                heat = text_heat(places, vector)
+            else:
+                label = label or self._likeliest(read, modality).label
+                heat = class_heat(self.model, places, self.config.class_id(label))
+        return evidence(text or str(label), heat, grid, to_square(read.picture, self.model.image_encoder.image_size))
+
+    def novelty(self, image: Picture | EncodedImage, modality: Modality | None = "dermoscopy") -> Novelty | None:
+        """How far a picture lies from those the model was trained on; None if the bundle does not say.
+
+        Args:
+            image: As in `classify`.
+            modality: As in `classify`.
+        """
+        return None if self.known is None else self.known.novelty(self._vector_of(image, modality))
 
     def find_notes(
         self,
@@ -264,19 +284,9 @@ class DermNote:
     def _likeliest(self, image: Picture | EncodedImage, modality: Modality | None) -> Prediction:
         return self.classify(image, modality)[0]
 
-    def _embedding_of(self, image: Picture | EncodedImage, modality: Modality | None) -> torch.Tensor:
-        return image.embedding if isinstance(image, EncodedImage) else self._encoding.embed_images([image], modality)
+    def _read(self, image: Picture | EncodedImage, modality: Modality | None) -> EncodedImage:
+        return image if isinstance(image, EncodedImage) else self.read_image(image, modality)
 
     def _vector_of(self, image: Picture | EncodedImage, modality: Modality | None) -> Vectors:
-        vector: Vectors = self._encoding.unit(self._embedding_of(image, modality))[0]
+        vector: Vectors = self._encoding.unit(self._read(image, modality).embedding)[0]
         return vector
-
-
-def _read_words(folder: Path) -> tuple[dict[str, Any], str]:
-    """metrics.json and README.md; a bundle may lack either."""
-    metrics, card = folder / "metrics.json", folder / "README.md"
-    try:
-        measured = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {}
-    except ValueError as error:
-        raise BundleError(f"{metrics} is not valid JSON.", REFETCH) from error
-    return measured, card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from dermnote import DermNote, Hit, Note, Prediction
-    from dermnote.pipeline import EncodedImage
+    from dermnote.encoding import EncodedImage
 
 CROPPED = "cropped"  # how the page spells modality None: nothing left to crop
 RETRIES, PATIENCE = 1, 45.0  # seconds; somebody is waiting, and can press again

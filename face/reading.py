@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from dermnote import DermNote, Note
+    from dermnote.encoding import EncodedImage
     from dermnote.notes.writer import NoteWriter
-    from dermnote.pipeline import EncodedImage
 
 EDITED = "Edited by hand since."
 NOTES_SHOWN, PICTURES_SHOWN = 4, 6

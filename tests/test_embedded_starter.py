@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dermnote import DermNote
+from dermnote.loading import STARTER
 from dermnote.manifest import verify_manifest
-from dermnote.pipeline import STARTER
 from train.datasets import drawn
 
 

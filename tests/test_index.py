@@ -14,8 +14,8 @@ import pytest
 
 from dermnote.errors import BundleError, IndexQueryError
 from dermnote.index import CaseIndex
+from dermnote.loading import STARTER
 from dermnote.picture import encode_jpeg
-from dermnote.pipeline import STARTER
 from tests.micro_bundle import lesion
 
 N, DIM = 50, 16

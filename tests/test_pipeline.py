@@ -316,7 +316,7 @@ def test_another_format_is_refused(copy: Path) -> None:
 
 
 def test_without_a_starter_the_hint_says_how_to_make_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dermnote.pipeline.STARTER", tmp_path / "starter")
+    monkeypatch.setattr("dermnote.loading.STARTER", tmp_path / "starter")
     with pytest.raises(BundleError, match=r"train\.starter"):
         DermNote.from_pretrained()
 

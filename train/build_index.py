@@ -23,6 +23,7 @@ from dermnote.errors import BundleError, CasesError, ConfigError
 from dermnote.manifest import verify_manifest, write_manifest
 from dermnote.model import DermNoteModel
 from dermnote.notes.schema import notes_by_case
+from dermnote.novelty import KNOWN, KnownPictures
 from dermnote.storage import replacing_folder
 from train.cases import SPLITS, Cases
 from train.console import print_summary, run
@@ -62,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             scratch.unlink()
             plots: tuple[str, ...] = ()
             if metrics is not None:
+                if known := KnownPictures.load(trained.folder, trained.config.fingerprint):
+                    known.save(aside / KNOWN, config.fingerprint)
                 words = json.dumps(metrics, indent=2, ensure_ascii=False)
                 (aside / "metrics.json").write_text(words + "\n", encoding="utf-8")
                 plots = draw_figures(metrics, aside)

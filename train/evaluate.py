@@ -4,11 +4,12 @@
     accelerate launch -m train.evaluate ...          # the same figures, pictures shared by several processes
 
 Writes into the run's folder: metrics.json, predictions.parquet, report.html, report.md and its pictures (confusion.png,
-reliability.png). Classes are told from the picture alone. Retrieval counts a case of the query's class as relevant, and
-comes twice: with the notes as written, which mostly name the class, and with the diagnosis masked. The masked figure
-over held-out cases only is the headline; the authors of arXiv 2511.21827 search all cases, training cases too, and so
-does `retrieval_all`. Intervals are 95%, by bootstrap over patients or lesions. Photographs and drawn lesions are never
-pooled: each are searched among their own kind, and the block "all" of a split is of its photographs, where it has any.
+reliability.png), and known.safetensors, by which a bundle tells a picture that is unlike all it was trained on. Classes
+are told from the picture alone. Retrieval counts a case of the query's class as relevant, and comes twice: with the
+notes as written, which mostly name the class, and with the diagnosis masked. The masked figure over held-out cases only
+is the headline; the authors of arXiv 2511.21827 search all cases, training cases too, and so does `retrieval_all`.
+Intervals are 95%, by bootstrap over patients or lesions. Photographs and drawn lesions are never pooled: each are
+searched among their own kind, and the block "all" of a split is of its photographs, where it has any.
 
 What it costs: all cases of the folder are embedded once, training cases too, for `retrieval_all`, the distance to
 known cases and the linear probes; that takes about a third of an epoch of training. `--quick` embeds the cases of
@@ -70,6 +71,7 @@ import pandas as pd
 from dermnote.errors import CasesError, NotesError
 from dermnote.notes.schema import notes_by_case
 from dermnote.notes.strategies import STRATEGIES, get_strategy
+from dermnote.novelty import KNOWN, KnownPictures
 from dermnote.storage import replacing_file
 from train.cases import SPLITS, Cases
 from train.console import print_summary, run
@@ -117,12 +119,14 @@ class Measured:
         predictions: For predictions.parquet.
         held_out: The cases measured as the run sees them, by split, drawn lesions apart.
         pictures: Of all cases that were embedded.
+        known: For known.safetensors; None where the training cases were not embedded.
     """
 
     figures: dict[str, Any]
     predictions: pd.DataFrame
     held_out: dict[str, Embedded]
     pictures: Cases
+    known: KnownPictures | None
 
 
 def evaluate(asked: argparse.Namespace, trained: Run, processes: Launched) -> Measured | None:
@@ -142,8 +146,9 @@ def evaluate(asked: argparse.Namespace, trained: Run, processes: Launched) -> Me
     if not processes.main:
         return None
     names, temperature = trained.config.classnames, trained.config.temperature
-    whole, far, shares = beside_training_cases(whole, names, asked.seed)
-    setting = Setting(names, temperature, Bootstrap(asked.bootstrap, asked.seed), prompts, far, shares)
+    known = beside_training_cases(whole, names, asked.seed)
+    whole, bootstrap = known.whole, Bootstrap(asked.bootstrap, asked.seed)
+    setting = Setting(names, temperature, bootstrap, prompts, known.far, known.shares)
     splits = [split for split in asked.splits if (whole.table["split"] == split).any()]
     found = {split: measure_split(whole, split, setting, all_cases=not asked.quick) for split in splits}
     figures = {
@@ -162,7 +167,8 @@ def evaluate(asked: argparse.Namespace, trained: Run, processes: Launched) -> Me
         "splits": {split: blocks for split, (blocks, _) in found.items()},
     }
     answered = pd.concat([table for _, table in found.values()], ignore_index=True)
-    return Measured(figures, answered, {name: each for split in splits for name, each in kinds(whole, split)}, cases)
+    held_out = {name: each for split in splits for name, each in kinds(whole, split)}
+    return Measured(figures, answered, held_out, cases, known.pictures)
 
 
 def read_notes(
@@ -194,6 +200,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def write(asked: argparse.Namespace, figures: dict[str, Any], measured: Measured) -> None:
     """Writes metrics.json, predictions.parquet, both reports and their pictures; prints the main figures."""
+    if measured.known is not None:
+        with replacing_file(asked.run / KNOWN) as aside:
+            measured.known.save(aside, figures["fingerprint"])
     names = ("metrics.json", "predictions.parquet", "report.html", "report.md", *PLOTS)
     written = {name: asked.run / name for name in names}
     with replacing_file(written["metrics.json"]) as aside:

@@ -393,7 +393,8 @@ def test_far_pictures_are_flagged_by_the_validation_cases_of_their_own_kind():
     cases = mixed()
     split = np.array(["train", "validation", "test", "test"])[np.arange(32) % 4]
     cases = replace(cases, table=cases.table.assign(split=split), labels=np.arange(32) // 8)
-    whole, far, shares = beside_training_cases(cases, ("a", "b", "c", "d"), seed=0)
+    found = beside_training_cases(cases, ("a", "b", "c", "d"), seed=0)
+    whole, far, shares = found.whole, found.far, found.shares
     known = cases.image[split == "train"]
     expected = [np.mean(sorted(1 - known @ each)[:5]) for each in cases.image[split != "train"]]
     np.testing.assert_allclose(whole.distance[split != "train"], expected, atol=1e-6)
@@ -403,7 +404,9 @@ def test_far_pictures_are_flagged_by_the_validation_cases_of_their_own_kind():
         of_kind = whole.distance[(split == "validation") & (drawn == kind)]
         assert far[kind] == pytest.approx(np.quantile(of_kind, 0.95))
     assert shares["100"].n_train == 8 and np.isfinite(whole.probes["100"][split != "train"]).all()
-    assert beside_training_cases(cases.select(split == "test"), ("a", "b", "c", "d"), 0)[1:] == ({}, {})
+    assert found.pictures.novelty(cases.image[split == "test"][0]).threshold == pytest.approx(far[False])
+    alone = beside_training_cases(cases.select(split == "test"), ("a", "b", "c", "d"), 0)
+    assert (alone.far, alone.shares, alone.pictures) == ({}, {}, None)
 
 
 def test_two_scales_of_skin_tone_are_never_set_side_by_side():

@@ -3,9 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from tests.random_answers import units
-from train.metrics import selective
-from train.metrics.selective import Aurc, nearest_distance, risk_coverage
+from train.metrics.selective import Aurc, risk_coverage
 
 
 @pytest.fixture
@@ -47,13 +45,3 @@ def test_a_score_that_knows_nothing_gains_nothing_and_one_that_knows_all_gains_m
     assert areas[0] < wrong.mean() / 4 < wrong.mean() < areas[1]
     risks = risk_coverage(wrong, -wrong.astype(float))
     assert risks[0] == 0 and risks[-1] == pytest.approx(wrong.mean()) and (np.diff(risks) >= 0).all()
-
-
-def test_the_distance_is_the_mean_of_the_nearest(random, monkeypatch):
-    q, known = units(random, 17), units(random, 30)
-    expected = [np.mean(sorted(1 - known @ each)[:4]) for each in q]
-    np.testing.assert_allclose(nearest_distance(q, known, 4), expected, atol=1e-6)
-    monkeypatch.setattr(selective, "BLOCK_COSINES", 100)
-    np.testing.assert_allclose(nearest_distance(q, known, 4), expected, atol=1e-6)
-    np.testing.assert_allclose(nearest_distance(known, known, 1), 0, atol=1e-6)
-    np.testing.assert_allclose(nearest_distance(q, known[:2], 5), (1 - q @ known[:2].T).mean(axis=1), atol=1e-6)

@@ -2,44 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from dermnote.novelty import FAR, KnownPictures, distances
 from train.evaluating.embedded import Embedded
 from train.evaluating.setting import DRAWN, Share
 from train.metrics.probe import SHARES, linear_probe, share_of_groups
-from train.metrics.selective import nearest_distance
 
-NEAREST, FAR = 5, 0.95  # cases, and the quantile of the validation cases' distances
+DRAWS = 512  # training pictures that stand for all: in a bundle they are few kilobytes, and told as much as all did
 
 
-def beside_training_cases(
-    whole: Embedded, classnames: tuple[str, ...], seed: int
-) -> tuple[Embedded, dict[bool, float], dict[str, Share]]:
-    """Measures every case that is not a training case against those that are.
+@dataclass(frozen=True)
+class Known:
+    """What was learnt from the training cases.
+
+    Attributes:
+        whole: All cases, with `distance` and `probes`.
+        far: The distance above which a picture counts as far from all known ones (95th percentile of the validation
+            cases, of photographs and of drawn lesions; see `Setting.far`).
+        shares: By share, what the probes were fitted on.
+        pictures: For the bundle; None without training or validation cases.
+    """
+
+    whole: Embedded
+    far: dict[bool, float]
+    shares: dict[str, Share]
+    pictures: KnownPictures | None
+
+
+def beside_training_cases(whole: Embedded, classnames: tuple[str, ...], seed: int) -> Known:
+    """Measures every case that is not a training case against those that are; without any, nothing is added.
 
     Args:
         whole: All cases of the folder, training and validation cases too.
         classnames: By class id.
-        seed: Of the draw of the groups that a probe is fitted on.
-
-    Returns:
-        The cases with `distance` and `probes`; the distance above which a picture counts as far from all known ones
-        (95th percentile of the validation cases, of photographs and of drawn lesions; see `Setting.far`); by share,
-        what the probes were fitted on. Without training cases: the cases as they are, and nothing.
+        seed: Of the draw of the pictures that stand for all, and of the groups that a probe is fitted on.
     """
     split = whole.table["split"].to_numpy()
     training, others = split == "train", split != "train"
     if not training.any() or not others.any():
-        return whole, {}, {}
+        return Known(whole, {}, {}, None)
+    rows = np.flatnonzero(training)
+    drawn_rows = np.random.default_rng(seed).choice(rows, min(DRAWS, len(rows)), replace=False)
+    vectors = whole.image[np.sort(drawn_rows)]
     distance = np.full(len(whole), np.nan)
-    distance[others] = nearest_distance(whole.image[others], whole.image[training], NEAREST)
-    is_drawn, far = (whole.table["source"] == DRAWN).to_numpy(), {}
+    distance[others] = distances(whole.image[others], vectors)
+    is_drawn, percentiles = (whole.table["source"] == DRAWN).to_numpy(), {}
     for drawn in (False, True):
         of_validation = distance[(split == "validation") & (is_drawn == drawn)]
         if len(of_validation):
-            far[drawn] = float(np.quantile(of_validation, FAR))
+            percentiles[drawn] = np.percentile(of_validation, np.arange(101)).astype(np.float32)
+    pictures = KnownPictures(vectors, percentiles.get(False, percentiles.get(True))) if percentiles else None
     known, groups = whole.select(training), whole.table["group"].astype(str).to_numpy()
     probes, shares = {}, {}
     for name, share in SHARES.items():
@@ -51,4 +66,5 @@ def beside_training_cases(
         present = set(part.labels.tolist())
         absent = tuple(each for number, each in enumerate(classnames) if number not in present)
         shares[name] = Share(len(part), part.table["group"].nunique(), absent)
-    return replace(whole, distance=distance, probes=probes), far, shares
+    far = {drawn: float(each[FAR]) for drawn, each in percentiles.items()}
+    return Known(replace(whole, distance=distance, probes=probes), far, shares, pictures)

@@ -1,11 +1,10 @@
-"""Answering only where one is sure: how often the answers kept are wrong, and how far a case lies from known ones."""
+"""Answering only where one is sure: how often the answers kept are wrong."""
 
 from __future__ import annotations
 
 import numpy as np
 
 COVERAGES = np.arange(1, 21) / 20
-BLOCK_COSINES = 10_000_000  # held at a time: 40 MB
 
 
 class Aurc:
@@ -54,20 +53,3 @@ def risk_coverage(wrong: np.ndarray, scores: np.ndarray, coverages: np.ndarray =
     # Within a run of ties errors come evenly, on average.
     until = np.concatenate([[0], np.cumsum(size)])
     return np.asarray(np.interp(answered, until, np.concatenate([[0], np.cumsum(errors)])) / answered)
-
-
-def nearest_distance(queries: np.ndarray, known: np.ndarray, k: int = 5) -> np.ndarray:
-    """(n,) cosine distance, 0 to 2, to the nearest known cases: the mean of the k nearest.
-
-    Args:
-        queries: (n, d) unit rows.
-        known: (m, d) unit rows, m > 0; all are taken if there are fewer than k.
-        k: How many.
-    """
-    k, step = min(k, len(known)), max(1, BLOCK_COSINES // len(known))
-    found = np.empty(len(queries))
-    for start in range(0, len(queries), step):
-        cosines = queries[start : start + step] @ known.T
-        nearest = np.partition(cosines, len(known) - k, axis=1)[:, len(known) - k :]
-        found[start : start + step] = 1 - nearest.mean(axis=1, dtype=np.float64)
-    return np.maximum(found, 0)  # rounding

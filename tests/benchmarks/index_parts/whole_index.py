@@ -19,8 +19,8 @@ import numpy as np
 from dermnote.case_table import MemoryTable
 from dermnote.faiss_index import VectorIndex
 from dermnote.index import CaseIndex
+from dermnote.loading import STARTER
 from dermnote.manifest import verify_manifest, write_manifest
-from dermnote.pipeline import STARTER
 from tests.benchmarks.index_parts.contenders import highest, resident
 
 HITS = 5

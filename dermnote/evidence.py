@@ -1,0 +1,80 @@
+"""Where in a picture a class score or the likeness to a text comes from: exact, and without gradients.
+
+Between the last map of features and the answer this model is linear: mean over the places, projection, shared layer,
+classifier or dot product. So each place has an answer of its own, and the picture's is their mean. (This is class
+activation mapping, Zhou et al. 2016, through all layers to the end. What a place sees is wider than its square, and
+that a place counts for a class does not say that a physician would look there.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from dermnote.feature_map import feature_map
+from dermnote.vectors import Vectors
+
+if TYPE_CHECKING:
+    from dermnote.model import DermNoteModel
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What each place of a picture adds to a score. Research use only, never a diagnosis.
+
+    Attributes:
+        of: The class, or the text.
+        score: Of a class: its logit less the mean of all classes' (softmax of these over `config.temperature` gives the
+            probabilities). Of a text: the cosine.
+        heat: (h, w) float32, from the top left; sums to `score`. Below 0: speaks against it.
+        picture: What the model saw, (S, S) RGB.
+    """
+
+    of: str
+    score: float
+    heat: Vectors
+    picture: Image.Image
+
+
+def place_embeddings(model: DermNoteModel, pixel_values: Tensor) -> tuple[Tensor, tuple[int, int]]:
+    """One normalised picture (1, 3, S, S) to the embedding of each place (h * w, embed_dim), and (h, w).
+
+    Their mean is the picture's embedding.
+
+    Raises:
+        ConfigError: As `feature_map`.
+    """
+    found = feature_map(model.image_encoder, pixel_values)[0]  # (C, h, w)
+    places = found.flatten(1).T  # (h * w, C)
+    embeddings: Tensor = model.shared(model.image_projection(places))
+    return embeddings.float(), (int(found.shape[1]), int(found.shape[2]))
+
+
+def class_heat(model: DermNoteModel, places: Tensor, class_id: int) -> Tensor:
+    """Embeddings of places (p, embed_dim) to what each adds to the class's logit less the mean logit, (p,)."""
+    logits = model.classify(places.to(model.classifier.weight.dtype)).float()  # (p, classes)
+    heat: Tensor = (logits[:, class_id] - logits.mean(dim=1)) / len(places)
+    return heat
+
+
+def text_heat(places: Tensor, text_vector: Tensor) -> Tensor:
+    """Embeddings of places (p, embed_dim) to what each adds to the cosine with a text's unit vector, (p,)."""
+    heat: Tensor = places @ text_vector / (len(places) * places.mean(dim=0).norm())
+    return heat
+
+
+def evidence(of: str, heat: Tensor, grid: tuple[int, int], picture: Image.Image) -> Evidence:
+    """As numbers anybody can use.
+
+    Args:
+        of: The class, or the text.
+        heat: (h * w,).
+        grid: (h, w).
+        picture: What the model saw.
+    """
+    with torch.inference_mode():
+        return Evidence(of, float(heat.sum()), heat.reshape(grid).cpu().numpy(), picture)
