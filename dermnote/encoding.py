@@ -17,6 +17,7 @@ from PIL import Image
 from dermnote.cores import available_cores
 from dermnote.errors import ConfigError, IndexQueryError
 from dermnote.evidence import place_embeddings
+from dermnote.feature_map import Grid
 from dermnote.model import DermNoteModel
 from dermnote.picture import Modality, Picture, prepare_picture
 from dermnote.vectors import Vectors
@@ -83,7 +84,7 @@ class Encoding:
         cropped = prepare_picture(image, modality)[0]
         return EncodedImage(self._embed_cropped([cropped]), cropped)
 
-    def places(self, cropped: Image.Image) -> tuple[torch.Tensor, tuple[int, int]]:
+    def places(self, cropped: Image.Image) -> tuple[torch.Tensor, Grid]:
         """The embeddings of the places of a picture that was read; see `dermnote.evidence.place_embeddings`."""
         with torch.inference_mode():
             return place_embeddings(self.model, self._pixels([cropped]))

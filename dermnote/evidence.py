@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from dermnote.feature_map import feature_map
+from dermnote.feature_map import Grid, feature_map
 from dermnote.vectors import Vectors
 
 if TYPE_CHECKING:
@@ -31,27 +31,29 @@ class Evidence:
         score: Of a class: its logit less the mean of all classes' (softmax of these over `config.temperature` gives the
             probabilities). Of a text: the cosine.
         heat: (h, w) float32, from the top left; sums to `score`. Below 0: speaks against it.
+        grid: Where the places lie in `picture`.
         picture: What the model saw, (S, S) RGB.
     """
 
     of: str
     score: float
     heat: Vectors
+    grid: Grid
     picture: Image.Image
 
 
-def place_embeddings(model: DermNoteModel, pixel_values: Tensor) -> tuple[Tensor, tuple[int, int]]:
-    """One normalised picture (1, 3, S, S) to the embedding of each place (h * w, embed_dim), and (h, w).
+def place_embeddings(model: DermNoteModel, pixel_values: Tensor) -> tuple[Tensor, Grid]:
+    """One normalised picture (1, 3, S, S) to the embedding of each place (h * w, embed_dim), and where those lie.
 
     Their mean is the picture's embedding.
 
     Raises:
         ConfigError: As `feature_map`.
     """
-    found = feature_map(model.image_encoder, pixel_values)[0]  # (C, h, w)
-    places = found.flatten(1).T  # (h * w, C)
+    found, grid = feature_map(model.image_encoder, pixel_values)
+    places = found[0].flatten(1).T  # (h * w, C)
     embeddings: Tensor = model.shared(model.image_projection(places))
-    return embeddings.float(), (int(found.shape[1]), int(found.shape[2]))
+    return embeddings.float(), grid
 
 
 def class_heat(model: DermNoteModel, places: Tensor, class_id: int) -> Tensor:
@@ -67,14 +69,14 @@ def text_heat(places: Tensor, text_vector: Tensor) -> Tensor:
     return heat
 
 
-def evidence(of: str, heat: Tensor, grid: tuple[int, int], picture: Image.Image) -> Evidence:
+def evidence(of: str, heat: Tensor, grid: Grid, picture: Image.Image) -> Evidence:
     """As numbers anybody can use.
 
     Args:
         of: The class, or the text.
         heat: (h * w,).
-        grid: (h, w).
+        grid: As `place_embeddings` gave it.
         picture: What the model saw.
     """
     with torch.inference_mode():
-        return Evidence(of, float(heat.sum()), heat.reshape(grid).cpu().numpy(), picture)
+        return Evidence(of, float(heat.sum()), heat.reshape(grid.shape).cpu().numpy(), grid, picture)

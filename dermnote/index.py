@@ -72,6 +72,17 @@ class CaseIndex:
         """One JPEG (or None) a case, each read when it is asked for."""
         return Thumbnails(self._cases)
 
+    def thumbnail(self, case_id: str) -> bytes | None:
+        """A case's JPEG; None for one without.
+
+        Raises:
+            IndexQueryError: There is no such case.
+        """
+        rows = np.flatnonzero(self.columns("case_id")["case_id"] == case_id)
+        if not len(rows):
+            raise IndexQueryError(f"No case of this index is called '{case_id}'.")
+        return self.thumbnails[int(rows[0])]
+
     @classmethod
     def build(
         cls,

@@ -10,14 +10,19 @@ from dermnote.errors import PictureError
 from dermnote.notes.faults import NoKeyError
 from dermnote.notes.strategies import get_strategy
 from dermnote.notes.writer import NoteWriter
-from face.cards import data_url
+from dermnote.picture import encode_jpeg
 from face.checks import need_count, need_picture, need_record, need_text
+from face.heat_map import overlay
+from face.pictures import data_url
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from dermnote import DermNote, Hit, Note, Prediction
+    from dermnote.case_filter import Where
     from dermnote.encoding import EncodedImage
+    from dermnote.evidence import Evidence
+    from dermnote.novelty import Novelty
 
 CROPPED = "cropped"  # how the page spells modality None: nothing left to crop
 RETRIES, PATIENCE = 1, 45.0  # seconds; somebody is waiting, and can press again
@@ -53,9 +58,19 @@ class Answers:
         """The gallery's pictures nearest to a picture."""
         return self.model.find_similar(picture, k=k, modality=_modality(modality))
 
-    def fitting_pictures(self, text: str, k: int) -> list[Hit]:
-        """The gallery's pictures nearest to a text."""
-        return self.model.find_images(text, k=k)
+    def fitting_pictures(self, text: str, k: int, where: Where | None = None) -> list[Hit]:
+        """The gallery's pictures nearest to a text, of the cases that fit."""
+        return self.model.find_images(text, k=k, where=where)
+
+    def novelty(self, picture: EncodedImage, modality: str) -> Novelty | None:
+        """How far a picture lies from those trained on; None if the bundle does not say."""
+        return self.model.novelty(picture, modality=_modality(modality))
+
+    def evidence(
+        self, picture: Image | EncodedImage, modality: str, label: str | None = None, text: str | None = None
+    ) -> Evidence:
+        """Where the score of a class (None: the likeliest), or the likeness to a text, comes from."""
+        return self.model.explain(picture, label=label, text=text, modality=_modality(modality))
 
     def note(
         self,
@@ -104,17 +119,69 @@ class Answers:
         """
         return [_plain(hit) for hit in self.similar_notes(need_picture(picture), modality, need_count(k))]
 
-    def find_images(self, text: str, k: float = 5) -> list[dict[str, Any]]:
-        """Finds the gallery's pictures that fit a clinical note. Research use only, never a diagnosis.
+    def find_similar(self, picture: Image, modality: str = "dermoscopy", k: float = 5) -> list[dict[str, Any]]:
+        """Finds the gallery's pictures that look like a picture. Research use only, never a diagnosis.
 
         Args:
-            text: A note or a few words on a lesion, at most 2000 characters.
+            picture: A picture of one lesion.
+            modality: "dermoscopy", "clinical", or "cropped" if the picture already shows little but the lesion.
             k: How many, 1 to 24.
 
         Returns:
             One entry a case, the nearest first: case_id, score (cosine), label, note, source, thumbnail (data URL).
         """
-        return [_plain(hit) for hit in self.fitting_pictures(need_text(text), need_count(k))]
+        return [_plain(hit) for hit in self.similar_pictures(need_picture(picture), modality, need_count(k))]
+
+    def explain(
+        self, picture: Image, modality: str = "dermoscopy", label: str | None = None, text: str = ""
+    ) -> dict[str, Any]:
+        """Shows where in a picture an answer comes from. Research use only, never a diagnosis.
+
+        Args:
+            picture: A picture of one lesion.
+            modality: "dermoscopy", "clinical", or "cropped" if the picture already shows little but the lesion.
+            label: The class to explain; empty: the likeliest one.
+            text: Words to look for instead of a class.
+
+        Returns:
+            of: The class or the words. score: the class's logit less the mean of all classes', or the cosine with the
+            words. heat: rows of what each place adds to the score, from the upper left; they sum to it. overlay: the
+            picture under the heat map (data URL). far: whether the picture is unlike what the model was trained on.
+        """
+        read = self.read(need_picture(picture), modality)
+        words = need_text(text) if text.strip() else None
+        found = self.evidence(read, modality, None if words else label or None, words)
+        novelty = self.novelty(read, modality)
+        return {
+            "of": found.of,
+            "score": found.score,
+            "heat": found.heat.tolist(),
+            "overlay": data_url(encode_jpeg(overlay(found))),
+            "far": None if novelty is None else novelty.far,
+        }
+
+    def find_images(
+        self,
+        text: str,
+        k: float = 5,
+        label: list[str] | None = None,
+        source: list[str] | None = None,
+        site: list[str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Finds the gallery's pictures that fit a clinical note. Research use only, never a diagnosis.
+
+        Args:
+            text: A note or a few words on a lesion, at most 2000 characters.
+            k: How many, 1 to 24.
+            label: Only cases of these classes; empty: of any.
+            source: Only cases of these datasets; empty: of any.
+            site: Only cases of these places on the body; empty: of any.
+
+        Returns:
+            One entry a case, the nearest first: case_id, score (cosine), label, note, source, thumbnail (data URL).
+        """
+        where = where_of(label=label, source=source, site=site)
+        return [_plain(hit) for hit in self.fitting_pictures(need_text(text), need_count(k), where)]
 
     def write_note(
         self,
@@ -162,6 +229,11 @@ class Answers:
         shown = need_picture(picture) if picture is not None or get_strategy(strategy).needs_model else None
         note = self.note(shown, modality, need_record(fields), strategy, demographics)
         return {name: getattr(note, name) for name in ("text", "strategy", "model", "findings", "audit")}
+
+
+def where_of(**chosen: list[str] | None) -> dict[str, list[str]]:
+    """The filter of a search from what was chosen; a field of which nothing was chosen is no filter."""
+    return {field: values for field, values in chosen.items() if values}
 
 
 def _modality(spelled: str) -> Any:

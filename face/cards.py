@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 from dermnote.picture import encode_jpeg
+from face.pictures import data_url
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from dermnote import Hit, Prediction
+    from dermnote import Prediction
 
 RESEARCH_ONLY = "Research use only, never a diagnosis."
 
@@ -24,11 +24,6 @@ def percent(share: float) -> str:
     if share > 0.99:
         return ">99%"
     return f"{share:.0%}"
-
-
-def data_url(jpeg: bytes) -> str:
-    """A JPEG as a `data:` URL, so that no second request fetches it."""
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
 def alert(message: str) -> str:
@@ -48,22 +43,32 @@ READ_AS = {
 }
 
 
-def classes_card(predictions: Sequence[Prediction], modality: str) -> str:
-    """Every class as a bar with its percentage, the likeliest first; `modality` as the page spells it."""
-    rows = "".join(_class_row(each, detailed=place < 3) for place, each in enumerate(predictions))
+def classes_card(predictions: Sequence[Prediction], modality: str, above: str = "") -> str:
+    """Every class as a bar with its percentage, the likeliest first; the name of each is a button to ask why.
+
+    Args:
+        predictions: Likeliest first.
+        modality: As the page spells it.
+        above: HTML that stands before the bars.
+    """
+    rows = "".join(_class_row(each, place) for place, each in enumerate(predictions))
     return (
         '<section class="dn-card" aria-label="Classes"><div class="dn-card-head">'
         f'<h3>Classes, as the model scores them</h3><span class="dn-caution">{RESEARCH_ONLY}</span></div>'
-        f'<ol class="dn-classes">{rows}</ol>'
+        f'{above}<ol class="dn-classes">{rows}</ol>'
         f'<p class="dn-fine">{escape(READ_AS[modality])} Shares of the score this model gives to the classes it knows. '
         "They do not say how likely a disease is in a person; a lesion of another kind gets shares too.</p></section>"
     )
 
 
-def _class_row(prediction: Prediction, *, detailed: bool) -> str:
+def _class_row(prediction: Prediction, place: int) -> str:
     share = min(1.0, max(0.0, prediction.probability))
-    description = f'<span class="dn-class-note">{escape(prediction.description)}</span>' if detailed else ""
-    who = f'<span class="dn-class-name">{escape(prediction.label)}</span>{malignancy_tag(prediction.malignancy)}'
+    description = f'<span class="dn-class-note">{escape(prediction.description)}</span>' if place < 3 else ""
+    who = (
+        f'<button type="button" class="dn-class-name" data-label="{escape(prediction.label)}" '
+        f'aria-pressed="{"false" if place else "true"}" title="Show where this score comes from">'
+        f"{escape(prediction.label)}</button>{malignancy_tag(prediction.malignancy)}"
+    )
     return (
         f'<li><div class="dn-class-line"><span class="dn-class-who">{who}</span>'
         f'<span class="dn-share">{percent(share)}</span></div>'
@@ -76,53 +81,6 @@ def malignancy_tag(malignancy: str | None) -> str:
     if not malignancy:
         return ""
     return f'<span class="dn-tag dn-tag-{escape(malignancy)}">{escape(malignancy)}</span>'
-
-
-def notes_card(hits: Sequence[Hit], gallery: str) -> str:
-    """Similar cases as rows: thumbnail beside its note."""
-    return _hits("Similar notes", hits, gallery, "dn-rows")
-
-
-def similar_card(hits: Sequence[Hit], gallery: str) -> str:
-    """Similar pictures as a strip of thumbnails, without their notes."""
-    return _hits("Similar pictures", hits, gallery, "dn-strip", notes=False)
-
-
-def pictures_card(hits: Sequence[Hit], gallery: str) -> str:
-    """Similar cases as a grid of pictures, each with its note below."""
-    return _hits("Pictures that fit the note", hits, gallery, "dn-grid")
-
-
-def _hits(title: str, hits: Sequence[Hit], gallery: str, layout: str, *, notes: bool = True) -> str:
-    rows = "".join(_hit(place, each, notes=notes) for place, each in enumerate(hits, start=1))
-    return (
-        f'<section class="dn-card" aria-label="{escape(title)}"><div class="dn-card-head"><h3>{escape(title)}</h3>'
-        f'<span class="dn-caution">{RESEARCH_ONLY}</span></div>{gallery_line(gallery)}'
-        f'<ol class="dn-hits {layout}">{rows}</ol></section>'
-    )
-
-
-def gallery_line(gallery: str) -> str:
-    """The bundle's own sentence on what its gallery holds."""
-    return f'<p class="dn-gallery">{escape(gallery)}</p>' if gallery else ""
-
-
-def _hit(place: int, hit: Hit, *, notes: bool) -> str:
-    label = hit.label or "no class recorded"
-    if hit.thumbnail_jpeg is None:
-        picture = '<div class="dn-thumb dn-no-thumb">no picture</div>'
-    else:
-        alt = f"Case {place} of the gallery, recorded as {label}"
-        source = data_url(hit.thumbnail_jpeg)
-        picture = f'<img class="dn-thumb" src="{source}" alt="{escape(alt)}" width="128" height="128">'
-    note = f'<p class="dn-note">{escape(hit.note or "No note is stored for this case.")}</p>' if notes else ""
-    return (
-        f'<li class="dn-hit">{picture}<div class="dn-hit-text"><div class="dn-class-who">'
-        f'<span class="dn-class-name">{escape(label)}</span>{malignancy_tag(hit.malignancy)}</div>'
-        f"{note}"
-        f'<p class="dn-where"><span title="Cosine similarity, from -1 to 1">similarity {hit.score:.2f}</span>'
-        f"<span>{escape(hit.case_id)}</span></p></div></li>"
-    )
 
 
 def origin(text: str) -> str:

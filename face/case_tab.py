@@ -6,8 +6,11 @@ from typing import Any
 
 import gradio as gr
 
+from dermnote.errors import DermNoteError
 from face import cards, frame
 from face.answers import CROPPED
+from face.checks import MAX_TEXT
+from face.fault_line import fault_line
 from face.models import Models
 from face.note_form import NoteForm, note_values
 from face.reading import NO_PICTURE, Reader, Reading
@@ -15,13 +18,25 @@ from face.upload import take_upload
 from face.wiring import LIGHT, PRIVATE
 
 MODALITIES = [("Dermoscopy", "dermoscopy"), ("Clinical photo", "clinical"), ("Cropped", CROPPED)]
-SELECT_EXAMPLE = """
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('[data-index]');
-  if (button) trigger('select', {index: Number(button.dataset.index)});
-});
+
+
+def _pressed(attribute: str, event: str, then: str = "") -> str:
+    """A script that turns a press on a part with data-ATTRIBUTE into a select event that tells its value."""
+    return f"""
+element.addEventListener('click', (event) => {{
+  const pressed = event.target.closest('[data-{attribute}]');
+  if (!pressed) return;
+  {then}
+  trigger('select', {{{event}: pressed.dataset.{attribute}}});
+}});
 """
 
+
+SELECT_EXAMPLE, OPEN_CASE = _pressed("index", "index"), _pressed("case", "case")
+MARK = (
+    "for (const each of element.querySelectorAll('[data-label]')) each.setAttribute('aria-pressed', each === pressed);"
+)
+SELECT_CLASS = _pressed("label", "label", MARK)
 
 # On a phone the results begin below the fold: bring them up, unless they can be seen already.
 SHOW_RESULTS = """
@@ -49,9 +64,10 @@ class CaseTab:
             with gr.Column(scale=4, min_width=300, elem_id="read-column"):
                 self._inputs()
             with gr.Column(scale=7, min_width=320):
-                self.classes = gr.HTML(NO_PICTURE)
+                self.classes = gr.HTML(NO_PICTURE, js_on_load=SELECT_CLASS)
+                self._evidence()
                 self.form = NoteForm(models, key, self.picture, self.modality)
-                self.similar = gr.HTML("")
+                self.similar = gr.HTML("", js_on_load=OPEN_CASE)
         self._connect()
 
     def _inputs(self) -> None:
@@ -76,30 +92,59 @@ class CaseTab:
         )
         self.strip = gr.HTML(self._examples(self.models.first), js_on_load=SELECT_EXAMPLE)
 
+    def _evidence(self) -> None:
+        self.evidence = gr.HTML("", elem_id="evidence")
+        with gr.Row(visible=False, elem_id="asked-words", equal_height=True) as self.asking:
+            self.words = gr.Textbox(
+                label="Or show where it fits some words",
+                placeholder="Example: blue-gray veil",
+                max_length=MAX_TEXT,
+                max_lines=1,
+                scale=4,
+            )
+            self.show = gr.Button("Show where", size="md", min_width=140, scale=0)
+        self.words_alert = gr.HTML("", elem_id="words-alert")
+
     def _connect(self) -> None:
-        self.shown = [
-            self.alert,
-            self.classes,
-            self.similar,
-            self.form.likeliest,
-            self.form.take_class,
-            *self.form.shown,
-        ]
+        self.shown = [self.alert, self.classes, self.evidence, self.asking, self.words_alert, self.similar]
+        self.shown += [self.form.likeliest, self.form.take_class, *self.form.shown]  # in the order of `_values`
         # A note that is still being written is of the picture before: it must not land under this one.
-        progress: dict[str, Any] = {"show_progress_on": [self.classes], "cancels": [self.form.asking], **PRIVATE}
+        self._progress: dict[str, Any] = {
+            "show_progress_on": [self.classes],
+            "cancels": [self.form.asking],
+            **PRIVATE,
+        }
         read = gr.on(
             [self.picture.upload, self.modality.input],
             self._read,
             [self.key, self.picture, self.modality],
             [*self.shown, self.picture],
             trigger_mode="always_last",
-            **progress,
+            **self._progress,
         )
-        outputs = [*self.shown, self.picture, self.modality]
-        read_example = self.strip.select(self._read_example, self.key, outputs, **progress)
-        for done in (read, read_example):
+        self._outputs = [*self.shown, self.picture, self.modality]
+        read_example = self.strip.select(self._read_example, self.key, self._outputs, **self._progress)
+        for done in (read, read_example, self.opens(self.similar)):
             done.then(None, js=SHOW_RESULTS, **LIGHT)
         self.picture.clear(lambda: _values(Reading()), None, self.shown, cancels=[self.form.asking], **LIGHT)
+        shown = [self.key, self.picture, self.modality]
+        explained: dict[str, Any] = {"show_progress_on": [self.evidence], **PRIVATE}
+        self.classes.select(self._explain_class, shown, [self.words_alert, self.evidence], **explained)
+        gr.on([self.words.submit, self.show.click], **self.explains_words())
+
+    def opens(self, listing: gr.HTML) -> Any:
+        """Reads a case of the gallery when its picture is pressed in a listing of `face.hits`; returns the event."""
+        return listing.select(self._open, self.key, self._outputs, **self._progress)
+
+    def explains_words(self) -> dict[str, Any]:
+        """What shows where the picture fits the words, for an event to run."""
+        return {
+            "fn": self._explain_words,
+            "inputs": [self.key, self.picture, self.modality, self.words],
+            "outputs": [self.words_alert, self.evidence],
+            "show_progress_on": [self.evidence],
+            **PRIVATE,
+        }
 
     def _read(self, key: str, upload: Any, modality: str) -> tuple[Any, ...]:
         reading = self.models[key].read(upload, modality)
@@ -109,6 +154,21 @@ class CaseTab:
         reader = self.models[key]
         picture = reader.examples[int(event._data["index"]) % len(reader.examples)]
         return (*_values(reader.read(picture, CROPPED)), picture, CROPPED)
+
+    def _open(self, key: str, event: gr.EventData) -> tuple[Any, ...]:
+        reader = self.models[key]
+        try:
+            picture = reader.open_case(str(event._data["case"]))
+        except DermNoteError as error:
+            return (cards.alert(fault_line(error)), *([gr.skip()] * (len(self._outputs) - 1)))
+        return (*_values(reader.read(picture, CROPPED)), picture, CROPPED)
+
+    def _explain_class(self, key: str, upload: Any, modality: str, event: gr.EventData) -> tuple[str, str]:
+        return self.models[key].explain(upload, modality, label=str(event._data["label"]))
+
+    def _explain_words(self, key: str, upload: Any, modality: str, words: str) -> tuple[Any, Any]:
+        alert, heat = self.models[key].explain(upload, modality, text=words)
+        return alert, heat or gr.skip()  # the map that is there stays
 
     def of_model(self, reader: Reader) -> dict[Any, Any]:
         """What becomes of the tab's components when another model answers: examples of its own, and no results."""
@@ -122,5 +182,6 @@ class CaseTab:
 
 def _values(reading: Reading) -> tuple[Any, ...]:
     ready = gr.Button(interactive=reading.likeliest is not None)
-    cards_ = (reading.alert, reading.classes, reading.similar)
-    return (*cards_, reading.likeliest, ready, *note_values(reading.written))
+    asking = gr.Row(visible=reading.likeliest is not None)
+    shown = (reading.alert, reading.classes, reading.evidence, asking, "", reading.similar)
+    return (*shown, reading.likeliest, ready, *note_values(reading.written))

@@ -1,4 +1,4 @@
-"""Examples to start with, taken from the bundle's own gallery: pictures to read, words to search with."""
+"""What a visitor may start with, taken from the bundle's own gallery: pictures, words, values to narrow a search to."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from dermnote import CaseIndex
 
 PICTURES, TEXTS = 6, 4
+FILTERS = ("label", "source", "site")
 MAX_EXAMPLE_TEXT = 170
 FALLBACK = ("An asymmetric dark brown lesion with an irregular border", "A small symmetric light brown spot")
 
@@ -28,6 +29,13 @@ def example_notes(index: CaseIndex) -> list[str]:
     texts = [str(case["description"] or "").strip() for _, case in _one_a_class(index)]
     short = [text[0].upper() + text[1:] for text in texts if 0 < len(text) <= MAX_EXAMPLE_TEXT]
     return list(dict.fromkeys(short))[:TEXTS] or list(FALLBACK)
+
+
+def filter_values(index: CaseIndex) -> dict[str, list[str]]:
+    """By field, what is recorded of the gallery's cases, in alphabetical order; a field of one value is no choice."""
+    table = index.columns(*FILTERS)
+    values = {name: sorted({str(value) for value in table[name].dropna()} - {""}) for name in FILTERS}
+    return {name: each if len(each) > 1 else [] for name, each in values.items()}
 
 
 def _one_a_class(index: CaseIndex) -> Iterator[tuple[int, dict[str, Any]]]:

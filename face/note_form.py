@@ -35,7 +35,7 @@ class NoteForm:
     def __init__(self, models: Models, key: gr.State, picture: gr.Image, modality: gr.Radio) -> None:
         self.models, self.key, self.picture, self.modality = models, key, picture, modality
         self._outputs()
-        self.likeliest = gr.State(None)
+        self.likeliest, self.taken = gr.State(None), gr.State(None)
         with gr.Accordion("Write a note from what you know, or with a language model", open=False, elem_id="note-form"):
             self._inputs(models.first.answers.model.config.classnames)
             self.alert = gr.HTML("", elem_id="form-alert")
@@ -91,7 +91,7 @@ class NoteForm:
         gr.on(changes, self._say_where, choices, [self.destination, self.write], **LIGHT)
         self.asking = self.write.click(
             self._compose,
-            [self.key, self.picture, *choices, *self.fields],
+            [self.key, self.picture, self.taken, *choices, *self.fields],
             self.shown,
             show_progress_on=[self.written, self.destination],  # the second stands where the button was pressed
             api_visibility="private",
@@ -108,7 +108,7 @@ class NoteForm:
         self.download.click(None, self.written, None, js=note_scripts.DOWNLOAD, **LIGHT)
         gr.on([self.written.change, self.claims.change], None, self.written, None, js=note_scripts.MARK_EDITED, **LIGHT)
         label, malignancy = self.fields[0], self.fields[2]
-        self.take_class.click(lambda likeliest: likeliest or ("", ""), self.likeliest, [label, malignancy], **LIGHT)
+        self.take_class.click(_take, self.likeliest, [label, malignancy, self.taken], **LIGHT)
 
     def _say_where(self, strategy: str, modality: str, demographics: bool) -> tuple[str, gr.Button]:
         writer = self.models.first.answers.writer
@@ -116,10 +116,10 @@ class NoteForm:
         return destination(strategy, writer, modality, demographics), button
 
     def _compose(
-        self, key: str, picture: Any, strategy: str, modality: str, demographics: bool, *values: Any
+        self, key: str, picture: Any, taken: str | None, strategy: str, modality: str, demographics: bool, *values: Any
     ) -> tuple[Any, ...]:
         fields = dict(zip(FIELDS, values, strict=True))
-        written = self.models[key].compose(picture, modality, fields, strategy, demographics)
+        written = self.models[key].compose(picture, modality, fields, strategy, demographics, taken)
         if written.note is None:  # the note that is there stays
             return written.alert, *([gr.skip()] * (len(self.shown) - 1))
         return note_values(written)
@@ -133,6 +133,10 @@ class NoteForm:
     def of_model(self, reader: Reader) -> dict[Any, Any]:
         """What becomes of the form when another model answers: it offers that model's classes."""
         return {self.fields[0]: _choice("Diagnosis", reader.answers.model.config.classnames)}
+
+
+def _take(likeliest: tuple[str, str] | None) -> tuple[str, str, str | None]:
+    return (*likeliest, likeliest[0]) if likeliest else ("", "", None)
 
 
 def note_values(written: Written) -> tuple[Any, ...]:

@@ -38,6 +38,8 @@ def build_page(model: DermNote) -> gr.Blocks:
             lambda note: (note, gr.Tabs(selected="search")), case.form.written, [search.text, tabs], **LIGHT
         )
         search.search_after(carried)
+        opened = case.opens(search.found).then(lambda: gr.Tabs(selected="case"), None, tabs, **LIGHT)
+        opened.then(lambda text: text, search.text, case.words, **LIGHT).then(**case.explains_words())
         _add_endpoints(models.first.answers, case, search)
     return page
 
@@ -49,7 +51,9 @@ def _add_endpoints(answers: Answers, case: CaseTab, search: SearchTab) -> None:
     for answer, inputs, queue in (
         (answers.classify, shown, MODEL),
         (answers.find_notes, [*shown, k], MODEL),
-        (answers.find_images, [search.text, k], MODEL),
+        (answers.find_similar, [*shown, k], MODEL),
+        (answers.explain, [*shown, form.fields[0], case.words], MODEL),
+        (answers.find_images, [search.text, k, *search.filters.values()], MODEL),
         (answers.write_note, [*shown, *form.fields, form.strategy, form.demographics], WRITING),
     ):
         output = gr.JSON(label=answer.__name__, visible=False)

@@ -6,21 +6,26 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from dermnote.case import LesionMetadata
-from dermnote.errors import DermNoteError
+from dermnote.errors import ConfigError, DermNoteError, IndexQueryError
 from dermnote.notes.strategies import get_strategy
 from dermnote.notes.writing import audited
-from face import cards
-from face.answers import Answers
+from dermnote.picture import encode_jpeg, open_picture
+from face import cards, hits
+from face.answers import CROPPED, Answers
 from face.checks import MAX_NOTE, need_count, need_picture, need_record, need_text
 from face.claims_card import claims_card
 from face.destination import written_by
-from face.examples import example_notes, example_pictures
+from face.examples import example_notes, example_pictures, filter_values
 from face.fault_line import fault_line
+from face.heat_map import heat_card, no_heat_card, overlay
+from face.novelty_line import novelty_line
+from face.taken_class import taken_note, without_diagnosis
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from dermnote import DermNote, Note
+    from dermnote import DermNote, Hit, Note
+    from dermnote.case_filter import Where
     from dermnote.encoding import EncodedImage
     from dermnote.notes.writer import NoteWriter
 
@@ -57,6 +62,7 @@ class Reading:
     Attributes:
         alert: HTML of the one line beside the input.
         classes: HTML of the classes card.
+        evidence: HTML of the heat map of the likeliest class.
         written: The note and what stands with it.
         similar: HTML of the similar notes and pictures.
         likeliest: Label and malignancy of the likeliest class, for the form.
@@ -64,6 +70,7 @@ class Reading:
 
     alert: str = ""
     classes: str = NO_PICTURE
+    evidence: str = ""
     written: Written = Written()
     similar: str = ""
     likeliest: tuple[str, str] | None = None
@@ -79,12 +86,14 @@ class Reader:
     Attributes:
         examples: Pictures to try.
         queries: Texts to try.
+        filters: By field, the values a search may be narrowed to.
     """
 
     def __init__(self, model: DermNote, writer: NoteWriter | None = None) -> None:
         self.answers = Answers(model, writer)
         self.gallery, self.has_notes = model.config.gallery, model.index.has_notes
         self.examples, self.queries = example_pictures(model.index), example_notes(model.index)
+        self.filters = filter_values(model.index)
 
     def read(self, upload: Image | DermNoteError | None, modality: str) -> Reading:
         """Reads a picture once into classes, note and similar notes."""
@@ -93,29 +102,71 @@ class Reader:
         try:
             picture = self.answers.read(need_picture(upload), modality)
             predictions = self.answers.predictions(picture, modality)
+            far = novelty_line(self.answers.novelty(picture, modality))
             note = self.answers.note(picture, modality, LesionMetadata(), "m", demographics=False)
         except DermNoteError as error:
             return Reading(alert=cards.alert(fault_line(error)))
         return Reading(
-            classes=cards.classes_card(predictions, modality),
+            classes=cards.classes_card(predictions, modality, above=far),
+            evidence=self._heat(picture, modality, label=predictions[0].label),
             written=Written("", note, self._origin(note), claims_card(note, LesionMetadata())),
             similar=self._similar(picture, modality),
             likeliest=(predictions[0].label, predictions[0].malignancy or ""),
         )
 
     def _similar(self, picture: EncodedImage, modality: str) -> str:
-        pictures = cards.similar_card(self.answers.similar_pictures(picture, modality, PICTURES_SHOWN), self.gallery)
+        pictures = hits.similar_card(self.answers.similar_pictures(picture, modality, PICTURES_SHOWN), self.gallery)
         if not self.has_notes:
             return pictures
-        return cards.notes_card(self.answers.similar_notes(picture, modality, NOTES_SHOWN), self.gallery) + pictures
+        return hits.notes_card(self.answers.similar_notes(picture, modality, NOTES_SHOWN), self.gallery) + pictures
 
-    def search(self, text: str, k: float) -> tuple[str, str]:
-        """Alert line and pictures for a typed note."""
+    def explain(
+        self, upload: Image | DermNoteError | None, modality: str, label: str | None = None, text: str | None = None
+    ) -> tuple[str, str]:
+        """Alert line and heat map of a picture for a class (None: the likeliest), or for words."""
         try:
-            hits = self.answers.fitting_pictures(need_text(text), need_count(k))
+            words = None if text is None else need_text(text)
+            return "", self._heat(self.answers.read(need_picture(upload), modality), modality, label, words)
+        except DermNoteError as error:
+            return cards.alert(fault_line(error)), ""
+
+    def _heat(self, picture: EncodedImage, modality: str, label: str | None = None, text: str | None = None) -> str:
+        try:
+            found = self.answers.evidence(picture, modality, label, text)
+        except ConfigError as error:  # a network without a map is nobody's mistake
+            return no_heat_card(error.message)
+        return heat_card(found, found.of, text=text is not None)
+
+    def open_case(self, case_id: str) -> Image:
+        """The picture of a case of the gallery, as a visitor would have dropped it.
+
+        Raises:
+            IndexQueryError: There is no such case, or it has no picture.
+        """
+        jpeg = self.answers.model.index.thumbnail(case_id)
+        if jpeg is None:
+            raise IndexQueryError("This case has no picture.")
+        return open_picture(jpeg)
+
+    def search(self, text: str, k: float, where: Where | None = None, maps: bool = False) -> tuple[str, str]:
+        """Alert line and pictures for a typed note.
+
+        Args:
+            text: As typed.
+            k: How many.
+            where: Only cases that fit.
+            maps: Whether to show where each picture fits the words.
+        """
+        try:
+            found = self.answers.fitting_pictures(need_text(text), need_count(k), where)
+            heats = {hit.case_id: self._fit(hit, text) for hit in found if hit.thumbnail_jpeg} if maps else {}
         except DermNoteError as error:
             return cards.alert(fault_line(error)), NO_TEXT
-        return "", cards.pictures_card(hits, self.gallery)
+        return "", hits.pictures_card(found, self.gallery, heats)
+
+    def _fit(self, hit: Hit, text: str) -> bytes:
+        assert hit.thumbnail_jpeg is not None
+        return encode_jpeg(overlay(self.answers.evidence(open_picture(hit.thumbnail_jpeg), CROPPED, text=text)), 85)
 
     def compose(
         self,
@@ -124,12 +175,26 @@ class Reader:
         fields: dict[str, Any],
         strategy: str,
         demographics: bool,
+        taken: str | None = None,
     ) -> Written:
-        """A note for a filled-in form. The picture goes to a strategy that looks at it, and to no other."""
+        """A note for a filled-in form. The picture goes to a strategy that looks at it, and to no other.
+
+        Args:
+            upload: As it came.
+            modality: As the page spells it.
+            fields: Of the form.
+            strategy: Any.
+            demographics: Whether age, sex and place are told too.
+            taken: The class that was taken over from the model, if the diagnosis is still that one.
+        """
         try:
             record = need_record(fields)
-            shown = need_picture(upload) if get_strategy(strategy).needs_model else None
-            note = self.answers.note(shown, modality, record, strategy, demographics)
+            if taken is not None and record.label == taken:
+                note = taken_note(self.answers, need_picture(upload), modality, record, strategy, demographics)
+                record = without_diagnosis(record)
+            else:
+                shown = need_picture(upload) if get_strategy(strategy).needs_model else None
+                note = self.answers.note(shown, modality, record, strategy, demographics)
         except DermNoteError as error:
             return Written(alert=cards.alert(fault_line(error)))
         return Written("", note, self._origin(note), claims_card(note, record))

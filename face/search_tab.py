@@ -7,11 +7,15 @@ from typing import Any
 import gradio as gr
 
 from face import frame
+from face.answers import where_of
+from face.case_tab import OPEN_CASE
 from face.checks import MAX_HITS, MAX_TEXT
 from face.examples import TEXTS
 from face.models import Models
 from face.reading import NO_TEXT, Reader
 from face.wiring import LIGHT, PRIVATE
+
+FILTER_TITLES = {"label": "Class", "source": "Dataset", "site": "Place on the body"}
 
 
 class SearchTab:
@@ -29,8 +33,8 @@ class SearchTab:
             with gr.Column(scale=4, min_width=300):
                 self._inputs()
             with gr.Column(scale=7, min_width=320):
-                self.found = gr.HTML(NO_TEXT)
-        gr.on([self.search.click, self.text.submit], **self._search())
+                self.found = gr.HTML(NO_TEXT, js_on_load=OPEN_CASE)
+        gr.on([self.search.click, self.text.submit, self.maps.input], **self._search())
         for query in self.queries:
             self.search_after(query.click(lambda text: text, query, self.text, **LIGHT))
 
@@ -43,6 +47,10 @@ class SearchTab:
             placeholder="Example: asymmetric lesion with a pigment network and blue-gray areas",
         )
         self.alert = gr.HTML("", elem_id="text-alert")
+        with gr.Accordion("Only some of the gallery", open=False):
+            values = self.models.first.filters
+            self.filters = {name: _filter(title, values[name]) for name, title in FILTER_TITLES.items()}
+        self.maps = gr.Checkbox(label="Show where each picture fits the words", value=False)
         self.count = gr.Slider(1, MAX_HITS, value=6, step=1, label="How many pictures", buttons=[])
         self.search = gr.Button("Find pictures", variant="primary", size="md")
         gr.HTML('<p class="dn-label">Or try</p>')
@@ -54,7 +62,8 @@ class SearchTab:
         event.then(**self._search())
 
     def _search(self) -> dict[str, Any]:
-        inputs, outputs = [self.key, self.text, self.count], [self.alert, self.found]
+        inputs = [self.key, self.text, self.count, self.maps, *self.filters.values()]
+        outputs = [self.alert, self.found]
         return {
             "fn": self._found,
             "inputs": inputs,
@@ -63,8 +72,8 @@ class SearchTab:
             **PRIVATE,
         }
 
-    def _found(self, key: str, text: str, k: float) -> tuple[str, str]:
-        return self.models[key].search(text, k)
+    def _found(self, key: str, text: str, k: float, maps: bool, *chosen: list[str]) -> tuple[str, str]:
+        return self.models[key].search(text, k, where_of(**dict(zip(self.filters, chosen, strict=True))), maps)
 
     def of_model(self, reader: Reader) -> dict[Any, Any]:
         """What becomes of the tab's components when another model answers."""
@@ -72,8 +81,13 @@ class SearchTab:
         return {
             self.alert: "",
             self.found: NO_TEXT,
+            **{self.filters[name]: _filter(title, reader.filters[name]) for name, title in FILTER_TITLES.items()},
             **{button: gr.Button(text, visible=bool(text)) for button, text in queries},
         }
+
+
+def _filter(title: str, values: list[str]) -> gr.Dropdown:
+    return gr.Dropdown(values, value=[], multiselect=True, label=title, info="empty: any", visible=bool(values))
 
 
 def _padded(reader: Reader) -> list[str]:

@@ -13,12 +13,15 @@ from PIL import Image, ImageDraw
 
 from dermnote.case import LesionMetadata
 from dermnote.config import DermNoteConfig
+from dermnote.evidence import Evidence
+from dermnote.feature_map import Grid
 from dermnote.hit import Hit
 from dermnote.index import CaseIndex
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import get_strategy
 from dermnote.notes.writer import NoteWriter
 from dermnote.notes.writing import ask_for_note, fill_note
+from dermnote.novelty import Novelty
 from dermnote.taxonomy import EIGHT
 
 
@@ -101,8 +104,24 @@ class StandIn:
     def find_similar(self, image: Image.Image, k: int = 5, modality: str | None = "dermoscopy") -> list[Hit]:
         return self.index.search_similar(self.vectors[1], k)
 
-    def find_images(self, text: str, k: int = 5) -> list[Hit]:
-        return self.index.search_images(self.vectors[len(text) % 24], k)
+    def find_images(self, text: str, k: int = 5, where: Any = None) -> list[Hit]:
+        return self.index.search_images(self.vectors[len(text) % 24], k, where)
+
+    def novelty(self, image: Image.Image, modality: str | None = "dermoscopy") -> Novelty | None:
+        return Novelty(0.3, 0.2, 0.97)
+
+    def explain(
+        self,
+        image: Image.Image,
+        label: str | None = None,
+        text: str | None = None,
+        modality: str | None = "dermoscopy",
+    ) -> Evidence:
+        self.config.class_id(label or "melanoma")
+        heat = np.linspace(-1, 1, 16, dtype=np.float32).reshape(4, 4)
+        return Evidence(
+            text or label or "melanoma", float(heat.sum()), heat, Grid((4, 4), 7.5, 16.0), image.resize((64, 64))
+        )
 
     def write_note(
         self,

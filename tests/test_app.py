@@ -15,7 +15,7 @@ from standin import StandIn, as_jpeg, scribble
 import app
 from dermnote.errors import IndexQueryError, NotesError, PictureError
 from dermnote.hit import Hit
-from face import cards, frame
+from face import cards, frame, hits
 from face.answers import Answers
 from face.checks import MAX_FIELD, MAX_HITS, MAX_TEXT, need_age
 from face.examples import example_notes, example_pictures
@@ -196,7 +196,7 @@ def test_what_comes_from_a_bundle_is_escaped() -> None:
     model.source = model.revision = NASTY
     object.__setattr__(model.config, "gallery", NASTY)
     object.__setattr__(model.config, "sources", (NASTY,))
-    pages = [cards.notes_card([hit], NASTY), cards.pictures_card([hit], NASTY), cards.similar_card([hit], NASTY)]
+    pages = [hits.notes_card([hit], NASTY), hits.pictures_card([hit], NASTY), hits.similar_card([hit], NASTY)]
     pages += [cards.alert(NASTY), frame.header(model), frame.about(model)]
     for page in pages:
         assert "<img src=x" not in page and 'onerror="' not in page
@@ -250,10 +250,17 @@ def test_examples_come_one_a_class() -> None:
     assert len(set(texts)) == len(texts) == 4 and all(text[0].isupper() for text in texts)
 
 
-def test_strangers_may_call_four_endpoints_and_nothing_else() -> None:
+def test_strangers_may_call_the_endpoints_and_nothing_else() -> None:
     demo = app.build_demo(StandIn())
     named = demo.get_api_info()["named_endpoints"]
-    assert set(named) == {"/classify", "/find_notes", "/find_images", "/write_note"}
+    assert set(named) == {
+        "/classify",
+        "/explain",
+        "/find_images",
+        "/find_notes",
+        "/find_similar",
+        "/write_note",
+    }
     assert [each["parameter_name"] for each in named["/find_notes"]["parameters"]] == ["picture", "modality", "k"]
     assert not demo.get_api_info()["unnamed_endpoints"]
 

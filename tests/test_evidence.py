@@ -41,8 +41,8 @@ def test_the_map_sums_to_the_score(backbone: str) -> None:
     with torch.inference_mode():
         embedding = model.encode_image(pixels)[0]
         logits = model.classify(embedding)
-        places, (height, width) = place_embeddings(model, pixels)
-        assert len(places) == height * width == 9
+        places, grid = place_embeddings(model, pixels)
+        assert grid.shape == (3, 3) and len(places) == 9
         torch.testing.assert_close(places.mean(dim=0), embedding, rtol=1e-4, atol=1e-5)
         for class_id in range(5):
             heat = class_heat(model, places, class_id)
@@ -63,18 +63,36 @@ def test_each_place_adds_what_its_own_features_say() -> None:
     model = DermNoteModel(ImageEncoder("resnet18", image_size=128), None, 3, 8).double().eval()
     pixels = torch.randn(1, 3, 128, 96, dtype=torch.float64)
     with torch.inference_mode():
-        features = feature_map(model.image_encoder, pixels)[0].numpy()
+        features = feature_map(model.image_encoder, pixels)[0][0].numpy()
         places, grid = place_embeddings(model, pixels)
-        heat = class_heat(model, places, 1).numpy().reshape(grid)
+        heat = class_heat(model, places, 1).numpy().reshape(grid.shape)
     layers = (model.image_projection, model.shared, model.classifier)
     weights = [(each.weight.detach().numpy(), each.bias.detach().numpy()) for each in layers]
-    assert grid == (4, 3)
+    assert grid.shape == (4, 3)
     for row in range(4):
         for column in range(3):
             value = features[:, row, column]
             for weight, bias in weights:
                 value = weight @ value + bias
             assert heat[row, column] == pytest.approx((value[1] - value.mean()) / 12, abs=1e-5)
+
+
+@pytest.mark.parametrize("backbone", ["densenet121", "resnet18", "regnet_y_400mf", "shufflenet_v2_x0_5", "swin_t"])
+def test_places_lie_where_their_features_come_from(backbone: str) -> None:
+    """Against gradients: the pixels that a place in the middle depends on lie around its centre."""
+    torch.manual_seed(0)
+    encoder = ImageEncoder(backbone, image_size=256).eval()
+    centres = []
+    for _ in range(2):
+        pixels = torch.randn(1, 3, 256, 256, requires_grad=True)
+        places, grid = feature_map(encoder, pixels)
+        places[0, :, 4, 4].square().sum().backward()
+        weight = pixels.grad.abs().sum(dim=(0, 1))
+        along = [(weight.sum(dim=1 - axis) @ torch.arange(256.0)) / weight.sum() for axis in (0, 1)]
+        centres.append(torch.stack(along))
+    expected = grid.first + 4 * grid.step
+    assert grid.step == 32
+    torch.testing.assert_close(torch.stack(centres).mean(dim=0), torch.tensor([expected] * 2), atol=8, rtol=0)
 
 
 def test_the_model_s_own_answers_are_explained(starter: DermNote) -> None:

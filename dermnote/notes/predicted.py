@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
+from typing import Any
 
 from dermnote.case import LesionMetadata
 from dermnote.errors import NotesError
@@ -25,17 +27,33 @@ def predicted_note(
         label: That class.
         malignancy: Its malignancy, if the taxonomy knows the class.
         probability: 0 to 1.
-        metadata: What else is known: no diagnosis, but perhaps age, sex, site and skin tone.
-        demographics: Whether those are told.
+        metadata: What else is known: no diagnosis, but perhaps a description, age, sex, site and skin tone.
+        demographics: Whether the last four are told.
     """
-    first = PREDICTED.format(label=label, malignancy=f" ({malignancy})" if malignancy else "", share=probability)
     try:
-        seen = write_template(metadata, demographics=True) if demographics else ""
-    except NotesError:  # none of them is known: nothing to add
+        seen = write_template(metadata, demographics=demographics)
+    except NotesError:  # nothing is known: nothing to add
         seen = ""
-    return Note(
-        text=" ".join(filter(None, (first, seen, CAUTION))),
-        strategy="m",
-        prompt_version=VERSION,
-        audit={"label_from": "model", "label": label, "probability": round(probability, 4), "confirmed": False},
-    )
+    text = " ".join(filter(None, (_first(label, malignancy, probability), seen, CAUTION)))
+    return Note(text=text, strategy="m", prompt_version=VERSION, audit=_audit(label, probability))
+
+
+def say_predicted(note: Note, label: str, malignancy: str | None, probability: float) -> Note:
+    """A language model's note on a record whose diagnosis was the model's guess: it says so before anything else.
+
+    Args:
+        note: As it was written.
+        label: The class that stood in the record.
+        malignancy: As in `predicted_note`.
+        probability: As in `predicted_note`.
+    """
+    text = f"{_first(label, malignancy, probability)} {note.text}"
+    return replace(note, text=text, audit={**(note.audit or {}), **_audit(label, probability)})
+
+
+def _first(label: str, malignancy: str | None, probability: float) -> str:
+    return PREDICTED.format(label=label, malignancy=f" ({malignancy})" if malignancy else "", share=probability)
+
+
+def _audit(label: str, probability: float) -> dict[str, Any]:
+    return {"label_from": "model", "label": label, "probability": round(probability, 4), "confirmed": False}
