@@ -3,6 +3,7 @@
     python app.py                                             # the embedded starter, on http://127.0.0.1:7860
     DERMNOTE_MODEL=org/name@revision python app.py            # a bundle of the Hugging Face Hub
     DERMNOTE_MODEL=bundle/ GRADIO_SERVER_PORT=8000 python app.py
+    DERMNOTE_MODELS=org/one,org/two@v1 python app.py          # offers others on the Model tab
     OPENAI_API_KEY=... python app.py                          # notes by a language model too; DERMNOTE_LLM names it
     OPENAI_BASE_URL=http://127.0.0.1:8000/v1 DERMNOTE_LLM=medgemma python app.py
 
@@ -16,10 +17,10 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dermnote.errors import ConfigError, DermNoteError
+from face.wanted import wanted_model
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -35,15 +36,6 @@ def build_demo(dermnote: DermNote) -> gr.Blocks:
     from face.page import build_page  # not above: Gradio takes seconds to import, and `main` loads the model meanwhile
 
     return build_page(dermnote)
-
-
-def wanted_model(setting: str) -> tuple[str | None, str | None]:
-    """Splits DERMNOTE_MODEL into a source (None: the embedded starter) and a revision (None: the newest)."""
-    setting = setting.strip()
-    if not setting or Path(setting).is_dir():
-        return setting or None, None
-    source, _, revision = setting.partition("@")
-    return source, revision or None
 
 
 def check_port(setting: str) -> None:

@@ -1,14 +1,11 @@
-"""What stands around the results: header, the research-only line, and the facts of the model."""
+"""What stands around the results: header, the research-only line, and which model answers."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from dermnote import __version__
-from dermnote.notes.strategies import STRATEGIES
 from face.cards import RESEARCH_ONLY
-from face.figures import figures_table
 
 if TYPE_CHECKING:
     from dermnote import DermNote
@@ -52,62 +49,6 @@ def shown_source(source: Any) -> str:
         return text
     name = text.rstrip("/").rsplit("/", 1)[-1]
     return name or "unnamed model"
-
-
-def about(model: DermNote) -> str:
-    """What the model is, what it was trained on, how well it does, and how to call it."""
-    config = model.config
-    facts = {
-        "Model": shown_source(model.source),
-        "Revision": str(model.revision or "none: it does not come from the Hub"),
-        "Trained on": ", ".join(config.sources) or "not stated",
-        "Licence of the weights": config.licence,
-        "Classes": ", ".join(config.classnames),
-        "Note strategies": ", ".join(map(_strategy, config.strategies)) or "none: this model reads pictures only",
-        "Gallery": config.gallery or "not stated",
-        "Fingerprint": config.fingerprint[:16],
-        "DermNote": __version__,
-    }
-    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items() if value)
-    return (
-        f'<section class="dn-card"><h2>About this model</h2><dl class="dn-facts">{rows}</dl></section>'
-        f'<section class="dn-card"><h2>How well it does</h2>{figures_table(model.metrics)}</section>'
-        f"{_limits()}{_python(model)}"
-    )
-
-
-def _strategy(name: str) -> str:
-    known = STRATEGIES.get(name)
-    return f"{name} ({known.title})" if known else name
-
-
-def _limits() -> str:
-    return (
-        f'<section class="dn-card"><h2>Limits</h2><ul class="dn-list"><li><strong>{RESEARCH_ONLY}</strong></li>'
-        "<li>It knows only the classes listed above; a lesion of another kind, or no lesion at all, still gets "
-        "shares.</li><li>Notes are written from a class and recorded facts, and may name a wrong class. A language "
-        "model, where one is set up, may say what is not there; the picture goes to it only when you press the button "
-        "that names it.</li>"
-        "<li>A picture you drop is kept without its metadata (place, time, camera), and deleted within two "
-        "hours.</li></ul></section>"
-    )
-
-
-def _python(model: DermNote) -> str:
-    name = shown_source(model.source)
-    wanted = f'"{name}"' if "/" in name else ""
-    code = (
-        "from dermnote import DermNote\n\n"
-        f"model = DermNote.from_pretrained({wanted})\n"
-        'model.classify("lesion.jpg")\nmodel.find_notes("lesion.jpg", k=5)\n'
-        'model.find_images("dark spot with an irregular border", k=5)\nmodel.write_note("lesion.jpg")'
-    )
-    return (
-        '<section class="dn-card"><h2>From Python</h2>'
-        f'<pre class="dn-code" tabindex="0">{escape(code)}</pre><p class="dn-fine">This page also answers over HTTP: '
-        "<code>/classify</code>, <code>/find_notes</code>, <code>/find_images</code>, <code>/write_note</code>, "
-        "described under “Use via API or MCP” below; the MCP tools are at <code>/gradio_api/mcp/</code>.</p></section>"
-    )
 
 
 def footer() -> str:

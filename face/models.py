@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from dermnote.errors import ConfigError
+from dermnote.errors import BundleError, ConfigError, DermNoteError
 from face.reading import Reader
+from face.wanted import wanted_model
+from face.wiring import speaking
 
 if TYPE_CHECKING:
     from dermnote import DermNote
@@ -17,13 +21,17 @@ if TYPE_CHECKING:
 FIRST = ""  # the key of the model the app was started with
 KEPT = 2  # others held at a time; the one asked for longest ago goes, and comes back when it is asked for
 
+COMMIT = re.compile(r"@[0-9a-f]{40}$")
+LOST = "The model you chose was put away, and cannot be loaded again."
+GO_BACK = "Go back to the first model on the Model tab."
+
 
 def load_from(setting: str) -> DermNote:
     """Loads a bundle as DERMNOTE_MODEL names one: a folder, a Hub repository, or a repository@revision."""
     from dermnote import DermNote
 
-    source, _, revision = setting.partition("@")
-    return DermNote.from_pretrained(source, revision=revision or None)
+    source, revision = wanted_model(setting)
+    return DermNote.from_pretrained(source, revision=revision)
 
 
 class Models:
@@ -41,21 +49,22 @@ class Models:
         self.first = Reader(first, writer)
         self._writer, self._load = writer, load
         self._others: OrderedDict[str, Reader] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of `_others`, never held for long
+        self._loading = threading.Lock()  # one at a time: what is being loaded is in memory beside those kept
 
+    @speaking
     def __getitem__(self, key: str) -> Reader:
         """The reader of a key that `add` gave; one that went meanwhile is loaded again.
 
         Raises:
-            DermNoteError: It cannot be loaded again.
+            gr.Error: It cannot be loaded again. Whatever handler asked for it then shows this one line.
         """
         if key == FIRST:
             return self.first
-        with self._lock:
-            if key not in self._others:
-                self._keep(key, self._load(key))
-            self._others.move_to_end(key)
-            return self._others[key]
+        try:
+            return self._held(key) or self._bring(key)[1]
+        except DermNoteError as error:
+            raise type(error)(f"{LOST} {error.message}", GO_BACK) from None
 
     def add(self, setting: str) -> str:
         """Loads what a visitor names; its key holds the commit, so that it stays the same model.
@@ -65,14 +74,36 @@ class Models:
         """
         if not setting.strip():
             raise ConfigError("There is no name yet.", "Type a Hub repository, as org/name.")
-        model = self._load(setting.strip())
-        key = f"{model.source}@{model.revision}" if model.revision else setting.strip()
-        with self._lock:
-            self._keep(key, model)
-        return key
+        return self._bring(setting.strip())[0]
 
-    def _keep(self, key: str, model: DermNote) -> None:
-        self._others[key] = Reader(model, self._writer)
-        self._others.move_to_end(key)
-        while len(self._others) > KEPT:
-            self._others.popitem(last=False)
+    def _held(self, key: str) -> Reader | None:
+        with self._lock:
+            if key in self._others:
+                self._others.move_to_end(key)
+            return self._others.get(key)
+
+    def _bring(self, setting: str) -> tuple[str, Reader]:
+        with self._loading:
+            held = self._held(setting) if COMMIT.search(setting) else None  # a branch or a folder may have changed
+            reader = held or self._read(setting)
+            model = reader.answers.model
+            key = f"{model.source}@{model.revision}" if model.revision else setting
+            self._keep(key, reader)
+        return key, reader
+
+    def _read(self, setting: str) -> Reader:
+        try:
+            return Reader(self._load(setting), self._writer)
+        except DermNoteError:
+            raise
+        except Exception as error:  # anybody may have made the bundle: what it breaks must be one line here too
+            logging.getLogger(__name__).exception("%s cannot be loaded", setting)
+            message = f"{setting} cannot be loaded ({type(error).__name__})."
+            raise BundleError(message, "The app's log says why.") from None
+
+    def _keep(self, key: str, reader: Reader) -> None:
+        with self._lock:
+            self._others[key] = reader
+            self._others.move_to_end(key)
+            while len(self._others) > KEPT:
+                self._others.popitem(last=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from collections import ChainMap
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -10,12 +12,15 @@ from face import frame
 from face.answers import Answers
 from face.case_tab import CaseTab
 from face.checks import MAX_HITS
+from face.model_tab import ModelTab
 from face.models import FIRST, Models
+from face.offer import Offer
 from face.search_tab import SearchTab
 from face.wiring import LIGHT, MODEL, WRITING, speaking
 
 if TYPE_CHECKING:
     from dermnote import DermNote
+    from face.reading import Reader
 
 KEPT_SECONDS = 3600  # uploads are looked over this often, and deleted when this old
 
@@ -25,14 +30,14 @@ def build_page(model: DermNote) -> gr.Blocks:
     models = Models(model)
     with gr.Blocks(title="DermNote", analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS)) as page:
         key = gr.State(FIRST)  # which model answers this visitor
-        gr.HTML(frame.header(model))
+        header = gr.HTML(frame.header(model))
         with gr.Tabs() as tabs:
             with gr.Tab("Case", id="case"):
                 case = CaseTab(models, key)
             with gr.Tab("Search by note", id="search"):
                 search = SearchTab(models, key)
             with gr.Tab("Model", id="model"):
-                gr.HTML(frame.about(model))
+                about = ModelTab(models, key, Offer.of(os.environ))
         gr.HTML(frame.footer())
         carried = case.form.find_fitting.click(
             lambda note: (note, gr.Tabs(selected="search")), case.form.written, [search.text, tabs], **LIGHT
@@ -40,6 +45,13 @@ def build_page(model: DermNote) -> gr.Blocks:
         search.search_after(carried)
         opened = case.opens(search.found).then(lambda: gr.Tabs(selected="case"), None, tabs, **LIGHT)
         opened.then(lambda text: text, search.text, case.words, **LIGHT).then(**case.explains_words())
+
+        def of_model(reader: Reader) -> dict[Any, Any]:
+            parts = [tab.of_model(reader) for tab in (case, search, about)]
+            return {header: frame.header(reader.answers.model), **dict(ChainMap(*parts))}
+
+        about.follow(of_model)
+        key.change(None, cancels=[case.form.asking], **LIGHT)  # a note of the model before must not land here
         _add_endpoints(models.first.answers, case, search)
     return page
 

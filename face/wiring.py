@@ -16,6 +16,8 @@ MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 PRIVATE: dict[str, Any] = {"api_visibility": "private", **MODEL}
 # Waiting for a language model keeps nobody else waiting, but a few at a time are enough.
 WRITING: dict[str, Any] = {"concurrency_id": "writing", "concurrency_limit": 4}
+# Fetching a model takes minutes, and memory: one after the other, beside all else.
+LOADING: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "loading", "concurrency_limit": 1}
 # For what only moves words about on the page.
 LIGHT: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 

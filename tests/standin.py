@@ -56,6 +56,7 @@ class StandIn:
 
     def __init__(self, *, multimodal: bool = True) -> None:
         self.metrics: dict[str, Any] = {}
+        self.card = "# A stand-in"
         self.config = DermNoteConfig(
             classnames=tuple(each.name for each in EIGHT),
             embed_dim=8,
@@ -83,9 +84,6 @@ class StandIn:
         thumbnails = [as_jpeg(scribble(i)) for i in range(24)]
         notes = self.vectors if multimodal else None
         self.index = CaseIndex.build(table, self.vectors, notes, thumbnails, "0" * 64)
-
-    def card(self) -> str:
-        return "# A stand-in"
 
     def read_image(self, image: Image.Image, modality: str | None = "dermoscopy") -> Image.Image:
         return image
