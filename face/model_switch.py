@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 
 from dermnote.errors import DermNoteError
 from face import cards
@@ -52,14 +53,16 @@ class ModelSwitch:
             return gr.Textbox(label="Model", info=info, max_length=LONGEST, max_lines=1, placeholder="org/name")
         return gr.Dropdown(names, value=None, label="Model", info=info, allow_custom_value=own)
 
-    def connect(self, of_model: Callable[[Reader], dict[Any, Any]]) -> None:
+    def connect(self, page: gr.Blocks, of_model: Callable[[Reader], dict[Any, Any]]) -> None:
         """Makes the page follow.
 
         Args:
-            of_model: What becomes of the page's components when a model answers; always the same components.
+            page: With everything on it.
+            of_model: What becomes of its components when a model answers.
         """
         self._of_model = of_model
-        shown = [self.key, self.back, *of_model(self.models.first)]
+        # All of them: `of_model` says at each call which ones change. (Called here, it would add its own to the page.)
+        shown = [each for each in page.blocks.values() if isinstance(each, Component)]
         asked = [self.load.click, *([self.name.submit] if isinstance(self.name, gr.Textbox) else [])]
         for event in (
             gr.on(asked, self._load, [self.wanted, self.name], [self.alert, self.status, self.wanted], **LOADING),
@@ -89,7 +92,7 @@ class ModelSwitch:
 
     def _who_answers(self, key: str) -> str:
         if key == FIRST:
-            return _line(f"{shown_source(self.models.first.answers.model.source)} answers you, the first model.")
+            return _line(f"The first model answers you: {shown_source(self.models.first.answers.model.source)}.")
         return _line(f"{_shown(key)} answers you now.")
 
 

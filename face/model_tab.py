@@ -32,19 +32,17 @@ class ModelTab:
         with gr.Row(equal_height=False):
             with gr.Column(scale=7, min_width=320):
                 self.facts = gr.HTML(facts(model))
-            if offer:
-                with gr.Column(scale=4, min_width=300, elem_id="model-switch"):
-                    self.switch = ModelSwitch(models, key, offer)
+            with gr.Column(scale=4, min_width=300, elem_id="model-switch", visible=bool(offer)):
+                self.switch = ModelSwitch(models, key, offer) if offer else None
         self.card = gr.HTML(card(model.card))
         self.measured = gr.HTML(how_well(model.metrics), js_on_load=CHOOSE_SET)
         gr.HTML(limits())
         self.python = gr.HTML(from_python(model))
-        self._switches = bool(offer)
 
-    def follow(self, of_model: Callable[[Reader], dict[Any, Any]]) -> None:
+    def follow(self, page: gr.Blocks, of_model: Callable[[Reader], dict[Any, Any]]) -> None:
         """Connects the switch, where there is one (see `ModelSwitch.connect`)."""
-        if self._switches:
-            self.switch.connect(of_model)
+        if self.switch:
+            self.switch.connect(page, of_model)
 
     def of_model(self, reader: Reader) -> dict[Any, Any]:
         """What becomes of the tab's components when another model answers."""

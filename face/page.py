@@ -50,7 +50,7 @@ def build_page(model: DermNote) -> gr.Blocks:
             parts = [tab.of_model(reader) for tab in (case, search, about)]
             return {header: frame.header(reader.answers.model), **dict(ChainMap(*parts))}
 
-        about.follow(of_model)
+        about.follow(page, of_model)
         key.change(None, cancels=[case.form.asking], **LIGHT)  # a note of the model before must not land here
         _add_endpoints(models.first.answers, case, search)
     return page

@@ -19,7 +19,7 @@ from face import cards, frame, hits
 from face.answers import Answers
 from face.checks import MAX_FIELD, MAX_HITS, MAX_TEXT, need_age
 from face.examples import example_notes, example_pictures
-from face.figures import figures_table
+from face.model.facts import facts, limits
 from face.reading import Reader
 from face.upload import strip_metadata, take_upload
 from face.verdicts import VERDICTS
@@ -197,7 +197,7 @@ def test_what_comes_from_a_bundle_is_escaped() -> None:
     object.__setattr__(model.config, "gallery", NASTY)
     object.__setattr__(model.config, "sources", (NASTY,))
     pages = [hits.notes_card([hit], NASTY), hits.pictures_card([hit], NASTY), hits.similar_card([hit], NASTY)]
-    pages += [cards.alert(NASTY), frame.header(model), frame.about(model)]
+    pages += [cards.alert(NASTY), frame.header(model), facts(model)]
     for page in pages:
         assert "<img src=x" not in page and 'onerror="' not in page
 
@@ -206,7 +206,7 @@ def test_every_surface_says_research_only() -> None:
     model = StandIn()
     reading = Reader(model).read(scribble(7), "dermoscopy")
     _, found = Reader(model).search("a dark spot", 3)
-    surfaces = [frame.header(model), frame.about(model), frame.footer(), reading.classes, reading.written.origin]
+    surfaces = [frame.header(model), limits(), frame.footer(), reading.classes, reading.written.origin]
     for surface in [*surfaces, reading.similar, found]:
         assert "Research use only, never a diagnosis." in surface
     for endpoint in (Answers.classify, Answers.find_notes, Answers.find_images, Answers.write_note):
@@ -292,28 +292,3 @@ def test_colours_can_be_read() -> None:
         colours = dict(re.findall(r"--dn-([a-z-]+): (#[0-9a-f]{6})", block))
         for kind in ("caution", "alert", *(each.css for each in VERDICTS)):
             assert contrast(colours[f"{kind}-ink"], colours[f"{kind}-ground"]) >= 4.5, (kind, colours)
-
-
-def test_figures_are_shown_by_held_out_split_and_source() -> None:
-    block = {
-        "n_cases": 40,
-        "classification": {"kappa": 0.5, "balanced_accuracy": 0.61, "ci": {"kappa": [0.4, 0.6]}},
-        "retrieval": {"masked": {"image_to_text": {"map": 0.31}, "text_to_image": {"map": None}}},
-    }
-    table = figures_table({"splits": {"test": {"all": block, "drawn": block}, "external": {}}})
-    assert table.count("<tr>") == 2  # heads, and one source: "all" would only say it again
-    for shown in ("test, drawn", "40", "0.50 [0.40, 0.60]", "0.61", "0.31", "–"):
-        assert f">{shown}<" in table
-
-
-def test_all_are_told_where_they_are_several_sources() -> None:
-    block = {"n_cases": 40, "classification": {"kappa": 0.5}}
-    several = {"all": {**block, "sources": ["milk10k", "ham10000"]}, "milk10k": block, "ham10000": block}
-    assert "test, all" in figures_table({"splits": {"test": several}})
-    one = figures_table({"splits": {"test": {"all": {**block, "sources": ["milk10k"]}, "milk10k": block}}})
-    assert "test, all" not in one and "test, milk10k" in one
-
-
-@pytest.mark.parametrize("metrics", [{}, {"splits": None}, {"splits": {"test": ["?"]}}, {"splits": 3}])
-def test_a_bundle_without_figures_says_so(metrics: dict[str, object]) -> None:
-    assert "Nothing was measured" in figures_table(metrics)

@@ -43,7 +43,7 @@ def _row(place: int, name: str, counts: list[int]) -> str:
 def _cell(cell: int, total: int, *, own: bool) -> str:
     share = cell / total
     mark = ' class="dn-own"' if own else ""
-    return f'<td{mark} style="--share:{share * STRONGEST:.0f}%" title="{cell:,} of {total:,}">{share:.0%}</td>'
+    return f'<td{mark} style="--share:{share * STRONGEST:.0f}%" title="{cell:,} of {total:,}">{100 * share:.0f}</td>'
 
 
 def recall(held: HeldOut) -> str:

@@ -10,6 +10,7 @@ from face.cards import percent
 from face.model.foreign import number, sequence, table
 
 UNKNOWN = "–"
+NO_BREAK = "\u00a0"  # a table may break a figure before its interval, not within
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,11 @@ class Figure:
     def __str__(self) -> str:
         if self.value is None:
             return UNKNOWN
-        return f"{self.value:.2f}" + (f" [{self.ends[0]:.2f}, {self.ends[1]:.2f}]" if self.ends else "")
+        return f"{self.value:.2f}" + (f" [{self.ends[0]:.2f},{NO_BREAK}{self.ends[1]:.2f}]" if self.ends else "")
 
     def as_share(self) -> str:
         """Written as a percentage."""
         if self.value is None:
             return UNKNOWN
-        return percent(self.value) + (f" [{percent(self.ends[0])}, {percent(self.ends[1])}]" if self.ends else "")
+        interval = f" (95% interval {percent(self.ends[0])} to {percent(self.ends[1])})" if self.ends else ""
+        return percent(self.value) + interval

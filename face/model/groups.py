@@ -80,7 +80,7 @@ def _gap(found: Mapping[str, object]) -> str:
     if gap.value is None or not worst or not best:
         return "Too few pictures to compare."
     sure = "" if gap.ends and gap.ends[0] > 0 else " This may be chance."
-    return f"Worst for {worst}, {gap} behind {best}.{sure}"
+    return f"Worst for {worst}: kappa {gap} behind {best}.{sure}"
 
 
 def _table(title: str, told: Mapping[str, Mapping[str, object]]) -> str:

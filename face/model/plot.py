@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 340, 280
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 10, 42
+LEFT, RIGHT, TOP, BOTTOM = 52, 20, 10, 42
 TICKS = 4  # steps of an axis
 
 

@@ -51,9 +51,10 @@ def _legend(curves: Mapping[str, Curve]) -> str:
 def _read_aloud(curves: Mapping[str, Curve]) -> str:
     points = next(iter(curves.values()))
     half = min(points, key=lambda point: abs(point[0] - HALF))
+    (most, wrong), (fewer, then_wrong) = points[-1], half
     return (
-        f"Answering {percent(points[-1][0])} of the pictures, {percent(points[-1][1])} are wrong; answering "
-        f"{percent(half[0])}, {percent(half[1])}."
+        f"Answering {most:.0%} of the pictures, {percent(wrong)} of the answers are wrong; answering {fewer:.0%}, "
+        f"{percent(then_wrong)}."
     )
 
 
@@ -69,5 +70,5 @@ def _table(curves: Mapping[str, Curve]) -> str:
     columns = [Column("Answered"), *(Column(f"Wrong, {WAYS[way][0]}") for way in curves)]
     by_way = [dict(points) for points in curves.values()]
     answered = sorted({x for points in by_way for x in points})
-    rows = [[percent(x), *(percent(points[x]) if x in points else UNKNOWN for points in by_way)] for x in answered]
+    rows = [[f"{x:.0%}", *(percent(points[x]) if x in points else UNKNOWN for points in by_way)] for x in answered]
     return folded_table("Risk and coverage", columns, rows)
