@@ -19,7 +19,6 @@ from face.offer import LONGEST, Offer
 from face.reading import Reader
 from face.wiring import LIGHT, LOADING, PRIVATE
 
-FOLDER = re.compile(r"(?<![\w:/.])(?:/[^\s/:'\"]+)+/")  # of a path, but not of an address
 COMMIT = re.compile(r"@([0-9a-f]{12})[0-9a-f]{28}$")
 INTRODUCTION = (
     '<section class="dn-switch"><h2>Try another model</h2><p class="dn-fine">It answers you alone, on every tab. '
@@ -77,7 +76,7 @@ class ModelSwitch:
             yield "", _line(f"Loading {_shown(setting)}. A download can take some minutes."), gr.skip()
             key = self.models.add(setting)
         except DermNoteError as error:
-            yield cards.alert(FOLDER.sub("", fault_line(error))), self._who_answers(wanted), gr.skip()
+            yield cards.alert(fault_line(error)), self._who_answers(wanted), gr.skip()
         else:
             yield "", self._who_answers(key), key
 

@@ -22,6 +22,7 @@ FIRST = ""  # the key of the model the app was started with
 KEPT = 2  # others held at a time; the one asked for longest ago goes, and comes back when it is asked for
 
 COMMIT = re.compile(r"@[0-9a-f]{40}$")
+FOLDER = re.compile(r"(?<![\w:/.])(?:/[^\s/:'\"]+)+/")  # of a path, which is nobody's business; not of an address
 LOST = "The model you chose was put away, and cannot be loaded again."
 GO_BACK = "Go back to the first model on the Model tab."
 
@@ -64,7 +65,7 @@ class Models:
         try:
             return self._held(key) or self._bring(key)[1]
         except DermNoteError as error:
-            raise type(error)(f"{LOST} {error.message}", GO_BACK) from None
+            raise DermNoteError(f"{LOST} {error.message}", GO_BACK) from None
 
     def add(self, setting: str) -> str:
         """Loads what a visitor names; its key holds the commit, so that it stays the same model.
@@ -94,7 +95,8 @@ class Models:
     def _read(self, setting: str) -> Reader:
         try:
             return Reader(self._load(setting), self._writer)
-        except DermNoteError:
+        except DermNoteError as error:
+            error.message, error.hint = (FOLDER.sub("", words) for words in (error.message, error.hint))
             raise
         except Exception as error:  # anybody may have made the bundle: what it breaks must be one line here too
             logging.getLogger(__name__).exception("%s cannot be loaded", setting)

@@ -17,15 +17,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from standin import StandIn
+from test_app import contrast
 
 import app
-from dermnote.errors import BundleError, ConfigError, DermNoteError, HubError
+from dermnote.errors import BundleError, ConfigError, HubError
 from face.model.card import card
+from face.model.confusion import STRONGEST
 from face.model.facts import facts, from_python
 from face.model.how_well import NOT_MEASURED, how_well
+from face.model_switch import ModelSwitch
 from face.models import FIRST, KEPT, Models
 from face.offer import Offer
 from face.reading import Reader
+from face.theme import CSS, make_theme
 
 STARTER = Path(__file__).parent.parent / "dermnote" / "starter"
 NASTY = '<img src=x onerror="alert(1)">&"\'\ud800\u202e</script><svg onload=alert(2)>'
@@ -174,7 +178,7 @@ PLACES = places(SMALL["splits"])
 
 
 @given(st.lists(st.tuples(st.sampled_from(PLACES), hostile), min_size=1, max_size=4), hostile)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_nothing_that_stands_in_metrics_breaks_the_page(changes: list[tuple[Any, Any]], names: Any) -> None:
     metrics = deepcopy(SMALL)
     for path, value in sorted(changes, key=lambda change: -len(change[0])):  # the deepest first
@@ -413,7 +417,29 @@ def test_two_visitors_who_ask_for_a_lost_model_load_it_once(models: Models, shel
     assert shelf.loads == [key] and found[0] is found[1]
 
 
-def test_an_index_that_cannot_be_had_is_told_as_it_is(models: Models, shelf: Shelf) -> None:
-    shelf.fault = HubError("org/a is not on the Hub.", "Check the name.")
-    with pytest.raises(DermNoteError, match="not on the Hub"):
+def test_a_refusal_names_no_folder_of_the_server(models: Models, shelf: Shelf) -> None:
+    where = "/srv/.cache/hub/models--org--a/snapshots/0f"
+    shelf.fault = BundleError(
+        f"{where}/config.json is not valid JSON.", f"See https://hub.example/org/a and {where}/x."
+    )
+    with pytest.raises(BundleError) as told:
         models.add("org/a")
+    assert str(told.value) == "config.json is not valid JSON. See https://hub.example/org/a and x."
+
+
+def test_what_is_not_offered_is_never_loaded(models: Models, shelf: Shelf) -> None:
+    with gr.Blocks():
+        switch = ModelSwitch(models, gr.State(FIRST), Offer(names=("org/a",)))
+    (alert, status, _), *more = switch._load(FIRST, "org/other")  # a script may send what the list does not hold
+    assert "not offered here" in alert and "The first model answers you" in status and not more and not shelf.loads
+    *_, (alert, status, key) = switch._load(FIRST, "org/a")
+    assert alert == "" and f"org/a @ {key[-40:-28]} answers you now." in status
+
+
+def test_the_ink_is_readable_on_the_strongest_cell() -> None:
+    theme, blocks = make_theme(), re.findall(r"--dn-fill: (#\w{6})", CSS[0].read_text())
+    for fill, dark in zip(blocks, ("", "_dark"), strict=True):
+        card_, ink = getattr(theme, f"block_background_fill{dark}"), getattr(theme, f"body_text_color{dark}")
+        parts = [(int(fill[i : i + 2], 16), int(card_[i : i + 2], 16)) for i in (1, 3, 5)]
+        mixed = "".join(f"{round((STRONGEST * a + (100 - STRONGEST) * b) / 100):02x}" for a, b in parts)
+        assert contrast(ink, f"#{mixed}") >= 4.5, (fill, dark)

@@ -22,7 +22,7 @@ def confusion(held: HeldOut) -> str:
     return (
         '<section class="dn-card"><h3>Which class is taken for which</h3>'
         '<div class="dn-table dn-confusion" tabindex="0" role="region" aria-label="Confusion matrix"><table>'
-        f'<thead><tr><th scope="col">Recorded as</th>{heads}<th scope="col">pictures</th></tr></thead>'
+        f'<thead><tr><th scope="col">Recorded as</th>{heads}<th scope="col">total</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
         '<p class="dn-fine">A row is a recorded class, a column the class the model finds likeliest (by the numbers of '
         f"the rows), in percent of the row. On the diagonal the two agree.{escape(missing)}</p></section>"

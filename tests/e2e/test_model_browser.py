@@ -17,7 +17,7 @@ from tests.hub_server import WRITE_TOKEN, Hub, running_hub
 from tests.micro_bundle import make_bundle
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 STARTER = Path(__file__).parents[2] / "dermnote" / "starter"
 SECOND, FOREIGN = "org/second", "org/foreign"
 OTHERS = [f"org/other{number}" for number in range(KEPT)]
@@ -116,12 +116,13 @@ def test_the_figures_of_a_held_out_set_are_chosen_without_asking_the_server(brow
     expect(page.get_by_role("img", name="Reliability")).to_have_count(1)
     page.get_by_text("Reliability as a table").locator("visible=true").click()
     expect(page.get_by_role("region", name="Reliability")).to_be_visible()
+    keep(page, "model")
     assert not asked and not outside
 
 
 @pytest.mark.parametrize(
     ("name", "width", "scheme"),
-    [("model", 1280, "light"), ("model-dark", 1280, "dark"), ("model-narrow", 390, "light")],
+    [("model-dark", 1280, "dark"), ("model-narrow", 390, "light")],
 )
 def test_the_tab_holds_in_the_dark_and_on_a_phone(
     browser: Browser, served: Served, name: str, width: int, scheme: str
@@ -159,25 +160,20 @@ def test_another_model_answers_on_every_tab_and_the_first_comes_back(browser: Br
     assert not outside
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("org/unknown", "is not on the Hub"),
-        (f"{SECOND}@v9", "has no revision 'v9'"),
-        ("/no/such/folder", "There is no folder"),
-        ("", "No model is named yet"),
-    ],
-)
-def test_what_cannot_be_loaded_is_one_line_beside_the_field(
-    browser: Browser, served: Served, name: str, said: str
-) -> None:
+def test_what_cannot_be_loaded_is_one_line_beside_the_field(browser: Browser, served: Served) -> None:
     page, _ = open_page(browser, served)
     open_model_tab(page)
-    load(page, name)
     alert = page.locator("#model-alert [role=alert]")
-    expect(alert).to_contain_text(said)
-    assert "\n" not in alert.inner_text() and "Traceback" not in alert.inner_text()
-    expect(page.locator("#model-status")).to_contain_text("The first model answers you")
+    for name, said in {
+        "org/unknown": "org/unknown is not on the Hub",
+        f"{SECOND}@v9": "has no revision 'v9'",
+        "/no/such/folder": "There is no folder",
+        "": "No model is named yet",
+    }.items():
+        load(page, name)
+        expect(alert).to_contain_text(said)
+        assert "\n" not in alert.inner_text() and "Traceback" not in alert.inner_text()
+        expect(page.locator("#model-status")).to_contain_text("The first model answers you")
     expect(page.locator(".dn-model")).to_contain_text("mine")
     expect(page.get_by_role("button", name="Back to the first model")).to_be_hidden()
 
