@@ -25,6 +25,7 @@ from face.model.card import card
 from face.model.confusion import STRONGEST
 from face.model.facts import facts, from_python
 from face.model.how_well import NOT_MEASURED, how_well
+from face.model.tables import Column, html_table
 from face.model_switch import ModelSwitch
 from face.models import FIRST, KEPT, Models
 from face.offer import Offer
@@ -145,10 +146,25 @@ def test_a_figure_without_an_interval_is_told_without_one() -> None:
 
 @pytest.mark.parametrize(
     "metrics",
-    [{}, [], "?", None, 7, {"splits": None}, {"splits": {"test": ["?"]}}, {"splits": {"test": {"a": {}}}}],
+    [
+        {},
+        [],
+        "?",
+        None,
+        7,
+        {"splits": None},
+        {"splits": {"test": ["?"]}},
+        {"splits": {"test": {"a": {}}}},
+        {"splits": {"test": {"a": {"classification": {"kappa": True, "accuracy": "0.9", "macro_auroc": 1e9}}}}},
+    ],
 )
 def test_a_bundle_without_figures_says_so(metrics: Any) -> None:
     assert NOT_MEASURED in Checked(how_well(metrics)).text
+
+
+def test_a_table_escapes_every_cell() -> None:
+    shown = Checked(html_table("<b>", [Column("<i>", '"'), Column("<p>")], [["<li>", "<td>"]]))
+    assert shown.text == "<i><p><li><td>".replace("><", "> <")
 
 
 # What anybody may write in the place of a figure.
@@ -178,7 +194,7 @@ PLACES = places(SMALL["splits"])
 
 
 @given(st.lists(st.tuples(st.sampled_from(PLACES), hostile), min_size=1, max_size=4), hostile)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_nothing_that_stands_in_metrics_breaks_the_page(changes: list[tuple[Any, Any]], names: Any) -> None:
     metrics = deepcopy(SMALL)
     for path, value in sorted(changes, key=lambda change: -len(change[0])):  # the deepest first
@@ -186,6 +202,22 @@ def test_nothing_that_stands_in_metrics_breaks_the_page(changes: list[tuple[Any,
     for classnames in (SMALL["classnames"], names):
         told = Checked(how_well({**metrics, "classnames": classnames})).text
         assert not re.search(r"\bnan\b|\binf\b|\bNone\b|\d{12}", told)
+
+
+def test_hostile_names_are_shown_as_words_wherever_a_name_stands() -> None:
+    tag = '<img src=x onerror="alert(1)">'
+    metrics: Any = deepcopy(SMALL)
+    block = metrics["splits"]["test"]["milk10k"]
+    metrics["classnames"] = names = [f"{name} {tag}" for name in SMALL["classnames"]]
+    for told in (block["classification"]["recall"], block["classification"]["support"]):
+        told |= {f"{name} {tag}": value for name, value in told.items()}
+    for found in block["groups"].values():
+        found["values"] = {f"{name} {tag}": value for name, value in found["values"].items()}
+        found["best"] = found["worst"] = dict.fromkeys(found["best"], tag)
+    block["groups"] = {f"{name} {tag}": found for name, found in block["groups"].items()}
+    metrics["splits"] = {f"test {tag}": {f"mine {tag}": block}}
+    shown = Checked(how_well(metrics))  # refuses an <img>
+    assert shown.text.count(tag) > 60 and all(name in shown.text for name in names)
 
 
 def test_a_bundle_cannot_make_the_page_endless() -> None:
