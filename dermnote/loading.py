@@ -52,6 +52,6 @@ def read_words(bundle: Bundle) -> tuple[dict[str, Any], str]:
     metrics, card = bundle.folder / "metrics.json", bundle.folder / "README.md"
     try:
         measured = json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the second: brackets within brackets without end
         raise BundleError(f"{metrics} is not valid JSON.", REFETCH) from error
     return measured, card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""

@@ -343,8 +343,8 @@ def test_a_space_that_offers_no_models_shows_no_switch(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     demo = app.build_demo(StandIn())
-    assert ("Load this model" in {getattr(each, "value", "") for each in demo.blocks.values()}) == shown
-    assert set(demo.get_api_info()["named_endpoints"]) == {"/classify", "/find_notes", "/find_images", "/write_note"}
+    assert ("Load this model" in [getattr(each, "value", "") for each in demo.blocks.values()]) == shown
+    assert not [name for name in demo.get_api_info()["named_endpoints"] if "load" in name]  # the page's alone
 
 
 class Shelf:

@@ -111,7 +111,7 @@ def _text_encoder(folder: Path, config: DermNoteConfig) -> str:
 
 def _parameters(folder: Path) -> str:
     total = 0
-    for path in folder.rglob("*.safetensors"):
+    for path in folder.rglob("model.safetensors"):
         with safe_open(path, framework="numpy") as tensors:
             shapes = [tensors.get_slice(name).get_shape() for name in tensors.keys()]  # noqa: SIM118 (not a mapping)
         total += sum(int(pd.Series(shape, dtype="int64").prod()) for shape in shapes)
