@@ -10,6 +10,7 @@ import gradio as gr
 
 from face import frame
 from face.answers import Answers
+from face.batch_tab import BatchTab
 from face.case_tab import CaseTab
 from face.checks import MAX_HITS
 from face.model_tab import ModelTab
@@ -36,6 +37,8 @@ def build_page(model: DermNote) -> gr.Blocks:
                 case = CaseTab(models, key)
             with gr.Tab("Search by note", id="search"):
                 search = SearchTab(models, key)
+            with gr.Tab("Batch", id="batch"):
+                BatchTab(models, key)
             with gr.Tab("Model", id="model"):
                 about = ModelTab(models, key, Offer.of(os.environ))
         gr.HTML(frame.footer())

@@ -1,0 +1,150 @@
+"""A batch as HTML: what was given, how far it is, what came of it. Every outside word is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from textwrap import shorten
+
+from face.batch.exports import as_csv, as_jsonl
+from face.batch.gathering import Batch
+from face.batch.limits import MAX_FILE_MB, MAX_PICTURES, MAX_TABLE_MB, MAX_UNPACKED_MB
+from face.batch.results import Results
+from face.batch.run import Outcome
+from face.batch.table import KNOWN
+from face.cards import READ_AS, RESEARCH_ONLY, data_url, empty, malignancy_tag, percent
+
+SHOWN = 50  # pictures on the page; the downloads hold all
+LISTED = 100  # files left out that are named
+NOTE_WORDS = 150  # characters
+NO_BATCH = empty(
+    "Nothing read yet",
+    "Drop pictures of single lesions, or a zip of them, and press the button. Classes and notes appear here.",
+)
+LIMITS = (
+    '<div class="dn-limits"><p>A table (.csv) may come with them, or lie in the zip. It has a column <code>file</code> '
+    f"and any of: {', '.join(f'<code>{name}</code>' for name in KNOWN)}. What it tells goes into the notes.</p>"
+    f"<p>At most {MAX_PICTURES} pictures at a time, and {MAX_FILE_MB} MB a file, zips too ({MAX_UNPACKED_MB} MB "
+    f"unpacked; a table {MAX_TABLE_MB} MB). For more, drop several zips, or the pictures themselves.</p>"
+    "<p>Notes are filled in from a template; nothing is sent to a language model. Zips and tables are deleted once all "
+    "is read; whatever is left, within two hours. Results are written nowhere: download them.</p></div>"
+)
+
+
+def given(batch: Batch) -> str:
+    """What was dropped, before it is read."""
+    lines = [f"{_count(len(batch.items), 'picture')} to read."]
+    if batch.table:
+        known = sum(bool(item.fields) for item in batch.items)
+        used = f"It tells {', '.join(batch.table.used)}" if batch.table.used else "It has no column that a note can use"
+        unused = f"; not used: {', '.join(batch.table.unused)[:200]}" if batch.table.unused else ""
+        lines.append(f"{batch.table.name} speaks of {known} of them. {used}{unused}.")
+    if batch.left_out:
+        lines.append(f"{_count(len(batch.left_out), 'other file')} left out.")
+    lines += batch.remarks
+    return f'<div class="dn-given" role="status">{_paragraphs(lines)}</div>'
+
+
+def waiting() -> str:
+    """Before the first picture."""
+    return _progress_card("Waiting for its turn", "Other visitors' pictures are read at the same time.", None, 1)
+
+
+def progress(done: int, total: int, seconds: float) -> str:
+    """How far it is.
+
+    Args:
+        done: Pictures read so far.
+        total: Of so many.
+        seconds: Since the first was begun.
+    """
+    left = f"About {_time(seconds / done * (total - done))} left." if 0 < done < total else ""
+    return _progress_card(f"{done} of {total} read", left, done, total)
+
+
+def _progress_card(title: str, text: str, done: int | None, total: int) -> str:
+    value = "" if done is None else f' value="{done}"'
+    return (
+        f'<section class="dn-card dn-progress" aria-label="Progress"><p><strong>{escape(title)}</strong> '
+        f'<span class="dn-soft">{escape(text)}</span></p>'
+        f'<progress max="{total}"{value} aria-label="Pictures read"></progress></section>'
+    )
+
+
+def results_cards(results: Results) -> str:
+    """Summary, downloads and the first pictures; then what failed, and what was left out."""
+    return _read(results) + _failed(results.failed) + _left_out(results)
+
+
+def _read(results: Results) -> str:
+    shown = results.read[:SHOWN]
+    rows = "".join(map(_row, shown))
+    more = len(results.read) - len(shown)
+    rest = f'<p class="dn-fine">The first {SHOWN} are shown; the downloads hold {more} more.</p>' if more > 0 else ""
+    listed = f'<ol class="dn-batch">{rows}</ol>{rest}' if rows else ""
+    return (
+        f'<section class="dn-card" aria-label="Results" data-csv="{escape(as_csv(results))}" '
+        f'data-jsonl="{escape(as_jsonl(results))}"><div class="dn-card-head">'
+        f'<h3 role="status">{escape(results.summary())}</h3><span class="dn-caution">{RESEARCH_ONLY}</span></div>'
+        f'<p class="dn-gallery">{escape(READ_AS[results.kind])} By {escape(results.model)}.</p>{_downloads(results)}'
+        f'{listed}<p class="dn-fine">Percentages are shares of the score this model gives to the classes it knows. '
+        "They do not say how likely a disease is in a person.</p></section>"
+    )
+
+
+def _downloads(results: Results) -> str:
+    if not results.outcomes:
+        return ""
+    return (
+        '<div class="dn-saves"><button type="button" data-save="csv">Download table (CSV)</button>'
+        '<button type="button" data-save="jsonl">Download with audits (JSONL)</button></div>'
+    )
+
+
+def _row(outcome: Outcome) -> str:
+    likeliest = outcome.predictions[0]
+    recorded = f"<span>recorded: {escape(outcome.record.label)}</span>" if outcome.record.label else ""
+    note = shorten(outcome.note.text if outcome.note else "", NOTE_WORDS, placeholder=" …")
+    source = data_url(outcome.thumbnail or b"")
+    return (
+        f'<li><img class="dn-thumb" src="{source}" alt="" width="64" height="64"><div>'
+        f'<p class="dn-file">{escape(outcome.name)}</p><p class="dn-class-who"><span class="dn-class-name">'
+        f'{escape(likeliest.label)}</span><span class="dn-share">{percent(likeliest.probability)}</span>'
+        f'{malignancy_tag(likeliest.malignancy)}</p><p class="dn-note">{escape(note)}</p>'
+        f'<p class="dn-where">{recorded}</p></div></li>'
+    )
+
+
+def _failed(failed: Sequence[Outcome]) -> str:
+    if not failed:
+        return ""
+    rows = "".join(f"<li><b>{escape(each.name)}</b> {escape(each.error)}</li>" for each in failed)
+    return (
+        f'<section class="dn-card" aria-label="Failed"><h3>{_count(len(failed), "file")} failed</h3>'
+        f'<ul class="dn-reasons">{rows}</ul></section>'
+    )
+
+
+def _left_out(results: Results) -> str:
+    if not results.left_out and not results.remarks:
+        return ""
+    rows = [f"<li>{escape(line)}</li>" for line in results.remarks]
+    rows += [f"<li><b>{escape(each.name)}</b> {escape(each.reason)}</li>" for each in results.left_out[:LISTED]]
+    more = len(results.left_out) - LISTED
+    rows += [f"<li>and {more} more</li>"] if more > 0 else []
+    return (
+        '<section class="dn-card" aria-label="Not used"><h3>Not used</h3>'
+        f'<ul class="dn-reasons">{"".join(rows)}</ul></section>'
+    )
+
+
+def _paragraphs(lines: Sequence[str]) -> str:
+    return "".join(f"<p>{escape(line)}</p>" for line in lines)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _time(seconds: float) -> str:
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
