@@ -44,6 +44,21 @@ element.addEventListener('click', (event) => {
 });
 """
 
+# On a phone they stand below the fold.
+SHOW_PROGRESS = """
+() => {
+  const progress = document.querySelector('#batch-progress');
+  if (!progress || progress.getBoundingClientRect().top < window.innerHeight * 0.8) return;
+  const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+  progress.scrollIntoView({behavior: still ? 'auto' : 'smooth', block: 'start'});
+}
+"""
+
+# What the page sets itself to empty the input: from the server, even leaving it alone (`gr.skip`) would put a new
+# component in its place, and that one knows nothing of `taken`.
+FINISHED = '<i class="dn-finished"></i>'
+EMPTY = f"(files, given) => [given === '{FINISHED}' ? null : files]"
+
 
 class BatchTab:
     """Lays out the tab inside the current Gradio context, and connects it.
@@ -88,13 +103,15 @@ class BatchTab:
         state = [self.progress, self.start, self.halt]
         self.files.change(self._look, self.files, self.given, **LIGHT)
         begun = self.start.click(self._begin, None, [self.stop, *state], **LIGHT)
+        begun.then(None, js=SHOW_PROGRESS, **LIGHT)
         run = begun.then(
             self._run,
             [self.key, self.files, self.kind, self.demographics, self.stop],
-            [self.given, self.progress, self.results, self.files],
+            [self.given, self.progress, self.results],
             show_progress="hidden",
             **BATCH,
         )
+        run.then(None, [self.files, self.given], self.files, js=EMPTY, **LIGHT)
         run.then(_idle, None, state, **LIGHT)  # also where the run was refused, or broke
         self.halt.click(self._halt, self.stop, self.halt, **LIGHT)
 
@@ -127,23 +144,23 @@ class BatchTab:
                 reading = Reading(self.models[key].answers, kind, demographics)
                 yield from self._shown(batch, reading, stop)
         except DermNoteError as error:
-            yield alert(fault_line(error)), "", gr.skip(), gr.skip()
+            yield alert(fault_line(error)), "", gr.skip()
         except GeneratorExit:  # the visitor has gone
             discard(uploads)
             raise
         else:
             if not stop.is_set():  # who stops, mostly wants to begin again with the same files
                 discard(uploads)
-                yield gr.skip(), gr.skip(), gr.skip(), None
+                yield FINISHED, gr.skip(), gr.skip()
 
     def _shown(self, batch: Batch, reading: Reading, stop: threading.Event) -> Iterator[tuple[Any, ...]]:
         done: list[Outcome] = []
         total, begun = len(batch.items), time.monotonic()
-        yield gr.skip(), progress(0, total, 0), NO_BATCH, gr.skip()
+        yield gr.skip(), progress(0, total, 0), NO_BATCH
         for outcome in outcomes(batch.items, reading, self.turn, stop):
             done.append(outcome)
-            yield gr.skip(), progress(len(done), total, time.monotonic() - begun), gr.skip(), gr.skip()
-        yield gr.skip(), "", results_cards(Results.of(done, batch, reading)), gr.skip()
+            yield gr.skip(), progress(len(done), total, time.monotonic() - begun), gr.skip()
+        yield gr.skip(), "", results_cards(Results.of(done, batch, reading))
 
     def of_model(self, reader: Reader) -> dict[Any, Any]:
         """What becomes of the tab's components when another model answers: the results were another's."""

@@ -26,8 +26,9 @@ LIMITS = (
     f"and any of: {', '.join(f'<code>{name}</code>' for name in KNOWN)}. What it tells goes into the notes.</p>"
     f"<p>At most {MAX_PICTURES} pictures at a time, and {MAX_FILE_MB} MB a file, zips too ({MAX_UNPACKED_MB} MB "
     f"unpacked; a table {MAX_TABLE_MB} MB). For more, drop several zips, or the pictures themselves.</p>"
-    "<p>Notes are filled in from a template; nothing is sent to a language model. Zips and tables are deleted once all "
-    "is read; whatever is left, within two hours. Results are written nowhere: download them.</p></div>"
+    "<p>Notes are filled in from a template; nothing is sent to a language model. Pictures lose their metadata as they "
+    "come. Zips and tables stay as they are until all is read, and are deleted then; whatever is left, within two hours. "
+    "Results are written nowhere: download them.</p></div>"
 )
 
 
@@ -72,23 +73,31 @@ def _progress_card(title: str, text: str, done: int | None, total: int) -> str:
 
 
 def results_cards(results: Results) -> str:
-    """Summary, downloads and the first pictures; then what failed, and what was left out."""
-    return _read(results) + _failed(results.failed) + _left_out(results)
+    """Summary and downloads, what failed, what was not used, then the first pictures."""
+    return _summary(results) + _failed(results.failed) + _not_used(results) + _read(results.read)
 
 
-def _read(results: Results) -> str:
-    shown = results.read[:SHOWN]
-    rows = "".join(map(_row, shown))
-    more = len(results.read) - len(shown)
-    rest = f'<p class="dn-fine">The first {SHOWN} are shown; the downloads hold {more} more.</p>' if more > 0 else ""
-    listed = f'<ol class="dn-batch">{rows}</ol>{rest}' if rows else ""
+def _summary(results: Results) -> str:
     return (
         f'<section class="dn-card" aria-label="Results" data-csv="{escape(as_csv(results))}" '
         f'data-jsonl="{escape(as_jsonl(results))}"><div class="dn-card-head">'
-        f'<h3 role="status">{escape(results.summary())}</h3><span class="dn-caution">{RESEARCH_ONLY}</span></div>'
+        f'<div role="status"><h3>{escape(results.summary())}</h3></div>'
+        f'<span class="dn-caution">{RESEARCH_ONLY}</span></div>'
         f'<p class="dn-gallery">{escape(READ_AS[results.kind])} By {escape(results.model)}.</p>{_downloads(results)}'
-        f'{listed}<p class="dn-fine">Percentages are shares of the score this model gives to the classes it knows. '
+        '<p class="dn-fine">Percentages are shares of the score this model gives to the classes it knows. '
         "They do not say how likely a disease is in a person.</p></section>"
+    )
+
+
+def _read(read: Sequence[Outcome]) -> str:
+    if not read:
+        return ""
+    more = len(read) - SHOWN
+    rest = f'<p class="dn-fine">The first {SHOWN} are shown; the downloads hold {more} more.</p>' if more > 0 else ""
+    return (
+        '<section class="dn-card" aria-label="Pictures"><div class="dn-card-head">'
+        f'<h3>Likeliest class and note of each</h3><span class="dn-caution">{RESEARCH_ONLY}</span></div>'
+        f'<ol class="dn-batch">{"".join(map(_row, read[:SHOWN]))}</ol>{rest}</section>'
     )
 
 
@@ -103,39 +112,40 @@ def _downloads(results: Results) -> str:
 
 def _row(outcome: Outcome) -> str:
     likeliest = outcome.predictions[0]
-    recorded = f"<span>recorded: {escape(outcome.record.label)}</span>" if outcome.record.label else ""
+    recorded = f'<p class="dn-where">recorded: {escape(outcome.record.label)}</p>' if outcome.record.label else ""
     note = shorten(outcome.note.text if outcome.note else "", NOTE_WORDS, placeholder=" …")
     source = data_url(outcome.thumbnail or b"")
     return (
         f'<li><img class="dn-thumb" src="{source}" alt="" width="64" height="64"><div>'
         f'<p class="dn-file">{escape(outcome.name)}</p><p class="dn-class-who"><span class="dn-class-name">'
         f'{escape(likeliest.label)}</span><span class="dn-share">{percent(likeliest.probability)}</span>'
-        f'{malignancy_tag(likeliest.malignancy)}</p><p class="dn-note">{escape(note)}</p>'
-        f'<p class="dn-where">{recorded}</p></div></li>'
+        f'{malignancy_tag(likeliest.malignancy)}</p><p class="dn-note">{escape(note)}</p>{recorded}</div></li>'
     )
 
 
 def _failed(failed: Sequence[Outcome]) -> str:
-    if not failed:
-        return ""
-    rows = "".join(f"<li><b>{escape(each.name)}</b> {escape(each.error)}</li>" for each in failed)
-    return (
-        f'<section class="dn-card" aria-label="Failed"><h3>{_count(len(failed), "file")} failed</h3>'
-        f'<ul class="dn-reasons">{rows}</ul></section>'
-    )
+    return _reasons(f"{_count(len(failed), 'file')} failed", [_reason(each.name, each.error) for each in failed])
 
 
-def _left_out(results: Results) -> str:
-    if not results.left_out and not results.remarks:
-        return ""
-    rows = [f"<li>{escape(line)}</li>" for line in results.remarks]
-    rows += [f"<li><b>{escape(each.name)}</b> {escape(each.reason)}</li>" for each in results.left_out[:LISTED]]
+def _not_used(results: Results) -> str:
+    rows = [_reason("", line) for line in results.remarks]
+    rows += [_reason(each.name, each.reason) for each in results.left_out[:LISTED]]
     more = len(results.left_out) - LISTED
-    rows += [f"<li>and {more} more</li>"] if more > 0 else []
+    return _reasons("Not used", [*rows, _reason("", f"and {more} more files")] if more > 0 else rows)
+
+
+def _reasons(title: str, rows: Sequence[str]) -> str:
+    if not rows:
+        return ""
     return (
-        '<section class="dn-card" aria-label="Not used"><h3>Not used</h3>'
-        f'<ul class="dn-reasons">{"".join(rows)}</ul></section>'
+        f'<section class="dn-card" aria-label="{title}"><h3>{title}</h3>'
+        f'<ul class="dn-reasons" tabindex="0" aria-label="{title}">{"".join(rows)}</ul></section>'
     )
+
+
+def _reason(name: str, reason: str) -> str:
+    named = f"<b>{escape(name)}</b> " if name else ""
+    return f"<li>{named}{escape(reason)}</li>"
 
 
 def _paragraphs(lines: Sequence[str]) -> str:
