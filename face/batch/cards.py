@@ -27,7 +27,7 @@ LIMITS = (
     f"<p>At most {MAX_PICTURES} pictures at a time, and {MAX_FILE_MB} MB a file, zips too ({MAX_UNPACKED_MB} MB "
     f"unpacked; a table {MAX_TABLE_MB} MB). For more, drop several zips, or the pictures themselves.</p>"
     "<p>Notes are filled in from a template; nothing is sent to a language model. Pictures lose their metadata as they "
-    "come. Zips and tables stay as they are until all is read, and are deleted then; whatever is left, within two hours. "
+    "come. Zips and tables stay as they are until all is read, and are deleted then; what is left, within two hours. "
     "Results are written nowhere: download them.</p></div>"
 )
 
