@@ -16,8 +16,10 @@ from face.batch.archive import PICTURES, TABLE
 from face.batch.cards import LIMITS, NO_BATCH, given, progress, results_cards, waiting
 from face.batch.gathering import ZIP, Batch, gather
 from face.batch.items import Upload
+from face.batch.limits import MAX_PICTURES
 from face.batch.results import Results
 from face.batch.run import Outcome, Reading, outcomes
+from face.batch.scripts import EMPTY, FINISHED, SAVE, SHOW_PROGRESS
 from face.batch.uploads import discard, taken
 from face.cards import alert
 from face.case_tab import MODALITIES
@@ -30,34 +32,6 @@ from face.wiring import LIGHT
 # of their own, and `BatchTab.turn` lets one of them read one picture at a time. So at most two pictures are read beside
 # each other, a batch's and a visitor's; memory stays bounded, and several batches get on in turns.
 BATCH: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 4, "api_visibility": "private"}
-SAVE = """
-element.addEventListener('click', (event) => {
-  const button = event.target.closest('[data-save]');
-  if (!button) return;
-  const kind = button.dataset.save, types = {csv: 'text/csv', jsonl: 'application/x-ndjson'};
-  const text = button.closest('[data-csv]').dataset[kind];
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], {type: types[kind]}));
-  link.download = 'dermnote-batch.' + kind;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-});
-"""
-
-# On a phone they stand below the fold.
-SHOW_PROGRESS = """
-() => {
-  const progress = document.querySelector('#batch-progress');
-  if (!progress || progress.getBoundingClientRect().top < window.innerHeight * 0.8) return;
-  const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
-  progress.scrollIntoView({behavior: still ? 'auto' : 'smooth', block: 'start'});
-}
-"""
-
-# What the page sets itself to empty the input: from the server, even leaving it alone (`gr.skip`) would put a new
-# component in its place, and that one knows nothing of `taken`.
-FINISHED = '<i class="dn-finished"></i>'
-EMPTY = f"(files, given) => [given === '{FINISHED}' ? null : files]"
 
 
 class BatchTab:
@@ -70,9 +44,8 @@ class BatchTab:
 
     def __init__(self, models: Models, key: gr.State) -> None:
         self.models, self.key, self.turn = models, key, threading.Lock()
-        gr.HTML(
-            frame.heading("Read many pictures", "Classes and notes for up to 200 pictures, as a table to download.")
-        )
+        promise = f"Classes and notes for up to {MAX_PICTURES} pictures, as a table to download."
+        gr.HTML(frame.heading("Read many pictures", promise))
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=300):
                 self._inputs()

@@ -31,9 +31,10 @@ from face.batch.items import Item, Upload
 from face.batch.limits import MAX_FILE_MB, MAX_MEMBERS, MAX_PICTURES, MAX_TABLE_MB, MAX_UNPACKED_MB, MB
 from face.batch.results import Results
 from face.batch.run import UNFORESEEN, Reading, outcomes
+from face.batch.scripts import FINISHED
 from face.batch.table import KNOWN, match, read_table
 from face.batch.uploads import taken
-from face.batch_tab import FINISHED, BatchTab
+from face.batch_tab import BatchTab
 from face.models import FIRST, Models
 
 NASTY = '<img src=x onerror="alert(1)">&"\'.jpg'
