@@ -26,6 +26,7 @@ from face.case_tab import MODALITIES
 from face.fault_line import fault_line
 from face.models import Models
 from face.reading import Reader
+from face.taking import taking
 from face.wiring import LIGHT
 
 # A batch does not stand in the model's queue: a lone visitor would wait for all of its pictures. Batches have a queue
@@ -56,14 +57,13 @@ class BatchTab:
         self._connect()
 
     def _inputs(self) -> None:
-        self.files = gr.File(
+        self.files = taking(gr.File, taken)(
             label="Pictures, or a zip of them",
             file_count="multiple",
             file_types=[*sorted(PICTURES), ZIP, TABLE],
             height=220,
             elem_id="batch-files",
         )
-        self.files.preprocess = taken  # not a subclass: see `CaseTab`
         self.given = gr.HTML("", elem_id="batch-given")
         self.kind = gr.Radio(MODALITIES, value="dermoscopy", label="Kind of picture, for all", elem_id="batch-kind")
         self.demographics = gr.Checkbox(label="Tell age, sex and place in the notes", value=True)

@@ -14,6 +14,7 @@ from face.fault_line import fault_line
 from face.models import Models
 from face.note_form import NoteForm, note_values
 from face.reading import NO_PICTURE, Reader, Reading
+from face.taking import taking
 from face.upload import take_upload
 from face.wiring import LIGHT, PRIVATE
 
@@ -71,7 +72,7 @@ class CaseTab:
         self._connect()
 
     def _inputs(self) -> None:
-        self.picture = gr.Image(
+        self.picture = taking(gr.Image, take_upload)(
             label="Picture of one lesion",
             type="pil",
             format="png",  # how an example comes back: without loss
@@ -80,8 +81,6 @@ class CaseTab:
             buttons=["fullscreen"],
             placeholder="Drop an image file here to upload",  # as Gradio names the button to a screen reader
         )
-        # Not a subclass: Gradio writes a .pyi file beside the module of any component's subclass.
-        self.picture.preprocess = take_upload
         self.alert = gr.HTML("", elem_id="picture-alert")
         self.modality = gr.Radio(
             MODALITIES,

@@ -38,7 +38,7 @@ def build_page(model: DermNote) -> gr.Blocks:
             with gr.Tab("Search by note", id="search"):
                 search = SearchTab(models, key)
             with gr.Tab("Batch", id="batch"):
-                BatchTab(models, key)
+                batch = BatchTab(models, key)
             with gr.Tab("Model", id="model"):
                 about = ModelTab(models, key, Offer.of(os.environ))
         gr.HTML(frame.footer())
@@ -50,7 +50,7 @@ def build_page(model: DermNote) -> gr.Blocks:
         opened.then(lambda text: text, search.text, case.words, **LIGHT).then(**case.explains_words())
 
         def of_model(reader: Reader) -> dict[Any, Any]:
-            parts = [tab.of_model(reader) for tab in (case, search, about)]
+            parts = [tab.of_model(reader) for tab in (case, search, batch, about)]
             return {header: frame.header(reader.answers.model), **dict(ChainMap(*parts))}
 
         about.follow(page, of_model)

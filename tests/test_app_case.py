@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import io
 import re
+from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
 from standin import StandIn, scribble
 
+import face.taking
 from dermnote.errors import ConfigError, IndexQueryError
 from dermnote.evidence import Evidence
 from dermnote.feature_map import Grid
@@ -19,6 +22,7 @@ from face import hits
 from face.heat_map import AGAINST, FOR, heat_card, overlay, strongest_place
 from face.novelty_line import novelty_line
 from face.reading import Reader
+from face.taking import taking
 
 NASTY = '<img src=x onerror="alert(1)">'
 
@@ -141,3 +145,13 @@ def test_a_class_taken_from_the_model_is_never_told_as_known(reader: Reader) -> 
     # Chosen by a person instead, it is what is known.
     known = reader.compose(scribble(1), "cropped", {**fields, "label": "nevus"}, "m", True, taken="melanoma")
     assert known.note is not None and "label_from" not in known.note.audit
+
+
+def test_what_reads_an_upload_stays_when_gradio_makes_the_component_anew() -> None:
+    """It does so for a visitor whose handler updated or skipped the component."""
+    with gr.Blocks():
+        picture = taking(gr.Image, lambda payload: f"read {payload}")(label="A picture", type="pil")
+    again = picture.__class__(label="A picture", type="pil")
+    assert (picture.preprocess("x"), again.preprocess("x")) == ("read x", "read x")
+    assert again.get_block_name() == "image" and isinstance(again, gr.Image)
+    assert not (Path(face.taking.__file__).parent / "taking.pyi").exists()

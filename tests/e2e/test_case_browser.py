@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import Served, chromium, close_pages, keep, open_page, serving, type_in
+from browsing import Served, chromium, close_pages, drop, keep, open_page, serving, type_in
 from playwright.sync_api import Browser, expect
+
+from train.datasets.drawn import draw
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)
@@ -95,3 +97,16 @@ def test_a_class_taken_over_is_said_to_be_the_model_s(browser: Browser, served: 
     note = page.get_by_label("Written note")
     expect(note).to_have_value(re.compile("Class predicted by the model.*Noted beside it: a blue-gray veil"))
     expect(page.locator(".dn-origin")).to_contain_text("may be wrong")
+
+
+def test_a_refused_file_is_one_line_after_a_picture_too(browser: Browser, served: Served, tmp_path: Path) -> None:
+    page, _ = open_page(browser, served)
+    good, bad = tmp_path / "good.jpg", tmp_path / "letter.jpg"
+    draw(3, 2, 128).save(good)
+    bad.write_text("Dear colleague")
+    drop(page, good)
+    expect(page.locator(".dn-classes li")).to_have_count(8)
+    page.get_by_role("button", name="Clear").first.click()
+    expect(page.locator(".dn-classes li")).to_have_count(0)
+    drop(page, bad)
+    expect(page.locator("#picture-alert [role=alert]")).to_contain_text("letter.jpg is not a picture")
