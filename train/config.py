@@ -10,7 +10,8 @@ import yaml
 
 from dermnote.errors import ConfigError
 from dermnote.notes.strategies import get_strategy
-from train.settings import apply_overrides, build
+from dermnote.settings import build
+from train.settings import apply_overrides
 
 
 @dataclass(frozen=True)

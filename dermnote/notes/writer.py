@@ -147,21 +147,25 @@ class NoteWriter:
         return {"model": self.model, "messages": messages, **options}
 
     def write(self, request: NoteRequest, jpeg: bytes | None) -> Note:
+        """Asks and waits for a note (see `reply`)."""
+        return request.note(self.reply(request, jpeg).text)
+
+    def reply(self, request: NoteRequest, jpeg: bytes | None, may_repeat: MayRepeat = always) -> Reply:
         """Asks and waits; in any thread, also beside others and where an event loop runs already (a notebook).
 
         Raises:
-            WriterError: No note came of it.
+            WriterError: No answer came of it (arguments as in `ask`).
         """
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return request.note(asyncio.run(self._ask_alone(request, jpeg)).text)
+            return asyncio.run(self._ask_alone(request, jpeg, may_repeat))
         with ThreadPoolExecutor(1) as aside:
-            return request.note(aside.submit(asyncio.run, self._ask_alone(request, jpeg)).result().text)
+            return aside.submit(asyncio.run, self._ask_alone(request, jpeg, may_repeat)).result()
 
-    async def _ask_alone(self, request: NoteRequest, jpeg: bytes | None) -> Reply:
+    async def _ask_alone(self, request: NoteRequest, jpeg: bytes | None, may_repeat: MayRepeat) -> Reply:
         async with self._new_client() as client:
-            return await self._ask(client, request, jpeg)
+            return await self._ask(client, request, jpeg, may_repeat)
 
     async def ask(self, request: NoteRequest, jpeg: bytes | None, may_repeat: MayRepeat = always) -> Reply:
         """Asks for one answer; a malformed one is sent back once to be repaired.

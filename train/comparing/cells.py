@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from dermnote.errors import ConfigError
+from dermnote.settings import build
 from train.comparing.plan import GridPlan, Recipe
 from train.config import TrainConfig
-from train.settings import build
 
 REFERENCE_SIDE = 128  # pixels; the side that `pictures_per_second` of a plan speaks of
 

@@ -11,7 +11,8 @@ import yaml
 
 from dermnote.config import unknown_key
 from dermnote.errors import ConfigError
-from train.settings import apply_overrides, build
+from dermnote.settings import build
+from train.settings import apply_overrides
 
 # Columns of the paper's tables (arXiv 2511.21827), by the name a cell must have to stand in them.
 PAPER_COLUMNS = {"image-only": "Img", "m": "M", "m+p1": "M+P1", "m+p2": "M+P2", "p3": "P3", "mix": "mix"}

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dermnote.errors import NotesError
+from dermnote.notes.budget import Budget
 from dermnote.notes.faults import Usage
 from train.writing.asking import Asker, settle_from_cache
 from train.writing.batch_results import BatchResults
 from train.writing.batch_state import BatchState
-from train.writing.budget import Budget
 from train.writing.checking import Checker
 from train.writing.consent import get_consent
 from train.writing.decisions import Decisions, Job

@@ -10,13 +10,13 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from dermnote.errors import DermNoteError, PictureError
+from dermnote.notes.estimate import estimate
 from dermnote.notes.faults import CutOffError, FilteredError, MalformedError, RefusalError, Usage, WriterError
+from dermnote.notes.prices import FREE
 from dermnote.notes.request import NoteRequest
 from train.writing.decisions import Decisions, Job
-from train.writing.estimate import estimate
 from train.writing.means import Means
 from train.writing.pictures import Ready, made_ready
-from train.writing.prices import FREE
 from train.writing.recorder import Recorder
 from train.writing.stopping import Stop, stopping_signals
 

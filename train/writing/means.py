@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from train.writing.budget import Budget
+from dermnote.notes.budget import Budget
 from train.writing.decisions import Decisions
 from train.writing.recorder import Recorder
 from train.writing.records import Records

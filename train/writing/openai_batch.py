@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Literal
 from tqdm.auto import tqdm
 
 from dermnote.errors import PictureError
+from dermnote.notes.estimate import estimate
 from dermnote.notes.faults import NotAnApiError, RequestRefusedError, UnknownModelError, WriterError
+from dermnote.notes.prices import FREE
 from train.writing.batch_results import BatchResults
 from train.writing.batch_state import BatchState, Part
 from train.writing.decisions import Job
-from train.writing.estimate import estimate
 from train.writing.means import Means
 from train.writing.pictures import sent_picture
-from train.writing.prices import FREE
 from train.writing.stopping import Stop, stopping_signals
 
 if TYPE_CHECKING:

@@ -75,7 +75,7 @@ def _add_spending(group: argparse._ArgumentGroup) -> None:
     add("--dry-run", action="store_true", help="show what would be sent and what it would cost; send and write nothing")
     add("--yes", action="store_true", help="send without asking")
     add("--max-usd", type=float, metavar="X", help="stop before this run costs more")
-    add("--prices", type=Path, metavar="FILE", help="your prices, laid over train/writing/prices.yaml")
+    add("--prices", type=Path, metavar="FILE", help="your prices, laid over dermnote/notes/prices.yaml")
 
 
 def _add_keeping(group: argparse._ArgumentGroup) -> None:

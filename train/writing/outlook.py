@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dermnote.errors import PictureError
+from dermnote.notes.estimate import estimate, scaled
 from dermnote.notes.faults import Usage
 from dermnote.notes.outgoing import LONGEST_SIDE
+from dermnote.notes.prices import FREE, Price
 from dermnote.notes.request import Asking
 from train.writing.decisions import Decisions, Job
-from train.writing.estimate import estimate, scaled
-from train.writing.prices import FREE, Price
 from train.writing.records import Records
 
 SAMPLE = 200  # requests that are looked at to tell what all of them take

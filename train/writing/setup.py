@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dermnote.errors import NotesError
+from dermnote.notes.prices import Price, find_price, read_prices
 from dermnote.notes.request import Asking
 from dermnote.notes.strategies import Strategy, get_strategy
 from dermnote.notes.vocabulary import Vocabulary, dermoscopy
-from train.writing.prices import Price, find_price, read_prices
 
 if TYPE_CHECKING:
     from dermnote.notes.writer import NoteWriter

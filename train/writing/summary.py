@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dermnote.notes.prices import FREE
 from train.console import print_summary
 from train.writing.asked import Outcome
 from train.writing.failures import Failures
 from train.writing.outlook import dollars
-from train.writing.prices import FREE
 from train.writing.setup import Setup
 from train.writing.tally import Standing, Tally
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dermnote.notes.faults import Usage
-from train.writing.prices import Price
+from dermnote.notes.prices import Price
 
 
 class Budget:

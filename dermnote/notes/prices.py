@@ -12,7 +12,7 @@ import yaml
 
 from dermnote.errors import NotesError
 from dermnote.notes.faults import Usage
-from train.settings import build
+from dermnote.settings import build
 
 BUILT_IN = Path(__file__).with_name("prices.yaml")
 TILE, SHORT_SIDE = 512, 768  # px

@@ -12,15 +12,15 @@ from PIL import Image
 
 from dermnote.case import LesionMetadata
 from dermnote.errors import PictureError
+from dermnote.notes.budget import Budget
+from dermnote.notes.estimate import estimate, outgoing_size
 from dermnote.notes.faults import Usage
 from dermnote.notes.outgoing import outgoing_jpeg
+from dermnote.notes.prices import FREE, PictureTokens, Price, find_price, read_prices
 from dermnote.notes.request import Asking
 from dermnote.notes.strategies import STRATEGIES
 from dermnote.notes.vocabulary import dermoscopy
 from dermnote.picture import encode_jpeg
-from train.writing.budget import Budget
-from train.writing.estimate import estimate, outgoing_size
-from train.writing.prices import FREE, PictureTokens, Price, find_price, read_prices
 
 
 @pytest.mark.parametrize(

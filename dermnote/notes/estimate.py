@@ -12,9 +12,9 @@ from PIL import Image
 from dermnote.errors import PictureError
 from dermnote.notes.faults import Usage
 from dermnote.notes.outgoing import LONGEST_SIDE
+from dermnote.notes.prices import PictureTokens
 from dermnote.notes.request import NoteRequest
 from dermnote.notes.strategies import ROLE
-from train.writing.prices import PictureTokens
 
 BYTES_A_TOKEN = 4.0  # English prose has 4 to 5
 FEWEST_BYTES_A_TOKEN = 2.5  # JSON and rare words
@@ -49,9 +49,16 @@ def estimate(request: NoteRequest, jpeg: bytes, picture: PictureTokens, *, repai
     Raises:
         PictureError: It is damaged.
     """
+    return estimate_sized(request, outgoing_size(jpeg), picture, repairs=repairs)
+
+
+def estimate_sized(
+    request: NoteRequest, size: tuple[int, int], picture: PictureTokens, *, repairs: bool = True
+) -> Estimate:
+    """The same for a picture of which only width and height are known, in pixels, as it is sent."""
     asking = request.asking
     length = len((ROLE + request.text).encode()) + len(json.dumps(asking.schema))
-    seen = picture.count(outgoing_size(jpeg), asking.detail) if asking.strategy.uses_picture else 0
+    seen = picture.count(size, asking.detail) if asking.strategy.uses_picture else 0
     limit = asking.prompt.max_tokens
     most = int(length / FEWEST_BYTES_A_TOKEN) + OVERHEAD + seen
     usual = Usage(int(length / BYTES_A_TOKEN) + OVERHEAD + seen, int(limit * USUAL_SHARE), 1)
