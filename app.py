@@ -26,16 +26,24 @@ if TYPE_CHECKING:
     import gradio as gr
 
     from dermnote import DermNote
+    from face.allowance import Allowance
 
 WRONG_USE = 2
 QUEUE, MAX_UPLOAD = 32, "20mb"
 
 
-def build_demo(dermnote: DermNote) -> gr.Blocks:
-    """The page for a loaded model."""
+def build_demo(dermnote: DermNote, allowance: Allowance | None = None) -> gr.Blocks:
+    """The page for a loaded model; an allowance of None is what the environment says."""
     from face.page import build_page  # not above: Gradio takes seconds to import, and `main` loads the model meanwhile
 
-    return build_page(dermnote)
+    return build_page(dermnote, allowance or find_allowance())
+
+
+def find_allowance() -> Allowance:
+    """What visitors may have asked of a language model; errors as `face.limits.read_allowance`."""
+    from face.limits import read_allowance
+
+    return read_allowance(os.environ)
 
 
 def check_port(setting: str) -> None:
@@ -82,7 +90,7 @@ def launch(demo: gr.Blocks, meanwhile: Callable[[], object]) -> None:
         share=False,
         ssr_mode=False,
         enable_monitoring=False,
-        mcp_server=True,  # the four endpoints as tools, at /gradio_api/mcp/
+        mcp_server=True,  # the endpoints as tools, at /gradio_api/mcp/
         quiet=True,
         prevent_thread_lock=True,
     )
@@ -97,12 +105,13 @@ def main() -> int:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         check_port(os.environ.get("GRADIO_SERVER_PORT", ""))
+        allowance = find_allowance()
         with ThreadPoolExecutor(max_workers=1) as pool:
             loading: Future[DermNote] = pool.submit(load_model, os.environ.get("DERMNOTE_MODEL", ""))
             import gradio  # noqa: F401
 
             model = loading.result()
-        launch(build_demo(model), partial(warm_up, model))
+        launch(build_demo(model, allowance), partial(warm_up, model))
     except DermNoteError as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_USE

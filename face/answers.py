@@ -11,8 +11,10 @@ from dermnote.notes.faults import NoKeyError
 from dermnote.notes.strategies import get_strategy
 from dermnote.notes.writer import NoteWriter
 from dermnote.picture import encode_jpeg
+from face.allowance import Allowance
 from face.checks import need_count, need_picture, need_record, need_text
 from face.heat_map import overlay
+from face.metering import metered
 from face.pictures import data_url
 
 if TYPE_CHECKING:
@@ -36,11 +38,13 @@ class Answers:
     Args:
         model: A loaded `DermNote`.
         writer: What asks a language model; None takes OPENAI_API_KEY, OPENAI_BASE_URL and DERMNOTE_LLM.
+        allowance: What may be asked of it; None sets no limit.
     """
 
-    def __init__(self, model: DermNote, writer: NoteWriter | None = None) -> None:
+    def __init__(self, model: DermNote, writer: NoteWriter | None = None, allowance: Allowance | None = None) -> None:
         self.model = model
         self.writer = writer or NoteWriter(max_retries=RETRIES, patience=PATIENCE)
+        self.allowance = allowance or Allowance()
 
     def read(self, picture: Image, modality: str) -> EncodedImage:
         """The picture as the model encodes it, so that several answers about it need not open and encode it again."""
@@ -81,16 +85,18 @@ class Answers:
         demographics: bool,
     ) -> Note:
         """A note with its audit: by template, or by the language model if one is set up."""
-        if get_strategy(strategy).needs_model and not self.writer.is_set_up:
+        chosen = get_strategy(strategy)
+        if chosen.needs_model and not self.writer.is_set_up:
             raise NoKeyError(NOT_SET_UP, SET_UP)
-        return self.model.write_note(
-            picture,
-            record if record.to_mapping() else None,
-            strategy=strategy,
-            demographics=demographics,
-            modality=_modality(modality),
-            writer=self.writer,
-        )
+        with metered(self.writer, self.allowance, chosen, record, demographics) as writer:
+            return self.model.write_note(
+                picture,
+                record if record.to_mapping() else None,
+                strategy=strategy,
+                demographics=demographics,
+                modality=_modality(modality),
+                writer=writer,
+            )
 
     # The endpoints: their docstrings and type hints are what API and MCP clients read.
 

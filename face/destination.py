@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -37,11 +38,11 @@ def can_ask(strategy: str, writer: NoteWriter) -> bool:
     return writer.is_set_up or not get_strategy(strategy).needs_model
 
 
-def press_words(strategy: str, writer: NoteWriter) -> str:
+def press_words(strategy: str, writer: NoteWriter, what: str = "write the note") -> str:
     """What the button says: that it sends something, where it does."""
     if get_strategy(strategy).needs_model and writer.is_set_up:
-        return f"Send to {writer.host} and write the note"
-    return "Write the note"
+        return f"Send to {writer.host} and {what}"
+    return f"{what[:1].upper()}{what[1:]}"
 
 
 def destination(strategy: str, writer: NoteWriter, modality: str, demographics: bool) -> str:
@@ -55,6 +56,17 @@ def destination(strategy: str, writer: NoteWriter, modality: str, demographics: 
     if chosen.made_of:
         where += " in two requests"
     return f'<p class="dn-destination">{_what(chosen, where, PICTURES[modality], demographics)}</p>'
+
+
+def all_destinations(strategies: Sequence[str], writer: NoteWriter) -> str:
+    """One line of HTML for several strategies at once: how many requests go where, or why none can."""
+    if not writer.is_set_up:
+        return _line(f"{NOT_SET_UP} {SET_UP}", "dn-not-set-up")
+    requests = [name.upper() for name in strategies if not get_strategy(name).made_of]
+    return _line(
+        f"Sends {len(requests)} requests to {writer.host} (model {writer.model}), for {_listed(requests)}. "
+        "Each card below says what goes with it; age, sex and place stay here."
+    )
 
 
 def _what(strategy: Strategy, where: str, picture: str, demographics: bool) -> str:

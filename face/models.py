@@ -17,6 +17,7 @@ from face.wiring import speaking
 if TYPE_CHECKING:
     from dermnote import DermNote
     from dermnote.notes.writer import NoteWriter
+    from face.allowance import Allowance
 
 FIRST = ""  # the key of the model the app was started with
 KEPT = 2  # others held at a time; the one asked for longest ago goes, and comes back when it is asked for
@@ -42,13 +43,18 @@ class Models:
         first: The model of everybody who has not chosen another one.
         writer: What asks a language model, as in `Answers`.
         load: Loads what a key names.
+        allowance: What may be asked of the language model, with all models together.
     """
 
     def __init__(
-        self, first: DermNote, writer: NoteWriter | None = None, load: Callable[[str], DermNote] = load_from
+        self,
+        first: DermNote,
+        writer: NoteWriter | None = None,
+        load: Callable[[str], DermNote] = load_from,
+        allowance: Allowance | None = None,
     ) -> None:
-        self.first = Reader(first, writer)
-        self._writer, self._load = writer, load
+        self.first = Reader(first, writer, allowance)
+        self._writer, self._load, self._allowance = writer, load, self.first.answers.allowance
         self._others: OrderedDict[str, Reader] = OrderedDict()
         self._lock = threading.Lock()  # of `_others`, never held for long
         self._loading = threading.Lock()  # one at a time: what is being loaded is in memory beside those kept
@@ -94,7 +100,7 @@ class Models:
 
     def _read(self, setting: str) -> Reader:
         try:
-            return Reader(self._load(setting), self._writer)
+            return Reader(self._load(setting), self._writer, self._allowance)
         except DermNoteError as error:
             error.message, error.hint = (FOLDER.sub("", words) for words in (error.message, error.hint))
             raise

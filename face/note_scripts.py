@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 FILE_NAME = "dermnote-note.json"
+SAVE = """
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(record, null, 2) + '\\n'], {type: 'application/json'}));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+"""  # `record` becomes the file `name`
 COPY = "(note) => navigator.clipboard.writeText(note)"
 # The claims card carries the note it speaks of; once the text says something else, it must say so.
 MARK_EDITED = """
@@ -17,12 +24,7 @@ DOWNLOAD = f"""
   if (!card) return;
   const record = JSON.parse(card.dataset.record);
   if (note !== record.text) Object.assign(record, {{text: note, edited_by_hand: true, audit: null}});
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(record, null, 2) + '\\n'], {{type: 'application/json'}}));
-  link.download = '{FILE_NAME}';
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-}}
+  const name = '{FILE_NAME}';{SAVE}}}
 """
 # The note stands above the form: bring it up, unless it can be seen already.
 SHOW_NOTE = """

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from dermnote.notes.strategies import STRATEGIES
 from face import frame
 from face.answers import Answers
 from face.batch_tab import BatchTab
 from face.case_tab import CaseTab
 from face.checks import MAX_HITS
+from face.compare_tab import CompareTab, carry_case
+from face.comparing import Comparing
 from face.model_tab import ModelTab
 from face.models import FIRST, Models
 from face.offer import Offer
@@ -21,14 +24,20 @@ from face.wiring import LIGHT, MODEL, WRITING, speaking
 
 if TYPE_CHECKING:
     from dermnote import DermNote
+    from face.allowance import Allowance
     from face.reading import Reader
 
 KEPT_SECONDS = 3600  # uploads are looked over this often, and deleted when this old
 
 
-def build_page(model: DermNote) -> gr.Blocks:
-    """The whole page for a loaded model; `launch` it with the theme of `face.theme`."""
-    models = Models(model)
+def build_page(model: DermNote, allowance: Allowance | None = None) -> gr.Blocks:
+    """The whole page for a loaded model; `launch` it with the theme of `face.theme`.
+
+    Args:
+        model: Loaded.
+        allowance: What visitors may have asked of a language model; None sets no limit.
+    """
+    models = Models(model, allowance=allowance)
     with gr.Blocks(title="DermNote", analytics_enabled=False, delete_cache=(KEPT_SECONDS, KEPT_SECONDS)) as page:
         key = gr.State(FIRST)  # which model answers this visitor
         header = gr.HTML(frame.header(model))
@@ -37,6 +46,8 @@ def build_page(model: DermNote) -> gr.Blocks:
                 case = CaseTab(models, key)
             with gr.Tab("Search by note", id="search"):
                 search = SearchTab(models, key)
+            with gr.Tab("Compare", id="compare"):
+                compare = CompareTab(models, key)
             with gr.Tab("Batch", id="batch"):
                 batch = BatchTab(models, key)
             with gr.Tab("Model", id="model"):
@@ -46,22 +57,28 @@ def build_page(model: DermNote) -> gr.Blocks:
             lambda note: (note, gr.Tabs(selected="search")), case.form.written, [search.text, tabs], **LIGHT
         )
         search.search_after(carried)
+        compare.renew_after(
+            compare.take_over.click(
+                carry_case, [case.picture, case.modality, *case.form.fields], compare.case, **LIGHT
+            ).then
+        )
         opened = case.opens(search.found).then(lambda: gr.Tabs(selected="case"), None, tabs, **LIGHT)
         opened.then(lambda text: text, search.text, case.words, **LIGHT).then(**case.explains_words())
 
         def of_model(reader: Reader) -> dict[Any, Any]:
-            parts = [tab.of_model(reader) for tab in (case, search, batch, about)]
+            parts = [tab.of_model(reader) for tab in (case, search, compare, batch, about)]
             return {header: frame.header(reader.answers.model), **dict(ChainMap(*parts))}
 
         about.follow(page, of_model)
         key.change(None, cancels=[case.form.asking], **LIGHT)  # a note of the model before must not land here
-        _add_endpoints(models.first.answers, case, search)
+        _add_endpoints(models.first.answers, case, search, compare)
     return page
 
 
-def _add_endpoints(answers: Answers, case: CaseTab, search: SearchTab) -> None:
+def _add_endpoints(answers: Answers, case: CaseTab, search: SearchTab, compare: CompareTab) -> None:
     """The public endpoints, on the page's own inputs, so that each knows its type, choices and default."""
     shown, form = [case.picture, case.modality], case.form
+    strategies = gr.CheckboxGroup(list(STRATEGIES), value=["m"], label="Strategies", visible=False)
     k = gr.Number(5, label="How many", minimum=1, maximum=MAX_HITS, precision=0, visible=False)
     for answer, inputs, queue in (
         (answers.classify, shown, MODEL),
@@ -70,6 +87,7 @@ def _add_endpoints(answers: Answers, case: CaseTab, search: SearchTab) -> None:
         (answers.explain, [*shown, form.fields[0], case.words], MODEL),
         (answers.find_images, [search.text, k, *search.filters.values()], MODEL),
         (answers.write_note, [*shown, *form.fields, form.strategy, form.demographics], WRITING),
+        (Comparing(answers).compare, [*compare.case, strategies], WRITING),
     ):
         output = gr.JSON(label=answer.__name__, visible=False)
         gr.Button(visible=False).click(speaking(answer), inputs, output, api_name=answer.__name__, **queue)

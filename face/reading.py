@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dermnote.case_filter import Where
     from dermnote.encoding import EncodedImage
     from dermnote.notes.writer import NoteWriter
+    from face.allowance import Allowance
 
 EDITED = "Edited by hand since."
 NOTES_SHOWN, PICTURES_SHOWN = 4, 6
@@ -82,6 +83,7 @@ class Reader:
     Args:
         model: A loaded `DermNote`.
         writer: What asks a language model, as in `Answers`.
+        allowance: What may be asked of it, as in `Answers`.
 
     Attributes:
         examples: Pictures to try.
@@ -89,8 +91,8 @@ class Reader:
         filters: By field, the values a search may be narrowed to.
     """
 
-    def __init__(self, model: DermNote, writer: NoteWriter | None = None) -> None:
-        self.answers = Answers(model, writer)
+    def __init__(self, model: DermNote, writer: NoteWriter | None = None, allowance: Allowance | None = None) -> None:
+        self.answers = Answers(model, writer, allowance)
         self.gallery, self.has_notes = model.config.gallery, model.index.has_notes
         self.examples, self.queries = example_pictures(model.index), example_notes(model.index)
         self.filters = filter_values(model.index)
