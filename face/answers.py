@@ -1,4 +1,4 @@
-"""What the app answers, as plain data: the four endpoints, checked before any work is done."""
+"""What the app answers, as plain data: the endpoints, checked before any work is done."""
 
 from __future__ import annotations
 

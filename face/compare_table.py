@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dermnote import Note
     from face.comparison import Comparison
 
-HEADINGS = ("Words", "Claims", "Contradicted", "Unsupported")
+HEADINGS = ("Words", "Claims", "Contra\u00addicted", "Unsup\u00adported")  # soft hyphens, for a phone
 NOT_ASKED, DONE = "No language model was asked for this case.", "The language model was asked; see below."
 STOPPED = "Stopped. What was sent already may still be paid for."
 OUTDATED = (

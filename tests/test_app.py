@@ -255,6 +255,7 @@ def test_strangers_may_call_the_endpoints_and_nothing_else() -> None:
     named = demo.get_api_info()["named_endpoints"]
     assert set(named) == {
         "/classify",
+        "/compare",
         "/explain",
         "/find_images",
         "/find_notes",

@@ -1,0 +1,188 @@
+"""One case under every strategy as a visitor meets it: sent for on a press, filled in card by card, taken away."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browsing import Served, chromium, close_pages, keep, open_page, serving, type_in
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.llm_server import LlmServer, running
+
+pytestmark = pytest.mark.browser
+expect.set_options(timeout=60_000)
+KEY = "sk-the-owners-own-key"
+WRONG = {
+    "report": "A symmetric lesion of a 30-year-old. ${1+1} <b>No blue-gray areas.</b>",
+    "stated_class": "melanocytic nevus",
+    "stated_malignancy": "benign",
+}
+SEND = re.compile(r"Send to 127\.0\.0\.1:\d+ and compare")
+
+
+def is_p3(body: dict[str, Any]) -> bool:
+    return "stated_class" in json.dumps(body)
+
+
+def wrong(body: dict[str, Any]) -> Any:
+    return {"name": "says", "text": json.dumps(WRONG)} if is_p3(body) else None
+
+
+@pytest.fixture(scope="module")
+def shared_llm() -> Iterator[LlmServer]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def llm(shared_llm: LlmServer) -> Iterator[LlmServer]:
+    shared_llm.requests.clear()
+    yield shared_llm
+    shared_llm.rule = lambda body: None
+
+
+@pytest.fixture(scope="module")
+def served(bundle_folder: Path, shared_llm: LlmServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    settings = {"OPENAI_BASE_URL": shared_llm.url, "OPENAI_API_KEY": KEY, "DERMNOTE_LLM": "some-model"}
+    with serving(bundle_folder, tmp_path_factory.mktemp("app"), **settings) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(autouse=True)
+def _closed_pages(browser: Browser) -> Iterator[None]:
+    yield
+    close_pages(browser)
+
+
+def card(page: Page, strategy: str) -> Locator:
+    return page.locator(f'[data-strategy="{strategy}"]')
+
+
+def open_tab(page: Page, name: str) -> None:
+    tab = page.get_by_role("tab", name=name)
+    if not tab.is_visible():  # a narrow page folds the last ones away
+        page.get_by_role("button", name="More tabs").click()
+        tab = page.locator(".overflow-dropdown button").filter(has_text=name)
+    tab.click()
+
+
+def take_an_example_over(page: Page) -> None:
+    """Reads an example on the first tab, and takes it over; then fills in what is known of it."""
+    page.locator(".dn-example").first.click()
+    expect(page.locator(".dn-classes li")).to_have_count(8)
+    open_tab(page, "Compare")
+    page.get_by_role("button", name="Take picture and fields").click()
+    panel = page.get_by_role("tabpanel").filter(has=page.locator("#compare-cards"))
+    expect(panel.locator('img[src*="/file="]')).to_be_visible()
+    panel.get_by_label("Diagnosis", exact=True).click()
+    page.get_by_role("option", name="melanoma").click()
+    type_in(panel.get_by_label("Age in years"), "61")
+    expect(card(page, "m").locator(".dn-marked")).to_contain_text("melanoma")  # written at once
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"),
+    [("compare", 1280, "light"), ("compare-dark", 1280, "dark"), ("compare-narrow", 390, "light")],
+)
+def test_all_strategies_are_asked_on_one_press_and_show_their_claims(
+    browser: Browser, served: Served, llm: LlmServer, name: str, width: int, scheme: str
+) -> None:
+    llm.rule = wrong
+    page, outside = open_page(browser, served, width, scheme)
+    take_an_example_over(page)
+    expect(card(page, "p3")).to_contain_text("the picture alone to 127.0.0.1")
+    assert not llm.requests  # looking, choosing and filling in send nothing
+    page.get_by_role("button", name=SEND).click()
+    expect(card(page, "p3").locator(".dn-outcome")).to_contain_text("contradict the record: age, diagnosis, malignancy")
+    expect(card(page, "p3").locator("mark.dn-claim-contradicted").last).to_contain_text("benign")
+    expect(card(page, "p3").locator(".dn-marked")).to_contain_text("${1+1} <b>No")
+    for each in ("m+p1", "m+p2", "mix"):
+        expect(card(page, each).locator(".dn-marked")).to_be_visible()
+    rows = page.locator("#compare-summary tbody tr")
+    expect(rows).to_have_count(5)
+    expect(rows.nth(3)).to_contain_text("3")
+    assert len(llm.chats) == 3
+    keep(page, name)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert KEY not in page.content() and not outside
+    with page.expect_download() as coming:
+        page.get_by_role("button", name="Download notes and audits").click()
+    assert coming.value.suggested_filename == "dermnote-comparison.json"
+    saved = json.loads(coming.value.path().read_text(encoding="utf-8"))
+    assert [each["strategy"] for each in saved["notes"]] == ["m", "m+p1", "m+p2", "p3", "mix"]
+    assert saved["notes"][3]["audit"]["contradicted"] and saved["notes"][3]["record"]["age"] == 61
+
+
+def test_cards_fill_one_by_one_and_who_stops_keeps_what_came(browser: Browser, served: Served, llm: LlmServer) -> None:
+    go_on = threading.Event()
+
+    def hold_p3(body: dict[str, Any]) -> None:
+        if is_p3(body):
+            go_on.wait(60)
+
+    llm.rule = hold_p3
+    page, _ = open_page(browser, served)
+    take_an_example_over(page)
+    send, stop = page.get_by_role("button", name=SEND), page.get_by_role("button", name="Stop", exact=True)
+    expect(stop).to_be_disabled()
+    try:
+        send.click()
+        expect(card(page, "mix").locator(".dn-marked")).to_be_visible()
+        expect(card(page, "p3")).to_contain_text("Waiting for the answer.")
+        expect(page.locator("#compare-status")).to_contain_text("3 of 4 notes")
+        expect(send).to_be_disabled()
+        stop.click()
+        expect(page.locator("#compare-status")).to_contain_text("Stopped.")
+        expect(send).to_be_enabled()
+    finally:
+        go_on.set()
+    page.wait_for_timeout(1500)  # the answer comes, and nobody waits for it any more
+    expect(card(page, "p3")).to_contain_text("Sends the picture")
+    expect(card(page, "mix").locator(".dn-marked")).to_be_visible()
+    open_tab(page, "Search by note")
+    page.get_by_label("Clinical note").fill("a dark spot")
+    page.get_by_role("button", name="Find pictures").click()
+    expect(page.locator(".dn-grid .dn-hit").first).to_be_visible()  # stopping holds nobody else up
+
+
+def test_one_that_fails_shows_its_line_and_a_change_afterwards_is_said(
+    browser: Browser, served: Served, llm: LlmServer
+) -> None:
+    llm.rule = lambda body: "401" if is_p3(body) else None
+    page, _ = open_page(browser, served)
+    take_an_example_over(page)
+    page.get_by_role("button", name=SEND).click()
+    expect(card(page, "p3").locator("[role=alert]")).to_contain_text("OPENAI_API_KEY")
+    expect(card(page, "m+p2").locator(".dn-marked")).to_be_visible()
+    panel = page.get_by_role("tabpanel").filter(has=page.locator("#compare-cards"))
+    type_in(panel.get_by_label("Age in years"), "old")
+    expect(page.locator("#compare-alert [role=alert]")).to_contain_text("not a number of years")
+    type_in(panel.get_by_label("Age in years"), "62")
+    expect(page.locator("#compare-alert [role=alert]")).to_have_count(0)
+    expect(page.locator("#compare-status")).to_contain_text("changed since")
+    panel.locator("#compare-kind").get_by_text("Clinical photo").click()  # as good as another picture
+    expect(card(page, "m+p2")).to_contain_text("Sends the whole picture")
+    expect(card(page, "m").locator(".dn-marked")).to_be_visible()
+
+
+def test_without_a_picture_one_line_says_so_and_nothing_is_sent(
+    browser: Browser, served: Served, llm: LlmServer
+) -> None:
+    page, _ = open_page(browser, served)
+    open_tab(page, "Compare")
+    page.wait_for_timeout(1000)
+    page.get_by_role("button", name=SEND).click()
+    expect(page.locator("#compare-alert [role=alert]")).to_contain_text("There is no picture yet.")
+    assert not llm.requests
