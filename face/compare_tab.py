@@ -104,7 +104,7 @@ class CompareTab:
         self.asking = self.ask.click(self._ask, [self.key, *self.case], self.shown, **hidden, **WRITING)
         changes = [field.change for field in self.fields]
         gr.on(changes, self._fill, record, self.shown, trigger_mode="always_last", **LIGHT)
-        self.asking.then(self._fill, record, self.shown, **LIGHT)  # the fields may have changed while it was asked
+        self.asking.then(self._catch_up, record, self.shown, **LIGHT)
         self.stop.click(self._stop, record, self.shown, cancels=[self.asking], **LIGHT)
         self.renew_after(self.picture.upload, self.picture.clear, self.modality.input)
         self.save.click(None, js=DOWNLOAD, **LIGHT)
@@ -137,6 +137,11 @@ class CompareTab:
         if record.to_mapping():
             comparison = comparison.having(Comparing(self.models[key].answers).template(record))
         return self._values(comparison)
+
+    def _catch_up(self, key: str, kept: Comparison, *values: Any) -> tuple[Any, ...]:
+        """The fields may have changed while the language model was asked; what the asking had to say stays."""
+        _, *shown = self._fill(key, kept, *values)
+        return gr.skip(), *shown
 
     def _stop(self, key: str, kept: Comparison, *values: Any) -> tuple[Any, ...]:
         return self._fill(key, kept.at_rest(stopped=True), *values)

@@ -152,6 +152,11 @@ class Comparing:
     ) -> list[dict[str, Any]]:
         """Writes notes of one lesion by several strategies, and checks each. Research use only, never a diagnosis.
 
+        Strategy "m" fills a template, and nothing leaves this app. The others send the picture to the language model
+        this app is set up with, one request each: "m+p1" (closed option lists) and "m+p2" (free text on four points)
+        send the diagnosis, subtype, malignancy and description too, "p3" sends the picture alone. "mix" joins m+p1 and
+        m+p2, and asks for them if need be. Age, sex and site only serve to check the notes, and are sent nowhere.
+
         Args:
             picture: A picture of one lesion; "m" does not look at it.
             modality: "dermoscopy", "clinical", or "cropped" if the picture already shows little but the lesion.
@@ -159,13 +164,10 @@ class Comparing:
             subtype: Finer diagnosis.
             malignancy: "benign", "pre-cancerous" or "malignant".
             description: Findings in free words.
-            age: Years. Like sex and site only used to check the notes; it is sent nowhere.
+            age: Years.
             sex: "female" or "male".
             site: Place on the body.
-            strategies: Any of "m", "m+p1", "m+p2", "p3" and "mix"; "m" alone if none is named, and then nothing leaves
-                this app. "m" fills a template. The others send the picture to the language model this app is set up
-                with, one request each: "m+p1" (closed option lists) and "m+p2" (free text on four points) also send
-                the record, "p3" sends the picture alone. "mix" joins m+p1 and m+p2, and asks for them if need be.
+            strategies: Any of "m", "m+p1", "m+p2", "p3" and "mix"; "m" alone if none is named.
 
         Returns:
             One entry a strategy, in the order asked for: strategy, text, model, findings, audit (the claims of the

@@ -22,7 +22,7 @@ from dermnote.errors import NotesError, PictureError
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import STRATEGIES
 from dermnote.notes.writer import NoteWriter
-from face import comparing
+from face import comparing, note_form
 from face.answers import Answers
 from face.compare_table import status_line, summary_card
 from face.comparing import SIDE_BY_SIDE, Comparing, Outcome
@@ -161,17 +161,14 @@ def test_without_an_endpoint_the_template_is_there_and_the_others_say_why_not() 
 
 def test_the_endpoint_is_documented_for_tools() -> None:
     told = Comparing.compare.__doc__ or ""
-    assert "never a diagnosis" in told and "nothing leaves" in told and "language model" in told
+    first, rest = told.split("Args:")
+    assert "never a diagnosis" in first and "nothing leaves" in first and "send the picture to the language" in first
+    assert "\n" + " " * 16 not in rest.split("Returns:")[0]  # of each argument, tools are told one line
     [endpoint] = [
         each for name, each in app.build_demo(StandIn()).get_api_info()["named_endpoints"].items() if name == "/compare"
     ]
     names = [each["parameter_name"] for each in endpoint["parameters"]]
-    assert names == [
-        "picture",
-        "modality",
-        *(["label", "subtype", "malignancy", "description", "age", "sex", "site"]),
-        "strategies",
-    ]
+    assert names == ["picture", "modality", *note_form.FIELDS, "strategies"]
     assert endpoint["parameters"][-1]["parameter_default"] == ["m"]
 
 
