@@ -22,6 +22,7 @@ from face.models import Models
 from face.note_form import FIELDS
 from face.record_fields import RecordFields
 from face.strategy_card import strategy_card
+from face.taking import taking
 from face.upload import take_upload
 from face.wiring import LIGHT, WRITING
 
@@ -66,7 +67,7 @@ class CompareTab:
 
     def _picture(self) -> None:
         self.take_over = gr.Button("Take picture and fields from the Case tab", size="md")
-        self.picture = gr.Image(
+        self.picture = taking(gr.Image, take_upload)(
             label="Picture of one lesion",
             type="pil",
             format="png",
@@ -75,7 +76,6 @@ class CompareTab:
             buttons=["fullscreen"],
             placeholder="Drop an image file here to upload",
         )
-        self.picture.preprocess = take_upload
         self.modality = gr.Radio(MODALITIES, value="dermoscopy", label="Kind of picture", elem_id="compare-kind")
 
     def _asking(self) -> None:

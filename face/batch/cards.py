@@ -12,7 +12,8 @@ from face.batch.limits import MAX_FILE_MB, MAX_PICTURES, MAX_TABLE_MB, MAX_UNPAC
 from face.batch.results import Results
 from face.batch.run import Outcome
 from face.batch.table import KNOWN
-from face.cards import READ_AS, RESEARCH_ONLY, data_url, empty, malignancy_tag, percent
+from face.cards import READ_AS, RESEARCH_ONLY, empty, malignancy_tag, percent
+from face.pictures import data_url
 
 SHOWN = 50  # pictures on the page; the downloads hold all
 LISTED = 100  # files left out that are named

@@ -106,7 +106,7 @@ def test_a_refused_file_is_one_line_after_a_picture_too(browser: Browser, served
     bad.write_text("Dear colleague")
     drop(page, good)
     expect(page.locator(".dn-classes li")).to_have_count(8)
-    page.get_by_role("button", name="Clear").first.click()
+    page.get_by_role("button", name="Remove Image").first.click()
     expect(page.locator(".dn-classes li")).to_have_count(0)
     drop(page, bad)
     expect(page.locator("#picture-alert [role=alert]")).to_contain_text("letter.jpg is not a picture")
