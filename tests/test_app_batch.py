@@ -193,6 +193,7 @@ def test_the_record_goes_into_the_note_its_audit_and_both_downloads(tmp_path: Pa
     results = read_all(gathered(tmp_path, {"a.jpg": JPEG, "b.jpg": JPEG, "t.csv": table}, stack))
     told, guessed = rows_of(results)
     assert told["recorded_label"] == "basal cell carcinoma" and told["predicted_class"] == "melanoma"
+    assert told["unlike_training"] == "true"  # so far does the stand-in say every picture is
     assert "diagnosed as basal cell carcinoma" in told["note"] and "61-year-old male" in told["note"]
     assert guessed["recorded_label"] == "" and "predicted by the model" in guessed["note"]
     shares = [float(value) for name, value in told.items() if name.startswith("p_")]
@@ -227,6 +228,7 @@ def test_what_fails_is_listed_and_costs_no_other_picture(tmp_path: Path, stack: 
     rows = {row["file"]: row for row in rows_of(results)}
     assert set(rows) == {"a.jpg", *errors} and rows["letter.jpg"]["error"] == errors["letter.jpg"]
     assert rows["letter.jpg"]["note"] == rows["letter.jpg"]["predicted_class"] == ""
+    assert rows["letter.jpg"]["unlike_training"] == ""
     page = results_cards(results)
     assert "4 files failed" in page and all(name in page for name in errors)
 

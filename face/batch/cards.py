@@ -18,6 +18,7 @@ from face.pictures import data_url
 SHOWN = 50  # pictures on the page; the downloads hold all
 LISTED = 100  # files left out that are named
 NOTE_WORDS = 150  # characters
+FAR = "unlike what was trained on"
 NO_BATCH = empty(
     "Nothing read yet",
     "Drop pictures of single lesions, or a zip of them, and press the button. Classes and notes appear here.",
@@ -114,13 +115,14 @@ def _downloads(results: Results) -> str:
 def _row(outcome: Outcome) -> str:
     likeliest = outcome.predictions[0]
     recorded = f'<p class="dn-where">recorded: {escape(outcome.record.label)}</p>' if outcome.record.label else ""
+    far = f'<span class="dn-tag dn-tag-far">{FAR}</span>' if outcome.novelty and outcome.novelty.far else ""
     note = shorten(outcome.note.text if outcome.note else "", NOTE_WORDS, placeholder=" …")
     source = data_url(outcome.thumbnail or b"")
     return (
         f'<li><img class="dn-thumb" src="{source}" alt="" width="64" height="64"><div>'
         f'<p class="dn-file">{escape(outcome.name)}</p><p class="dn-class-who"><span class="dn-class-name">'
         f'{escape(likeliest.label)}</span><span class="dn-share">{percent(likeliest.probability)}</span>'
-        f'{malignancy_tag(likeliest.malignancy)}</p><p class="dn-note">{escape(note)}</p>{recorded}</div></li>'
+        f'{malignancy_tag(likeliest.malignancy)}{far}</p><p class="dn-note">{escape(note)}</p>{recorded}</div></li>'
     )
 
 

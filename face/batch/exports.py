@@ -18,12 +18,14 @@ DIGITS = 6
 
 
 def as_csv(results: Results) -> str:
-    """A row a picture: file, record, predicted class, its probability, that of every class, note, error."""
+    """A row a picture: file, record, predicted class, probability of every class, how far it is, note, error."""
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     classes = [f"p_{name.replace(' ', '_')}" for name in results.classnames]
     heads = ["file", *(f"recorded_{name}" for name in KNOWN), "predicted_class", "predicted_malignancy", "probability"]
-    writer.writerow(map(inert, [*heads, *classes, "note", "error", "kind_of_picture", "model", "caution"]))
+    writer.writerow(
+        map(inert, [*heads, *classes, "unlike_training", "note", "error", "kind_of_picture", "model", "caution"])
+    )
     for outcome in results.outcomes:
         cells = (*_cells(outcome, results), results.kind, results.model, RESEARCH_ONLY)
         writer.writerow(map(inert, cells))
@@ -43,6 +45,7 @@ def _cells(outcome: Outcome, results: Results) -> Iterator[object]:
     yield from (record.get(name, "") for name in KNOWN)
     yield from (likeliest.label, likeliest.malignancy or "", shares[likeliest.label]) if likeliest else ("", "", "")
     yield from (shares.get(name, "") for name in results.classnames)
+    yield "" if outcome.novelty is None else str(outcome.novelty.far).lower()
     yield from (outcome.note.text if outcome.note else "", outcome.error)
 
 
@@ -55,6 +58,7 @@ def _line(outcome: Outcome, results: Results) -> dict[str, Any]:
             {"label": each.label, "probability": round(each.probability, DIGITS), "malignancy": each.malignancy}
             for each in outcome.predictions
         ],
+        "unlike_training": outcome.novelty and outcome.novelty.far,
         "note": note and note.text,
         "strategy": note and note.strategy,
         "prompt_version": note and note.prompt_version,

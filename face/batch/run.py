@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from dermnote import Note, Prediction
+    from dermnote.novelty import Novelty
     from face.answers import Answers
 
 THUMBNAIL_SIDE, THUMBNAIL_QUALITY = 96, 80
@@ -34,6 +35,7 @@ class Outcome:
         name: Of its file.
         record: What the table says of it.
         predictions: Every class, the likeliest first; empty if it failed.
+        novelty: How far it lies from what was trained on; None if it failed or the model does not say.
         note: Strategy M, with its audit; None if it failed.
         thumbnail: A small JPEG; None if it failed.
         error: Why it failed, one line; else empty.
@@ -42,6 +44,7 @@ class Outcome:
     name: str
     record: LesionMetadata = field(default_factory=LesionMetadata)
     predictions: Sequence[Prediction] = ()
+    novelty: Novelty | None = None
     note: Note | None = None
     thumbnail: bytes | None = None
     error: str = ""
@@ -82,7 +85,7 @@ class Reading:
         predictions = self.answers.predictions(read, self.kind)
         note = self.answers.note(read, self.kind, record, "m", self.demographics)
         thumbnail = encode_jpeg(to_square(picture, THUMBNAIL_SIDE), THUMBNAIL_QUALITY)
-        return Outcome(name, record, predictions, note, thumbnail)
+        return Outcome(name, record, predictions, self.answers.novelty(read, self.kind), note, thumbnail)
 
 
 def outcomes(items: Sequence[Item], reading: Reading, turn: threading.Lock, stop: threading.Event) -> Iterator[Outcome]:
