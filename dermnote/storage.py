@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 
 
 @contextmanager
@@ -16,7 +17,7 @@ def replacing_file(path: str | Path) -> Iterator[Path]:
     """Yields a path beside `path` to write to; it takes the place of `path` only if the block ends well."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    aside = target.with_name(f".{target.name}.{os.getpid()}.{get_ident()}.part")  # others may write the same file now
     try:
         yield aside
         aside.replace(target)

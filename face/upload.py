@@ -8,7 +8,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
+from gradio.utils import get_upload_folder
 from PIL import Image
 
 from dermnote.errors import PictureError
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from gradio.data_classes import ImageData
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+AT_ONCE = 2  # decoded pictures in memory while many upload
 UPLOAD_ROUTE = "/gradio_api/upload"
 # What a JPEG may say besides its pixels; anything else (EXIF with GPS, XMP, comments, profiles) is dropped.
 HARMLESS = {"jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "adobe", "adobe_transform", "progressive"}
+HARMLESS_PARTS = {"APP0", "APP14"}  # JFIF and Adobe's colours; others may hold what Pillow does not list
 
 
 def take_upload(payload: ImageData | None) -> Image.Image | PictureError | None:
@@ -32,9 +35,21 @@ def take_upload(payload: ImageData | None) -> Image.Image | PictureError | None:
     if payload is None or not (payload.path or payload.url):
         return None
     try:
-        return open_picture(payload.path or _decode(payload.url or ""), at_least=DECODED_SIDE)
+        kept = _uploaded(Path(payload.path)) if payload.path else _decode(payload.url or "")
+        return open_picture(kept, at_least=DECODED_SIDE)
     except PictureError as error:
         return error
+
+
+def _uploaded(path: Path) -> Path:
+    """The file itself, if it lies where uploads do: Gradio lets a script name any other file of the server.
+
+    A tool call puts its picture there past `CleanUploads`, so it is stripped here at the latest.
+    """
+    if not path.resolve().is_relative_to(Path(get_upload_folder()).resolve()):
+        raise PictureError("That picture was not uploaded.", "Upload a file.")
+    strip_metadata(path)
+    return path
 
 
 def strip_metadata(path: Path) -> None:
@@ -42,15 +57,22 @@ def strip_metadata(path: Path) -> None:
 
     What cannot be opened stays as it is: it is refused when it is read, and says why.
     """
+    if _is_plain(path):
+        return
     try:
         picture = open_picture(path, at_least=DECODED_SIDE)
     except PictureError:
         return
-    with Image.open(path) as image:
-        plain = image.format == "JPEG" and set(image.info) <= HARMLESS
-    if not plain:
-        with replacing_file(path) as aside:
-            aside.write_bytes(encode_jpeg(picture))
+    with replacing_file(path) as aside:
+        aside.write_bytes(encode_jpeg(picture))
+
+
+def _is_plain(path: Path) -> bool:
+    try:
+        with Image.open(path, formats=["JPEG"]) as image:
+            return set(image.info) <= HARMLESS and {name for name, _ in image.applist} <= HARMLESS_PARTS
+    except Exception:  # whatever is wrong with it, `open_picture` says in words
+        return False
 
 
 class CleanUploads:
@@ -64,6 +86,7 @@ class CleanUploads:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._few = CapacityLimiter(AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes everything on; holds back the answer to an upload."""
@@ -79,7 +102,7 @@ class CleanUploads:
         body = b"".join(message.get("body", b"") for message in held)
         if held and held[0].get("status") == 200:
             for path in _paths(body):
-                await to_thread.run_sync(strip_metadata, path)
+                await to_thread.run_sync(strip_metadata, path, limiter=self._few)
         for message in held:
             await send(message)
 

@@ -43,6 +43,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip(reason)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def uploads_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Only what lies among the uploads is opened by the app; in tests that is what lies under any `tmp_path`."""
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.getbasetemp())
+    return os.environ["GRADIO_TEMP_DIR"]
+
+
+@pytest.fixture(autouse=True)
+def _uploads_stay_there(uploads_folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", uploads_folder)  # put back after a test in which the app chose its own
+
+
 @pytest.fixture
 def llm_server() -> Iterator[LlmServer]:
     """A local language model server over real HTTP; it answers well until a test puts faults on its script."""

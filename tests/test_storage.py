@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -44,3 +46,16 @@ def test_sha256_is_the_known_one(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"abc")
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert sha256_of(tmp_path / "file") == expected
+
+
+def test_several_threads_replace_the_same_file_and_one_of_them_whole(tmp_path: Path) -> None:
+    target, all_write = tmp_path / "picture", threading.Barrier(4)
+
+    def replace(content: str) -> None:
+        with replacing_file(target) as aside:
+            aside.write_text(content * 1000)
+            all_write.wait()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(replace, "abcd"))
+    assert target.read_text() in {letter * 1000 for letter in "abcd"} and list(tmp_path.iterdir()) == [target]
