@@ -20,6 +20,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dermnote.errors import ConfigError, DermNoteError
+from face.access import Accounts, take_accounts
+from face.upload_folder import own_folder
 from face.wanted import wanted_model
 
 if TYPE_CHECKING:
@@ -28,8 +30,17 @@ if TYPE_CHECKING:
     from dermnote import DermNote
     from face.allowance import Allowance
 
-WRONG_USE = 2
-QUEUE, MAX_UPLOAD = 32, "20mb"
+WRONG_USE, STOPPED = 2, 130
+QUEUE, SESSIONS, MAX_UPLOAD = 32, 2000, "20mb"
+NO_ENTRY = "DermNote. Research use only, never a diagnosis."
+QUIET = {  # read by Gradio and the Hub's client while they are imported
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    # For its dashboard, which is off, Gradio sums up the last 10,000 requests after each one.
+    "GRADIO_ANALYTICS_MAX_EVENTS": "1",
+    "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000",
+    "MPLBACKEND": "agg",  # else it opens Matplotlib's windows to see which there are, while the first visitor waits
+}
 
 
 def build_demo(dermnote: DermNote, allowance: Allowance | None = None) -> gr.Blocks:
@@ -67,21 +78,23 @@ def warm_up(dermnote: DermNote) -> None:
     dermnote.classify(Image.new("RGB", (256, 256), "tan"))
 
 
-def launch(demo: gr.Blocks, meanwhile: Callable[[], object]) -> None:
+def launch(demo: gr.Blocks, meanwhile: Callable[[], object], accounts: Accounts | None = None) -> None:
     """Serves the page until it is stopped. A Hugging Face Space listens on all addresses, anything else on its own.
 
     Args:
         demo: The page.
         meanwhile: Called once the page is up.
+        accounts: Who may come in; None lets in everybody.
     """
-    from starlette.middleware import Middleware
-
+    from face.gate import let_tools_in
+    from face.serving import app_kwargs
     from face.theme import CSS, make_theme
-    from face.upload import CleanUploads
 
     demo.queue(max_size=QUEUE).launch(
         server_name="0.0.0.0" if os.environ.get("SPACE_ID") else None,  # a container's own  # noqa: S104  # nosec B104
-        app_kwargs={"middleware": [Middleware(CleanUploads)]},
+        app_kwargs=app_kwargs(accounts),
+        auth=None if accounts is None else accounts.admit,
+        auth_message=NO_ENTRY,
         theme=make_theme(),
         css_paths=CSS,
         max_file_size=MAX_UPLOAD,
@@ -90,10 +103,14 @@ def launch(demo: gr.Blocks, meanwhile: Callable[[], object]) -> None:
         share=False,
         ssr_mode=False,
         enable_monitoring=False,
+        run_history=False,  # else the browser keeps every picture and answer for whoever sits there next
+        state_session_capacity=SESSIONS,
         mcp_server=True,  # the endpoints as tools, at /gradio_api/mcp/
         quiet=True,
         prevent_thread_lock=True,
     )
+    if accounts is not None:
+        let_tools_in(demo)
     print(f"DermNote is at {demo.local_url} (research use only, never a diagnosis). Stop it with Ctrl+C.", flush=True)
     meanwhile()
     demo.block_thread()
@@ -101,20 +118,24 @@ def launch(demo: gr.Blocks, meanwhile: Callable[[], object]) -> None:
 
 def main() -> int:
     """Loads the model and Gradio side by side, then serves; a model that cannot be loaded is one line, and status 2."""
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     try:
         check_port(os.environ.get("GRADIO_SERVER_PORT", ""))
         allowance = find_allowance()
+        accounts = take_accounts(os.environ)
+        os.environ["GRADIO_TEMP_DIR"] = str(own_folder(os.environ.get("GRADIO_TEMP_DIR", "")))
         with ThreadPoolExecutor(max_workers=1) as pool:
             loading: Future[DermNote] = pool.submit(load_model, os.environ.get("DERMNOTE_MODEL", ""))
             import gradio  # noqa: F401
 
             model = loading.result()
-        launch(build_demo(model, allowance), partial(warm_up, model))
+        launch(build_demo(model, allowance), partial(warm_up, model), accounts)
     except DermNoteError as error:
         print(f"error: {error}", file=sys.stderr)
         return WRONG_USE
+    except KeyboardInterrupt:  # while it still loads; once it serves, Gradio stops without a trace by itself
+        return STOPPED
     return 0
 
 

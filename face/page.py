@@ -20,14 +20,13 @@ from face.model_tab import ModelTab
 from face.models import FIRST, Models
 from face.offer import Offer
 from face.search_tab import SearchTab
+from face.upload_folder import KEPT_SECONDS
 from face.wiring import LIGHT, MODEL, WRITING, speaking
 
 if TYPE_CHECKING:
     from dermnote import DermNote
     from face.allowance import Allowance
     from face.reading import Reader
-
-KEPT_SECONDS = 3600  # uploads are looked over this often, and deleted when this old
 
 
 def build_page(model: DermNote, allowance: Allowance | None = None) -> gr.Blocks:

@@ -1,11 +1,9 @@
-"""The app as a visitor and a script meet it: `python app.py`, then Chromium and the Gradio client."""
+"""The app as a visitor meets it: `python app.py`, then Chromium."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -160,42 +158,6 @@ def test_it_holds_in_the_dark_and_on_a_phone(
     ground = page.evaluate("getComputedStyle(document.querySelector('.dn-card')).backgroundColor")
     assert (ground == "rgb(28, 34, 36)") == (scheme == "dark")
     assert not outside
-
-
-def test_a_script_calls_the_four_endpoints_and_no_others(served: Served, lesion: Path) -> None:
-    from gradio_client import Client, handle_file
-
-    client = Client(served.url, verbose=False, analytics_enabled=False)
-    classes = client.predict(picture=handle_file(lesion), api_name="/classify")
-    assert len(classes) == 8 and abs(sum(each["probability"] for each in classes) - 1) < 1e-3
-    notes = client.predict(picture=handle_file(lesion), modality="cropped", k=3, api_name="/find_notes")
-    assert len(notes) == 3 and notes[0]["score"] >= notes[1]["score"]
-    pictures = client.predict(text="a dark spot", k=2, api_name="/find_images")
-    assert pictures[0]["thumbnail"].startswith("data:image/jpeg;base64,")
-    written = client.predict(label="melanoma", age="61", demographics=True, api_name="/write_note")
-    assert "melanoma" in written["text"] and "61-year-old" in written["text"]
-    with pytest.raises(Exception, match="characters"):
-        client.predict(text="a" * 3000, api_name="/find_images")
-    for private in ("/_read", "/_compose", "/search"):
-        with pytest.raises(ValueError, match="api_name"):
-            client.predict(api_name=private)
-
-
-def test_an_mcp_client_finds_the_four_endpoints_as_tools(served: Served) -> None:
-    from mcp import ClientSession
-    from mcp.client.streamable_http import streamablehttp_client
-
-    async def ask() -> tuple[set[str], bool]:
-        address = f"{served.url}/gradio_api/mcp/"
-        async with streamablehttp_client(address) as (reading, writing, _), ClientSession(reading, writing) as session:
-            await session.initialize()
-            tools = await session.list_tools()
-            answer = await session.call_tool("find_images", {"text": "a dark spot", "k": 1})
-            return {tool.name for tool in tools.tools}, answer.isError
-
-    with ThreadPoolExecutor() as pool:  # this thread has a loop running: Playwright's
-        names, failed = pool.submit(lambda: asyncio.run(ask())).result()
-    assert names == {"classify", "find_notes", "find_images", "write_note"} and not failed
 
 
 def test_the_server_looked_up_nobody(served: Served) -> None:

@@ -1,0 +1,45 @@
+"""What stands between the network and the page: a gate, clean uploads, bounded memory and disk, one line when full."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradio.utils import get_upload_folder
+from starlette.middleware import Middleware
+
+from face.busy import refuse_in_words
+from face.gate import Gate
+from face.plain_faults import PlainFaults
+from face.sessions import Sessions
+from face.sizes import Sizes
+from face.upload import CleanUploads
+from face.upload_folder import looked_after
+
+if TYPE_CHECKING:
+    from face.access import Accounts
+
+
+def app_kwargs(accounts: Accounts | None) -> dict[str, Any]:
+    """What `launch` hands on to the web framework; the first middleware meets a request first.
+
+    Args:
+        accounts: Who may come in; None lets in everybody.
+    """
+    gate = [] if accounts is None else [Middleware(Gate, accounts)]
+    return {
+        "middleware": [Middleware(PlainFaults), Middleware(Sizes), *gate, Middleware(CleanUploads)],
+        "lifespan": attended,
+    }
+
+
+@asynccontextmanager
+async def attended(app: Any) -> AsyncIterator[None]:
+    """From the start of the server to its end; `app` is Gradio's."""
+    app.state_holder = Sessions()
+    app.state_holder.set_blocks(app.get_blocks())
+    refuse_in_words(app.get_blocks()._queue)
+    async with looked_after(Path(get_upload_folder())):
+        yield

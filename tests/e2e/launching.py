@@ -1,0 +1,23 @@
+"""The app as `app.launch` serves it, over real HTTP, in this process and with a model that answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from standin import StandIn
+
+import app
+
+
+@contextmanager
+def launched(model: Any = None) -> Iterator[str]:
+    """Address of the page, until the block ends."""
+    demo = app.build_demo(model or StandIn())
+    demo.block_thread = lambda: None
+    app.launch(demo, lambda: None)
+    try:
+        yield demo.local_url.rstrip("/")
+    finally:
+        demo.close()
