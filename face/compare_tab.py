@@ -94,38 +94,56 @@ class CompareTab:
         self.save = gr.Button("Download notes and audits", size="sm", elem_id="compare-save")
         with gr.Column(elem_id="compare-cards"):
             self.cards = [gr.HTML(strategy_card(name, nothing, self.writer)) for name in STRATEGIES]
-        self.kept = gr.State(nothing)
+        self.kept, self.turn = gr.State(nothing), gr.State(nothing.turn)
         # What shows a comparison, in the order of `_values`.
         self.shown = [self.alert, self.status, self.summary, *self.cards, self.ask, self.stop, self.kept]
 
     def _connect(self) -> None:
-        record = [self.key, self.kept, *self.fields]
         hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}  # each card says what it does
-        self.asking = self.ask.click(self._ask, [self.key, *self.case], self.shown, **hidden, **WRITING)
-        changes = [field.change for field in self.fields]
+        self.asking = self.ask.click(self._ask, [self.key, self.turn, *self.case], self.shown, **hidden, **WRITING)
+        # Gradio gets here once the asking has ended, also where another event cancelled it, which takes it a moment.
+        self.asking.then(
+            self._catch_up, [self.key, self.kept, self.turn, self.modality, *self.fields], self.shown, **LIGHT
+        )
+        self.stop.click(None, cancels=[self.asking], **LIGHT)
+        changes, record = [field.change for field in self.fields], [self.key, self.kept, *self.fields]
         gr.on(changes, self._fill, record, self.shown, trigger_mode="always_last", **LIGHT)
-        self.asking.then(self._catch_up, record, self.shown, **LIGHT)
-        self.stop.click(self._stop, record, self.shown, cancels=[self.asking], **LIGHT)
         self.renew_after(self.picture.upload, self.picture.clear, self.modality.input)
         self.save.click(None, js=DOWNLOAD, **LIGHT)
 
     def renew_after(self, *events: Any) -> None:
         """Another picture, or another kind of it: what was said of the one before must not stand under this one."""
-        inputs, outputs = [self.key, self.kept, *self.case], [*self.shown, self.picture]
+        inputs, outputs = [self.key, self.kept, self.turn, *self.case], [*self.shown, self.turn, self.picture]
         for event in events:
             event(self._renew, inputs, outputs, cancels=[self.asking], **LIGHT)
 
-    def _ask(self, key: str, picture: Any, modality: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+    def _ask(self, key: str, turn: int, picture: Any, modality: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         try:
             record = _record(values)
             coming = Comparing(self.models[key].answers).outcomes(picture, modality, record, list(STRATEGIES))
         except DermNoteError as error:
             yield cards.alert(fault_line(error)), *([gr.skip()] * (len(self.shown) - 1))
             return
-        comparison = Comparison(record, modality, waiting=frozenset(ASKED))
+        comparison = Comparison(record, modality, waiting=frozenset(ASKED), turn=turn)
+        yield (shown := self._values(comparison))
         for outcome in coming:
-            comparison = comparison if outcome is None else comparison.having(outcome)
-            yield self._values(comparison)
+            if outcome is not None:
+                comparison = comparison.having(outcome)
+                shown = self._values(comparison)
+            yield shown
+
+    def _catch_up(self, key: str, kept: Comparison, turn: int, modality: str, *values: Any) -> tuple[Any, ...]:
+        """What may have changed while the language model was asked; the alert stays, as it is of the asking."""
+        _, *shown = self._fill(key, kept.of_turn(turn, modality), *values)
+        return gr.skip(), *shown
+
+    def _renew(
+        self, key: str, kept: Comparison, turn: int, picture: Any, modality: str, *values: Any
+    ) -> tuple[Any, ...]:
+        alert, *shown = self._fill(key, kept.of_turn(turn + 1, modality), *values)
+        if not isinstance(picture, DermNoteError):
+            return alert, *shown, turn + 1, gr.skip()
+        return cards.alert(fault_line(picture)), *shown, turn + 1, None  # a refused file leaves the input again
 
     def _fill(self, key: str, kept: Comparison, *values: Any) -> tuple[Any, ...]:
         """The record as it is now, with its template note; what the language model said stays."""
@@ -137,21 +155,6 @@ class CompareTab:
         if record.to_mapping():
             comparison = comparison.having(Comparing(self.models[key].answers).template(record))
         return self._values(comparison)
-
-    def _catch_up(self, key: str, kept: Comparison, *values: Any) -> tuple[Any, ...]:
-        """The fields may have changed while the language model was asked; what the asking had to say stays."""
-        _, *shown = self._fill(key, kept, *values)
-        return gr.skip(), *shown
-
-    def _stop(self, key: str, kept: Comparison, *values: Any) -> tuple[Any, ...]:
-        return self._fill(key, kept.at_rest(stopped=True), *values)
-
-    def _renew(self, key: str, kept: Comparison, picture: Any, modality: str, *values: Any) -> tuple[Any, ...]:
-        fresh = replace(kept.without(*ASKED).at_rest(), modality=modality)
-        alert, *shown = self._fill(key, fresh, *values)
-        if not isinstance(picture, DermNoteError):
-            return alert, *shown, gr.skip()
-        return cards.alert(fault_line(picture)), *shown, None  # a refused file leaves the input again
 
     def _values(self, comparison: Comparison, alert: str = "") -> tuple[Any, ...]:
         """Values of `shown`."""

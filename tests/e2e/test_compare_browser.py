@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Served, chromium, close_pages, keep, open_page, serving, type_in
+from browsing import WIRING_MS, Served, chromium, close_pages, keep, open_page, serving, type_in
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.llm_server import LlmServer, running
@@ -110,6 +110,7 @@ def test_all_strategies_are_asked_on_one_press_and_show_their_claims(
     expect(card(page, "p3").locator(".dn-marked")).to_contain_text("${1+1} <b>No")
     for each in ("m+p1", "m+p2", "mix"):
         expect(card(page, each).locator(".dn-marked")).to_be_visible()
+    expect(page.locator("#compare-status")).to_contain_text("The language model was asked")
     rows = page.locator("#compare-summary tbody tr")
     expect(rows).to_have_count(5)
     expect(rows.nth(3)).to_contain_text("3")
@@ -149,6 +150,7 @@ def test_cards_fill_one_by_one_and_who_stops_keeps_what_came(browser: Browser, s
     finally:
         go_on.set()
     page.wait_for_timeout(1500)  # the answer comes, and nobody waits for it any more
+    expect(page.locator("#compare-status")).to_contain_text("Stopped.")
     expect(card(page, "p3")).to_contain_text("Sends the picture")
     expect(card(page, "mix").locator(".dn-marked")).to_be_visible()
     open_tab(page, "Search by note")
@@ -157,11 +159,42 @@ def test_cards_fill_one_by_one_and_who_stops_keeps_what_came(browser: Browser, s
     expect(page.locator(".dn-grid .dn-hit").first).to_be_visible()  # stopping holds nobody else up
 
 
-def test_one_that_fails_shows_its_line_and_a_change_afterwards_is_said(
+def test_another_picture_ends_the_asking_and_nothing_of_the_one_before_stays(
     browser: Browser, served: Served, llm: LlmServer
 ) -> None:
+    go_on = threading.Event()
+
+    def hold_p3(body: dict[str, Any]) -> None:
+        if is_p3(body):
+            go_on.wait(60)
+
+    llm.rule = hold_p3
+    page, _ = open_page(browser, served)
+    take_an_example_over(page)
+    try:
+        page.get_by_role("button", name=SEND).click()
+        expect(card(page, "mix").locator(".dn-marked")).to_be_visible()
+        page.get_by_role("button", name="Take picture and fields").click()
+        expect(card(page, "mix")).to_contain_text("Sends nothing of its own")
+    finally:
+        go_on.set()
+    page.wait_for_timeout(1500)
+    for each in ("m+p1", "m+p2", "p3"):
+        expect(card(page, each)).to_contain_text("Sends the picture")
+    expect(page.get_by_role("button", name=SEND)).to_be_enabled()
+
+
+def test_what_goes_wrong_is_one_line_where_it_went_wrong(browser: Browser, served: Served, llm: LlmServer) -> None:
     llm.rule = lambda body: "401" if is_p3(body) else None
     page, _ = open_page(browser, served)
+    open_tab(page, "Compare")
+    page.wait_for_timeout(WIRING_MS)
+    page.get_by_role("button", name=SEND).click()
+    expect(page.locator("#compare-alert [role=alert]")).to_contain_text("There is no picture yet.")
+    page.wait_for_timeout(WIRING_MS)
+    expect(page.locator("#compare-alert [role=alert]")).to_be_visible()  # and it stays
+    assert not llm.requests
+    open_tab(page, "Case")
     take_an_example_over(page)
     page.get_by_role("button", name=SEND).click()
     expect(card(page, "p3").locator("[role=alert]")).to_contain_text("OPENAI_API_KEY")
@@ -175,16 +208,3 @@ def test_one_that_fails_shows_its_line_and_a_change_afterwards_is_said(
     panel.locator("#compare-kind").get_by_text("Clinical photo").click()  # as good as another picture
     expect(card(page, "m+p2")).to_contain_text("Sends the whole picture")
     expect(card(page, "m").locator(".dn-marked")).to_be_visible()
-
-
-def test_without_a_picture_one_line_says_so_and_nothing_is_sent(
-    browser: Browser, served: Served, llm: LlmServer
-) -> None:
-    page, _ = open_page(browser, served)
-    open_tab(page, "Compare")
-    page.wait_for_timeout(1000)
-    page.get_by_role("button", name=SEND).click()
-    expect(page.locator("#compare-alert [role=alert]")).to_contain_text("There is no picture yet.")
-    page.wait_for_timeout(1500)
-    expect(page.locator("#compare-alert [role=alert]")).to_be_visible()  # and it stays
-    assert not llm.requests
