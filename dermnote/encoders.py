@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 Pooling = Literal["pooler", "mean"]
+LARGEST = 4096  # px: what a bundle may ask a picture to be scaled to
 
 
 class ImageEncoder(nn.Module):
@@ -95,13 +96,28 @@ class ImageEncoder(nn.Module):
         folder = encoder_folder(id_or_folder, "image_encoder", revision, local_files_only)
         try:
             settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            names = ("backbone", "image_size", "mean", "std")
-            arguments = {name: settings[name] for name in names}
+            arguments = {name: _of_channels(settings[name]) for name in ("mean", "std")}
+            arguments |= {"backbone": str(settings["backbone"]), "image_size": _side(settings["image_size"])}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BundleError(f"{folder}/config.json does not describe an image encoder ({error}).") from error
         encoder = cls(**arguments)
         load_strict(encoder.network, folder / "model.safetensors")
         return encoder.eval()
+
+
+def _of_channels(values: Any) -> tuple[float, float, float]:
+    """Three finite numbers, or a ValueError."""
+    red, green, blue = (float(value) for value in values)
+    if not np.isfinite([red, green, blue]).all():
+        raise ValueError("a channel's mean or deviation is not finite")
+    return red, green, blue
+
+
+def _side(value: Any) -> int:
+    """A side in pixels that a picture can have, or a ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 8 <= value <= LARGEST:
+        raise ValueError(f"image_size is not a whole number from 8 to {LARGEST}")
+    return value
 
 
 class TextEncoder(nn.Module):

@@ -127,6 +127,19 @@ def test_a_wrong_image_folder_is_refused(tmp_path: Path, fault: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"mean": "0.5, 0.5"}, {"std": [1, 1]}, {"mean": [0, 0, "x"]}, {"std": [1, 1, float("nan")]}]
+    + [{"image_size": size} for size in (0, -1, 1e3, "64", True, 10**9, None)],
+)
+def test_settings_that_cannot_be_are_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
+    small_image_encoder().save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | wrong))
+    with pytest.raises(BundleError, match="does not describe an image encoder"):
+        ImageEncoder.from_pretrained(tmp_path)
+
+
 def test_a_text_folder_stands_alone_with_transformers(tmp_path: Path) -> None:
     from transformers import AutoModel, AutoTokenizer
 
