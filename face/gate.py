@@ -37,12 +37,12 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes on what is open or comes from somebody known; answers the rest with 401."""
-        if scope["type"] == "lifespan" or scope["path"] in OPEN or scope["path"].startswith(OPEN_FOLDERS):
+        if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
-        elif scope["type"] == "http" and (known := await self._known(scope)):
-            await self.app(known, receive, send)
         elif scope["type"] == "http":
-            await JSONResponse(CLOSED, 401)(scope, receive, send)
+            known, is_open = await self._known(scope), scope["path"] in OPEN or scope["path"].startswith(OPEN_FOLDERS)
+            answer = self.app if known or is_open else JSONResponse(CLOSED, 401)
+            await answer(known or scope, receive, send)
 
     async def _known(self, scope: Scope) -> Scope | None:
         """The request as Gradio knows its sender, by a cookie; None for a stranger's."""
@@ -50,7 +50,7 @@ class Gate:
         cookies = cookie_parser(headers.get("cookie", ""))
         if any(cookies.get(name) in tokens for name in cookie_names(scope["app"])):
             return scope
-        if name := await self.accounts.name_in(headers.get("authorization", "")):
+        if "authorization" in headers and (name := await self.accounts.name_in(headers["authorization"])):
             if self._tokens.get(name) not in tokens:  # the first time, or since that name logged out
                 self._tokens[name] = new_token(scope["app"], name)
             return _with_cookie(scope, self._tokens[name])

@@ -46,7 +46,7 @@ class AppServer:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/config", timeout=10).is_success
+            return httpx.get(self.url, timeout=10).is_success
         except httpx.HTTPError:
             return False
 
