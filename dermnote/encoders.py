@@ -96,11 +96,11 @@ class ImageEncoder(nn.Module):
         folder = encoder_folder(id_or_folder, "image_encoder", revision, local_files_only)
         try:
             settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            arguments = {name: _of_channels(settings[name]) for name in ("mean", "std")}
-            arguments |= {"backbone": str(settings["backbone"]), "image_size": _side(settings["image_size"])}
+            mean, std = (_of_channels(settings[name]) for name in ("mean", "std"))
+            backbone, side = str(settings["backbone"]), _side(settings["image_size"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BundleError(f"{folder}/config.json does not describe an image encoder ({error}).") from error
-        encoder = cls(**arguments)
+        encoder = cls(backbone, None, side, mean, std)
         load_strict(encoder.network, folder / "model.safetensors")
         return encoder.eval()
 
