@@ -95,6 +95,7 @@ class CaseTab:
         self.evidence = gr.HTML("", elem_id="evidence")
         with gr.Row(visible=False, elem_id="asked-words", equal_height=True) as self.asking:
             self.words = gr.Textbox(
+                "",
                 label="Or show where it fits some words",
                 placeholder="Example: blue-gray veil",
                 max_length=MAX_TEXT,

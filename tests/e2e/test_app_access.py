@@ -64,8 +64,8 @@ def test_a_stranger_sees_a_login_page_and_no_more(stranger: httpx.Client, known:
         assert (answer.status_code, answer.json()) == (401, {"detail": "Log in first."}), path
     sends: dict[str, dict[str, Any]] = {
         "/gradio_api/upload": {"files": {"files": ("x.jpg", b"x", "image/jpeg")}},
-        "/gradio_api/call/find_images": {"json": {"data": ["a dark spot", 1]}},
-        "/gradio_api/run/find_images": {"json": {"data": ["a dark spot", 1]}},
+        "/gradio_api/call/find_images": {"json": {"data": ["a dark spot", 1, [], [], []]}},
+        "/gradio_api/run/find_images": {"json": {"data": ["a dark spot", 1, [], [], []]}},
         "/gradio_api/queue/join": {"json": {"data": [], "fn_index": 0, "session_hash": "x"}},
         "/gradio_api/cancel": {"json": {"session_hash": "x", "fn_index": 0, "event_id": "x"}},
         "/gradio_api/mcp/": {"json": {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}},

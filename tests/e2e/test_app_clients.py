@@ -49,13 +49,22 @@ def lesion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_script_calls_the_four_endpoints_and_no_others(client: Client, lesion: Path) -> None:
+def test_a_script_calls_the_endpoints_and_no_others(client: Client, lesion: Path) -> None:
     classes = client.predict(picture=handle_file(lesion), api_name="/classify")
     assert len(classes) == 8 and abs(sum(each["probability"] for each in classes) - 1) < 1e-3
     notes = client.predict(picture=handle_file(lesion), modality="cropped", k=3, api_name="/find_notes")
     assert len(notes) == 3 and notes[0]["score"] >= notes[1]["score"]
     pictures = client.predict(text="a dark spot", k=2, api_name="/find_images")
     assert pictures[0]["thumbnail"].startswith("data:image/jpeg;base64,")
+    similar = client.predict(picture=handle_file(lesion), modality="cropped", k=2, api_name="/find_similar")
+    assert len(similar) == 2 and similar[0]["thumbnail"].startswith("data:image/jpeg;base64,")
+    narrowed = client.predict(text="a spot", k=9, label=["melanoma"], api_name="/find_images")
+    assert narrowed and {each["label"] for each in narrowed} == {"melanoma"}
+    explained = client.predict(picture=handle_file(lesion), label="melanoma", api_name="/explain")
+    assert sum(map(sum, explained["heat"])) == pytest.approx(explained["score"], abs=1e-3)
+    assert explained["of"] == "melanoma" and explained["overlay"].startswith("data:image/jpeg;base64,")
+    compared = client.predict(label="melanoma", strategies=["m"], api_name="/compare")
+    assert len(compared) == 1 and "melanoma" in compared[0]["text"]
     written = client.predict(label="melanoma", age="61", demographics=True, api_name="/write_note")
     assert "melanoma" in written["text"] and "61-year-old" in written["text"]
     with pytest.raises(Exception, match="characters"):
@@ -158,13 +167,13 @@ def full(monkeypatch: pytest.MonkeyPatch, lesion: Path) -> Iterator[tuple[str, S
         clients = [Client(url, verbose=False, analytics_enabled=False) for _ in range(2)]
         reading = [client.submit(handle_file(lesion), api_name="/classify") for client in clients]
         assert model.come.acquire(timeout=30) and model.come.acquire(timeout=30)
-        yield url, model, reading, [begin(url, "find_images", ["a dark spot", 1]) for _ in range(2)]
+        yield url, model, reading, [begin(url, "find_images", ["a dark spot", 1, [], [], []]) for _ in range(2)]
         model.go_on.set()
 
 
 def test_a_full_queue_is_one_plain_line_for_all_and_who_waits_is_answered(full: Any) -> None:
     url, model, reading, in_line = full
-    event, data = call(url, "find_images", ["a dark spot", 1]).strip().split("\n")
+    event, data = call(url, "find_images", ["a dark spot", 1, [], [], []]).strip().split("\n")
     assert event == "event: error" and json.loads(data.removeprefix("data: "))["error"] == BUSY
     with pytest.raises(Exception, match=BUSY):
         Client(url, verbose=False, analytics_enabled=False).predict(text="a dark spot", api_name="/find_images")
@@ -173,7 +182,7 @@ def test_a_full_queue_is_one_plain_line_for_all_and_who_waits_is_answered(full: 
     model.go_on.set()
     assert [len(each.result(30)) for each in reading] == [8] * 2
     assert all("complete" in fetch(url, "find_images", event) for event in in_line)
-    assert "complete" in call(url, "find_images", ["a dark spot", 1])
+    assert "complete" in call(url, "find_images", ["a dark spot", 1, [], [], []])
 
 
 def test_who_hangs_up_while_waiting_makes_room_and_takes_nobodys_answer_with_him(full: Any) -> None:
@@ -190,6 +199,8 @@ def test_who_hangs_up_while_waiting_makes_room_and_takes_nobodys_answer_with_him
 def may_wait(url: str) -> bool:
     """Whether there is room in the line; who asks leaves it again."""
     try:
-        return BUSY not in fetch(url, "find_images", begin(url, "find_images", ["another spot", 1]), timeout=0.5)
+        return BUSY not in fetch(
+            url, "find_images", begin(url, "find_images", ["another spot", 1, [], [], []]), timeout=0.5
+        )
     except httpx.ReadTimeout:
         return True

@@ -15,7 +15,7 @@ import httpx
 BUSY = "busy, try again"
 PATIENCE = 30.0  # seconds; who waits longer counts as lost
 PAUSE = 1.0  # seconds until somebody who was refused asks again
-QUESTIONS = ("classify", "find_notes", "find_images", "write_note")
+QUESTIONS = ("classify", "find_notes", "find_images", "write_note", "explain")
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,11 @@ def distinct(jpeg: bytes, number: int) -> bytes:
 def arguments(question: str, picture: Any, number: int) -> list[Any]:
     """What is asked, in the order of the endpoint's parameters."""
     if question == "find_images":
-        return [f"asymmetric lesion number {number} with a pigment network and blue-gray areas", 5]
+        return [f"asymmetric lesion number {number} with a pigment network and blue-gray areas", 5, [], [], []]
     if question == "find_notes":
         return [picture, "dermoscopy", 5]
     if question == "write_note":
         return [picture, "dermoscopy", "", "", "", "a blue-gray veil", "61", "female", "trunk", "m", False]
+    if question == "explain":
+        return [picture, "dermoscopy", "", ""]
     return [picture, "dermoscopy"]
