@@ -20,15 +20,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dermnote.errors import ConfigError, DermNoteError
-from face.access import Accounts, take_accounts
-from face.upload_folder import own_folder
+from face.serving.access import Accounts, take_accounts
+from face.serving.upload_folder import own_folder
 from face.wanted import wanted_model
 
 if TYPE_CHECKING:
     import gradio as gr
 
     from dermnote import DermNote
-    from face.allowance import Allowance
+    from face.asking.allowance import Allowance
 
 WRONG_USE, STOPPED = 2, 130
 QUEUE, SESSIONS, MAX_UPLOAD = 32, 2000, "20mb"
@@ -51,8 +51,8 @@ def build_demo(dermnote: DermNote, allowance: Allowance | None = None) -> gr.Blo
 
 
 def find_allowance() -> Allowance:
-    """What visitors may have asked of a language model; errors as `face.limits.read_allowance`."""
-    from face.limits import read_allowance
+    """What visitors may have asked of a language model; errors as `face.asking.limits.read_allowance`."""
+    from face.asking.limits import read_allowance
 
     return read_allowance(os.environ)
 
@@ -86,8 +86,8 @@ def launch(demo: gr.Blocks, meanwhile: Callable[[], object], accounts: Accounts 
         meanwhile: Called once the page is up.
         accounts: Who may come in; None lets in everybody.
     """
-    from face.gate import let_tools_in
-    from face.serving import app_kwargs
+    from face.serving.gate import let_tools_in
+    from face.serving.middleware import app_kwargs
     from face.theme import CSS, make_theme
 
     demo.queue(max_size=QUEUE).launch(

@@ -17,7 +17,7 @@ from face.wiring import speaking
 if TYPE_CHECKING:
     from dermnote import DermNote
     from dermnote.notes.writer import NoteWriter
-    from face.allowance import Allowance
+    from face.asking.allowance import Allowance
 
 FIRST = ""  # the key of the model the app was started with
 KEPT = 2  # others held at a time; the one asked for longest ago goes, and comes back when it is asked for

@@ -11,21 +11,22 @@ import gradio as gr
 from dermnote.notes.strategies import STRATEGIES
 from face import frame
 from face.answers import Answers
-from face.batch_tab import BatchTab
-from face.case_tab import CaseTab
+from face.batch.tab import BatchTab
+from face.case.tab import CaseTab
 from face.checks import MAX_HITS
-from face.compare_tab import CompareTab, carry_case
-from face.comparing import Comparing
-from face.model_tab import ModelTab
+from face.compare.comparing import Comparing
+from face.compare.tab import CompareTab, carry_case
+from face.endpoints import Endpoints
+from face.model.offer import Offer
+from face.model.tab import ModelTab
 from face.models import FIRST, Models
-from face.offer import Offer
 from face.search_tab import SearchTab
-from face.upload_folder import KEPT_SECONDS
+from face.serving.upload_folder import KEPT_SECONDS
 from face.wiring import LIGHT, MODEL, WRITING, speaking
 
 if TYPE_CHECKING:
     from dermnote import DermNote
-    from face.allowance import Allowance
+    from face.asking.allowance import Allowance
     from face.reading import Reader
 
 
@@ -76,16 +77,16 @@ def build_page(model: DermNote, allowance: Allowance | None = None) -> gr.Blocks
 
 def _add_endpoints(answers: Answers, case: CaseTab, search: SearchTab, compare: CompareTab) -> None:
     """The public endpoints, on the page's own inputs, so that each knows its type, choices and default."""
-    shown, form = [case.picture, case.modality], case.form
+    shown, form, endpoints = [case.picture, case.modality], case.form, Endpoints(answers)
     strategies = gr.CheckboxGroup(list(STRATEGIES), value=["m"], label="Strategies", visible=False)
     k = gr.Number(5, label="How many", minimum=1, maximum=MAX_HITS, precision=0, visible=False)
     for answer, inputs, queue in (
-        (answers.classify, shown, MODEL),
-        (answers.find_notes, [*shown, k], MODEL),
-        (answers.find_similar, [*shown, k], MODEL),
-        (answers.explain, [*shown, form.fields[0], case.words], MODEL),
-        (answers.find_images, [search.text, k, *search.filters.values()], MODEL),
-        (answers.write_note, [*shown, *form.fields, form.strategy, form.demographics], WRITING),
+        (endpoints.classify, shown, MODEL),
+        (endpoints.find_notes, [*shown, k], MODEL),
+        (endpoints.find_similar, [*shown, k], MODEL),
+        (endpoints.explain, [*shown, form.fields[0], case.words], MODEL),
+        (endpoints.find_images, [search.text, k, *search.filters.values()], MODEL),
+        (endpoints.write_note, [*shown, *form.fields, form.strategy, form.demographics], WRITING),
         (Comparing(answers).compare, [*compare.case, strategies], WRITING),
     ):
         output = gr.JSON(label=answer.__name__, visible=False)

@@ -12,14 +12,14 @@ from dermnote.notes.writing import audited
 from dermnote.picture import encode_jpeg, open_picture
 from face import cards, hits
 from face.answers import CROPPED, Answers
+from face.asking.destination import written_by
+from face.case.heat_map import heat_card, no_heat_card, overlay
+from face.case.novelty_line import novelty_line
+from face.case.taken_class import taken_note, without_diagnosis
 from face.checks import MAX_NOTE, need_count, need_picture, need_record, need_text
-from face.claims_card import claims_card
-from face.destination import written_by
+from face.claims.claims_card import claims_card
 from face.examples import example_notes, example_pictures, filter_values
 from face.fault_line import fault_line
-from face.heat_map import heat_card, no_heat_card, overlay
-from face.novelty_line import novelty_line
-from face.taken_class import taken_note, without_diagnosis
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dermnote.case_filter import Where
     from dermnote.encoding import EncodedImage
     from dermnote.notes.writer import NoteWriter
-    from face.allowance import Allowance
+    from face.asking.allowance import Allowance
 
 EDITED = "Edited by hand since."
 NOTES_SHOWN, PICTURES_SHOWN = 4, 6

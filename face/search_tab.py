@@ -8,7 +8,7 @@ import gradio as gr
 
 from face import frame
 from face.answers import where_of
-from face.case_tab import OPEN_CASE
+from face.case.tab import OPEN_CASE
 from face.checks import MAX_HITS, MAX_TEXT
 from face.examples import TEXTS
 from face.models import Models

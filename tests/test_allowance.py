@@ -22,12 +22,12 @@ from dermnote.notes.faults import Usage, WriterError
 from dermnote.notes.prices import FREE, PictureTokens, Price
 from dermnote.notes.strategies import STRATEGIES
 from dermnote.notes.writer import NoteWriter
-from face.allowance import DAY, Allowance
 from face.answers import Answers
-from face.limits import ON_A_SPACE, read_allowance
-from face.metering import expected
-from face.refusal import AllowanceError, in_words
-from face.visitor import UNKNOWN, visitor_of
+from face.asking.allowance import DAY, Allowance
+from face.asking.limits import ON_A_SPACE, read_allowance
+from face.asking.metering import expected
+from face.asking.refusal import AllowanceError, in_words
+from face.asking.visitor import UNKNOWN, visitor_of
 from tests.llm_server import LlmServer, running
 
 PRICE = Price(1.0, 1.0)  # a dollar for a million tokens either way

@@ -18,11 +18,12 @@ from dermnote.hit import Hit
 from face import cards, frame, hits
 from face.answers import Answers
 from face.checks import MAX_FIELD, MAX_HITS, MAX_TEXT, need_age
+from face.claims.verdicts import VERDICTS
+from face.endpoints import Endpoints
 from face.examples import example_notes, example_pictures
 from face.model.facts import facts, limits
 from face.reading import Reader
-from face.upload import strip_metadata, take_upload
-from face.verdicts import VERDICTS
+from face.serving.upload import strip_metadata, take_upload
 
 GPS, ORIENTATION = 0x8825, 0x0112
 NASTY = '<img src=x onerror="alert(1)">&"\''
@@ -34,8 +35,8 @@ def sent(path: Path) -> SimpleNamespace:
 
 
 @pytest.fixture(scope="module")
-def answers() -> Answers:
-    return Answers(StandIn())
+def answers() -> Endpoints:
+    return Endpoints(Answers(StandIn()))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ def test_a_data_url_is_read_and_a_wrong_one_refused() -> None:
         assert isinstance(take_upload(SimpleNamespace(path=None, url=url)), PictureError)
 
 
-def test_endpoints_answer_with_plain_data(answers: Answers) -> None:
+def test_endpoints_answer_with_plain_data(answers: Endpoints) -> None:
     picture = scribble(4)
     classes = answers.classify(picture)
     assert len(classes) == 8 and set(classes[0]) == {"label", "probability", "class_id", "malignancy", "description"}
@@ -163,12 +164,12 @@ def test_endpoints_answer_with_plain_data(answers: Answers) -> None:
 
 
 @pytest.mark.parametrize("k", [0, MAX_HITS + 1, float("nan"), None])
-def test_k_out_of_range_is_refused(answers: Answers, k: float | None) -> None:
+def test_k_out_of_range_is_refused(answers: Endpoints, k: float | None) -> None:
     with pytest.raises(IndexQueryError, match="k must"):
         answers.find_images("a dark spot", k)  # type: ignore[arg-type]
 
 
-def test_empty_and_endless_texts_are_refused(answers: Answers) -> None:
+def test_empty_and_endless_texts_are_refused(answers: Endpoints) -> None:
     with pytest.raises(IndexQueryError, match="no text"):
         answers.find_images("  ")
     with pytest.raises(IndexQueryError, match="limit"):
@@ -209,7 +210,7 @@ def test_every_surface_says_research_only() -> None:
     surfaces = [frame.header(model), limits(), frame.footer(), reading.classes, reading.written.origin]
     for surface in [*surfaces, reading.similar, found]:
         assert "Research use only, never a diagnosis." in surface
-    for endpoint in (Answers.classify, Answers.find_notes, Answers.find_images, Answers.write_note):
+    for endpoint in (Endpoints.classify, Endpoints.find_notes, Endpoints.find_images, Endpoints.write_note):
         assert "never a diagnosis" in (endpoint.__doc__ or "")
 
 

@@ -32,9 +32,9 @@ from face.batch.limits import MAX_FILE_MB, MAX_MEMBERS, MAX_PICTURES, MAX_TABLE_
 from face.batch.results import Results
 from face.batch.run import UNFORESEEN, Reading, outcomes
 from face.batch.scripts import FINISHED
+from face.batch.tab import BatchTab
 from face.batch.table import KNOWN, match, read_table
 from face.batch.uploads import taken
-from face.batch_tab import BatchTab
 from face.models import FIRST, Models
 
 NASTY = '<img src=x onerror="alert(1)">&"\'.jpg'

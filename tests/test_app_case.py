@@ -19,8 +19,8 @@ from dermnote.evidence import Evidence
 from dermnote.feature_map import Grid
 from dermnote.novelty import Novelty
 from face import hits
-from face.heat_map import AGAINST, FOR, heat_card, overlay, strongest_place
-from face.novelty_line import novelty_line
+from face.case.heat_map import AGAINST, FOR, heat_card, overlay, strongest_place
+from face.case.novelty_line import novelty_line
 from face.reading import Reader
 from face.taking import taking
 

@@ -22,13 +22,14 @@ from dermnote.errors import NotesError, PictureError
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import STRATEGIES
 from dermnote.notes.writer import NoteWriter
-from face import comparing, note_form
 from face.answers import Answers
-from face.compare_table import status_line, summary_card
-from face.comparing import SIDE_BY_SIDE, Comparing, Outcome
-from face.comparison import ASKED, Comparison
-from face.destination import all_destinations
-from face.strategy_card import sees, strategy_card
+from face.asking.destination import all_destinations
+from face.case import note_form
+from face.compare import comparing
+from face.compare.comparing import SIDE_BY_SIDE, Comparing, Outcome
+from face.compare.comparison import ASKED, Comparison
+from face.compare.strategy_card import sees, strategy_card
+from face.compare.table import status_line, summary_card
 from tests.llm_server import LlmServer, running
 
 KEY = "sk-the-owners-own-key"

@@ -25,10 +25,10 @@ from face.model.card import card
 from face.model.confusion import STRONGEST
 from face.model.facts import facts, from_python
 from face.model.how_well import NOT_MEASURED, how_well
+from face.model.offer import Offer
+from face.model.switch import ModelSwitch
 from face.model.tables import Column, html_table
-from face.model_switch import ModelSwitch
 from face.models import FIRST, KEPT, Models
-from face.offer import Offer
 from face.reading import Reader
 from face.theme import CSS, make_theme
 

@@ -15,10 +15,10 @@ from standin import StandIn, as_jpeg, scribble
 
 import app
 from dermnote.errors import ConfigError, PictureError
-from face.access import Accounts, take_accounts
-from face.sessions import Session
-from face.upload import strip_metadata, take_upload
-from face.upload_folder import NAME, own_folder, tidy
+from face.serving.access import Accounts, take_accounts
+from face.serving.sessions import Session
+from face.serving.upload import strip_metadata, take_upload
+from face.serving.upload_folder import NAME, own_folder, tidy
 
 HOUR = 3600
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from dermnote.case import LesionMetadata
 from dermnote.notes.schema import Note
-from face.claims_card import checked_against, claims_card, outcome
-from face.marked_text import mark_claims
-from face.verdicts import VERDICTS
+from face.claims.claims_card import checked_against, claims_card, outcome
+from face.claims.marked_text import mark_claims
+from face.claims.verdicts import VERDICTS
 
 TEXT = 'A "benign" <b>nevus</b> & more.'
 

@@ -9,7 +9,8 @@ from dermnote.notes.faults import NoKeyError
 from dermnote.notes.strategies import STRATEGIES
 from dermnote.notes.writer import NoteWriter
 from face.answers import Answers
-from face.destination import can_ask, destination, press_words
+from face.asking.destination import can_ask, destination, press_words
+from face.endpoints import Endpoints
 
 KEY = "sk-the-owners-own-key"
 URL = "http://127.0.0.1:8000/v1"
@@ -52,5 +53,5 @@ def test_where_no_endpoint_is_set_up_it_is_said_and_the_button_is_off(unset: Not
         assert "No language model is set up here: start the app with OPENAI_API_KEY" in said
         assert not can_ask(strategy, unset) and press_words(strategy, unset) == "Write the note"
         with pytest.raises(NoKeyError, match="OPENAI_BASE_URL"):
-            Answers(StandIn(), unset).write_note(scribble(5), strategy=strategy, label="melanoma")
+            Endpoints(Answers(StandIn(), unset)).write_note(scribble(5), strategy=strategy, label="melanoma")
     assert can_ask("m", unset)

@@ -17,7 +17,7 @@ from gradio_client import Client, handle_file
 from standin import as_jpeg, scribble
 from test_app_clients import ask_agent
 
-from face.sizes import CALL
+from face.serving.sizes import CALL
 from tests.benchmarks.app_parts.server import AppServer
 
 NAME, PASSWORD = "ann", "open,sesame:1"

@@ -23,7 +23,7 @@ from PIL import Image
 from standin import StandIn, as_jpeg, scribble
 
 import app
-from face.busy import BUSY
+from face.serving.busy import BUSY
 
 PLACE = "MARKER-PLACE"
 

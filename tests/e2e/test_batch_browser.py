@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from standin import as_jpeg, scribble
 from zips import zipped
 
-from dermnote.pipeline import STARTER
+from dermnote.loading import STARTER
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)

@@ -11,9 +11,9 @@ from face import frame
 from face.model.card import card
 from face.model.facts import facts, from_python, limits
 from face.model.how_well import CHOOSE_SET, how_well
-from face.model_switch import ModelSwitch
+from face.model.offer import Offer
+from face.model.switch import ModelSwitch
 from face.models import Models
-from face.offer import Offer
 from face.reading import Reader
 
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from dermnote.case import LesionMetadata
 from face.cards import RESEARCH_ONLY
-from face.marked_text import mark_claims
-from face.verdicts import BY_NAME, describe_claim, legend
+from face.claims.marked_text import mark_claims
+from face.claims.verdicts import BY_NAME, describe_claim, legend
 
 if TYPE_CHECKING:
     from dermnote import Note

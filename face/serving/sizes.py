@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from face.upload import UPLOAD_ROUTE
+from face.serving.upload import UPLOAD_ROUTE
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

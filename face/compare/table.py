@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from dermnote.notes.strategies import STRATEGIES
 from face.cards import RESEARCH_ONLY
-from face.claims_card import HOW_READ
-from face.comparison import ASKED
-from face.verdicts import BY_NAME
+from face.claims.claims_card import HOW_READ
+from face.claims.verdicts import BY_NAME
+from face.compare.comparison import ASKED
 
 if TYPE_CHECKING:
     from dermnote import Note
-    from face.comparison import Comparison
+    from face.compare.comparison import Comparison
 
 HEADINGS = ("Words", "Claims", "Contra\u00addicted", "Unsup\u00adported")  # soft hyphens, for a phone
 NOT_ASKED, DONE = "No language model was asked for this case.", "The language model was asked; see below."

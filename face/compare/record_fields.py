@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import gradio as gr
 
+from face.case.note_form import FIELDS, MALIGNANCIES, SEXES
 from face.checks import MAX_FIELD
-from face.note_form import FIELDS, MALIGNANCIES, SEXES
 
 AGE_LENGTH = 5
 

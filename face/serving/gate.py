@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import gradio as gr
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from face.access import Accounts
+    from face.serving.access import Accounts
 
 # What a login page is made of, and what Gradio asks itself when it starts.
 OPEN = {"/", "/login", "/login/", "/theme.css", "/gradio_api/theme.css", "/favicon.ico", "/manifest.json"}

@@ -22,7 +22,7 @@ from face.batch.run import Outcome, Reading, outcomes
 from face.batch.scripts import EMPTY, FINISHED, SAVE, SHOW_PROGRESS
 from face.batch.uploads import discard, taken
 from face.cards import alert
-from face.case_tab import MODALITIES
+from face.case.tab import MODALITIES
 from face.fault_line import fault_line
 from face.models import Models
 from face.reading import Reader

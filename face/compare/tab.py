@@ -10,20 +10,21 @@ import gradio as gr
 
 from dermnote.errors import DermNoteError
 from dermnote.notes.strategies import STRATEGIES
-from face import cards, frame, note_scripts
-from face.case_tab import MODALITIES
+from face import cards, frame
+from face.asking.destination import all_destinations, press_words
+from face.case import note_scripts
+from face.case.note_form import FIELDS
+from face.case.tab import MODALITIES
 from face.checks import need_record
-from face.compare_table import status_line, summary_card
-from face.comparing import Comparing
-from face.comparison import ASKED, Comparison
-from face.destination import all_destinations, press_words
+from face.compare.comparing import Comparing
+from face.compare.comparison import ASKED, Comparison
+from face.compare.record_fields import RecordFields
+from face.compare.strategy_card import strategy_card
+from face.compare.table import status_line, summary_card
 from face.fault_line import fault_line
 from face.models import Models
-from face.note_form import FIELDS
-from face.record_fields import RecordFields
-from face.strategy_card import strategy_card
+from face.serving.upload import take_upload
 from face.taking import taking
-from face.upload import take_upload
 from face.wiring import LIGHT, WRITING
 
 if TYPE_CHECKING:

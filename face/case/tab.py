@@ -9,13 +9,13 @@ import gradio as gr
 from dermnote.errors import DermNoteError
 from face import cards, frame
 from face.answers import CROPPED
+from face.case.note_form import NoteForm, note_values
 from face.checks import MAX_TEXT
 from face.fault_line import fault_line
 from face.models import Models
-from face.note_form import NoteForm, note_values
 from face.reading import NO_PICTURE, Reader, Reading
+from face.serving.upload import take_upload
 from face.taking import taking
-from face.upload import take_upload
 from face.wiring import LIGHT, PRIVATE
 
 MODALITIES = [("Dermoscopy", "dermoscopy"), ("Clinical photo", "clinical"), ("Cropped", CROPPED)]

@@ -9,7 +9,7 @@ from typing import Any
 from dermnote.case import LesionMetadata
 from dermnote.notes.strategies import STRATEGIES
 from face.cards import RESEARCH_ONLY
-from face.comparing import Outcome
+from face.compare.comparing import Outcome
 
 ASKED = tuple(name for name, strategy in STRATEGIES.items() if strategy.needs_model)
 

@@ -14,8 +14,8 @@ from dermnote.errors import DermNoteError
 from face import cards
 from face.fault_line import fault_line
 from face.frame import shown_source
+from face.model.offer import LONGEST, Offer
 from face.models import FIRST, Models
-from face.offer import LONGEST, Offer
 from face.reading import Reader
 from face.wiring import LIGHT, LOADING, PRIVATE
 

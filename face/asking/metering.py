@@ -11,7 +11,7 @@ from dermnote.notes.outgoing import LONGEST_SIDE
 from dermnote.notes.request import Asking
 from dermnote.notes.strategies import Strategy, get_strategy
 from dermnote.notes.vocabulary import dermoscopy
-from face.visitor import current_visitor
+from face.asking.visitor import current_visitor
 
 if TYPE_CHECKING:
     from dermnote.case import LesionMetadata
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dermnote.notes.request import NoteRequest
     from dermnote.notes.schema import Note
     from dermnote.notes.writer import NoteWriter
-    from face.allowance import Admission, Allowance
+    from face.asking.allowance import Admission, Allowance
 
 LARGEST = (LONGEST_SIDE, LONGEST_SIDE)  # a picture is cropped and made small only after its request is admitted
 

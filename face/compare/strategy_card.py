@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from dermnote.notes.strategies import STRATEGIES, Strategy
 from face import cards
-from face.claims_card import checked_against, outcome
-from face.destination import destination
-from face.marked_text import mark_claims
-from face.verdicts import VERDICTS
+from face.asking.destination import destination
+from face.claims.claims_card import checked_against, outcome
+from face.claims.marked_text import mark_claims
+from face.claims.verdicts import VERDICTS
 
 if TYPE_CHECKING:
     from dermnote import Note
     from dermnote.case import LesionMetadata
     from dermnote.notes.writer import NoteWriter
-    from face.comparison import Comparison
+    from face.compare.comparison import Comparison
 
 TO_FILL_IN = "Fill in a diagnosis or a description above: the note is written at once, and nothing is sent."
 JOINED = "Sends nothing of its own: the notes of {} are joined here."

@@ -7,7 +7,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from face.verdicts import BY_NAME, VERDICTS, describe_claim
+from face.claims.verdicts import BY_NAME, VERDICTS, describe_claim
 
 
 def mark_claims(text: str, claims: Sequence[Mapping[str, Any]]) -> str:

@@ -16,8 +16,8 @@ from dermnote.notes.budget import Budget
 from dermnote.notes.estimate import Estimate
 from dermnote.notes.faults import Usage, WriterError
 from dermnote.notes.prices import FREE, Price
-from face.refusal import MAX_USD, AllowanceError
-from face.visits import Visits
+from face.asking.refusal import MAX_USD, AllowanceError
+from face.asking.visits import Visits
 
 if TYPE_CHECKING:
     from dermnote.notes.completion import Reply
@@ -56,7 +56,7 @@ class Allowance:
         """Sets aside what the requests of one note may take: of all of them, or of none.
 
         Args:
-            visitor: Who asks, see `face.visitor`.
+            visitor: Who asks, see `face.asking.visitor`.
             requests: What each takes, in the order of asking.
 
         Raises:

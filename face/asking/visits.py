@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from face.refusal import PER_HOUR, AllowanceError
+from face.asking.refusal import PER_HOUR, AllowanceError
 
 HOUR = 3600  # seconds
 

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 from gradio.utils import get_upload_folder
 from starlette.middleware import Middleware
 
-from face.busy import refuse_in_words
-from face.gate import Gate
-from face.plain_faults import PlainFaults
-from face.sessions import Sessions
-from face.sizes import Sizes
-from face.upload import CleanUploads
-from face.upload_folder import looked_after
+from face.serving.busy import refuse_in_words
+from face.serving.gate import Gate
+from face.serving.plain_faults import PlainFaults
+from face.serving.sessions import Sessions
+from face.serving.sizes import Sizes
+from face.serving.upload import CleanUploads
+from face.serving.upload_folder import looked_after
 
 if TYPE_CHECKING:
-    from face.access import Accounts
+    from face.serving.access import Accounts
 
 
 def app_kwargs(accounts: Accounts | None) -> dict[str, Any]:

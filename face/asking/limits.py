@@ -9,8 +9,8 @@ from pathlib import Path
 from dermnote.errors import ConfigError
 from dermnote.notes.prices import find_price, read_prices
 from dermnote.notes.writer import NoteWriter
-from face.allowance import Allowance
-from face.refusal import MAX_USD, PER_HOUR
+from face.asking.allowance import Allowance
+from face.asking.refusal import MAX_USD, PER_HOUR
 
 PRICES = "DERMNOTE_LLM_PRICES"
 ON_A_SPACE = 20  # requests an hour of one visitor, where everybody may press and the owner pays

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from dermnote.notes.strategies import STRATEGIES
-from face import note_scripts
+from face.asking.destination import can_ask, destination, press_words
+from face.case import note_scripts
 from face.checks import MAX_FIELD, MAX_TEXT
-from face.destination import can_ask, destination, press_words
 from face.models import Models
 from face.reading import Reader, Written
 from face.wiring import LIGHT, WRITING

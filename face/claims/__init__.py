@@ -1,0 +1,1 @@
+"""A note's claims and what became of each."""
