@@ -125,7 +125,7 @@ class ParquetTable:
         try:
             with self._reading:
                 there = [name for name in columns if name in self._file.schema_arrow.names]
-                return self._file.read(there).to_pandas().reindex(columns=list(columns))
+                return _whole(self._file.read(there)).to_pandas().reindex(columns=list(columns))
         except (OSError, pa.ArrowException) as error:
             raise self._damaged() from error
 
@@ -143,7 +143,7 @@ class ParquetTable:
         with self._reading:
             if group not in self._kept:
                 try:
-                    self._kept[group] = self._file.read_row_group(group, use_threads=False)
+                    self._kept[group] = _whole(self._file.read_row_group(group, use_threads=False))
                 except (OSError, pa.ArrowException) as error:
                     raise self._damaged() from error
             self._kept.move_to_end(group)
@@ -153,6 +153,12 @@ class ParquetTable:
 
     def _damaged(self) -> BundleError:
         return BundleError(f"{self._path} is missing or damaged.", REBUILD)
+
+
+def _whole(table: Any) -> Any:
+    """The table, known to hold what its types say: Parquet takes any bytes for text; an Arrow error if it does not."""
+    table.validate(full=True)
+    return table
 
 
 def write_table(table: CaseTable, path: Path) -> None:

@@ -140,6 +140,20 @@ def test_a_damaged_file_is_one_clear_error(index: CaseIndex, tmp_path: Path, nam
     assert name in str(caught.value) and "\n" not in str(caught.value) and "faiss::" not in str(caught.value)
 
 
+def test_text_that_is_none_is_told_when_a_hit_needs_it(index: CaseIndex, tmp_path: Path) -> None:
+    """Parquet takes any bytes for text; found among damaged bundles."""
+    index.save(tmp_path)
+    path = tmp_path / "cases.parquet"
+    rows = pq.read_table(path)
+    notes = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(np.array([0, 2], np.int32)), pa.py_buffer(b"\xff\xfe")]
+    )
+    column = pa.chunked_array([pa.concat_arrays([notes] * len(rows))])
+    pq.write_table(rows.set_column(rows.schema.get_field_index("note"), "note", column), path)
+    with pytest.raises(BundleError, match=r"cases\.parquet is missing or damaged"):
+        CaseIndex.load(tmp_path, "f" * 64).search_images(NOTES[0], 1)
+
+
 def test_files_that_do_not_belong_together_are_refused(index: CaseIndex, tmp_path: Path) -> None:
     index.save(tmp_path)
     few = table(N - 1)
