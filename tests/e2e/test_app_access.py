@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
     server = AppServer(work, DERMNOTE_AUTH=f"{NAME}:{PASSWORD}", PYTHONUNBUFFERED="1")
     server.start()
     yield server
-    server.stop()
+    server.kill()
     assert PASSWORD not in server.log()
 
 
