@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e.launching import launched
+from launching import launched
 from PIL import Image
 from standin import StandIn, as_jpeg, scribble
 
@@ -73,18 +73,3 @@ def test_each_visit_brings_another_file_with_the_same_picture() -> None:
     assert len(files) == 300
     with pytest.raises(ValueError, match="JFIF"):
         distinct(b"no picture", 1)
-
-
-def test_the_app_starts_again_after_a_power_cut_over_what_it_left(tmp_path: Path) -> None:
-    server = AppServer(tmp_path)
-    server.start()
-    Crowd(server.url, [benchmark.jpeg(1)]).visits(1, lambda number: number < 2)
-    server.kill()
-    left = server.kept_files()
-    try:
-        server.start()
-        [visit] = Crowd(server.url, [benchmark.jpeg(1)]).visits(1, lambda number: number < 1)
-        assert left and visit.outcome == "answered" and server.processor_seconds() < 15
-        assert "Traceback" not in server.log()
-    finally:
-        server.kill()
