@@ -130,9 +130,11 @@ def lines(figures: dict[str, Any]) -> list[str]:
     """The table: what, how much, what is asked, and how busy the machine was."""
     lone, crowd, grown, again = (figures[name] for name in ("alone", "crowd", "growth", "restart"))
     ratio = lone["over HTTP"] / lone["in process"]
+    quick, quickest = lone["quickest in process"], lone["quickest over HTTP"]
     rows = [
         ("one /classify in this process, ms", f"{lone['in process']:.1f}", "", lone),
         ("the same over HTTP, ms", f"{lone['over HTTP']:.1f} ({ratio:.2f} times)", TARGETS["over HTTP"], lone),
+        ("the quickest of both, ms", f"{quick:.1f} / {quickest:.1f} ({quickest / quick:.2f} times)", "", lone),
         ("processor time of both, ms", f"{lone['work in process']:.1f} / {lone['work over HTTP']:.1f}", "", lone),
         ("the same with its upload, ms", f"{lone['with upload']:.1f}", "", lone),
         ("crowd: answered / refused", f"{crowd['answered']} / {crowd['refused']}", "", crowd),
@@ -149,10 +151,10 @@ def lines(figures: dict[str, Any]) -> list[str]:
             again,
         ),
     ]
-    head = f"{'':36}{'measured':>22}{'at most':>9}{'load':>7}"
+    head = f"{'':36}{'measured':>26}{'at most':>9}{'load':>7}"
     return [
         head,
-        *(f"{what:36}{told!s:>22}{asked!s:>9}{part['load_average']:7.1f}" for what, told, asked, part in rows),
+        *(f"{what:36}{told!s:>26}{asked!s:>9}{part['load_average']:7.1f}" for what, told, asked, part in rows),
     ]
 
 
