@@ -24,7 +24,4 @@ SHOW_PROGRESS = """
   progress.scrollIntoView({behavior: still ? 'auto' : 'smooth', block: 'start'});
 }
 """
-# What the page sets itself to empty the input: from the server, even leaving it alone (`gr.skip`) would put a new
-# component in its place, and that one knows nothing of `taken`.
-FINISHED = '<i class="dn-finished"></i>'
-EMPTY = f"(files, given) => [given === '{FINISHED}' ? null : files]"
+FINISHED = '<i class="dn-finished"></i>'  # all is read: the input may be emptied

@@ -19,7 +19,7 @@ from face.batch.items import Upload
 from face.batch.limits import MAX_PICTURES
 from face.batch.results import Results
 from face.batch.run import Outcome, Reading, outcomes
-from face.batch.scripts import EMPTY, FINISHED, SAVE, SHOW_PROGRESS
+from face.batch.scripts import FINISHED, SAVE, SHOW_PROGRESS
 from face.batch.uploads import discard, taken
 from face.cards import alert
 from face.case.tab import MODALITIES
@@ -84,7 +84,7 @@ class BatchTab:
             show_progress="hidden",
             **BATCH,
         )
-        run.then(None, [self.files, self.given], self.files, js=EMPTY, **LIGHT)
+        run.then(lambda given: None if given == FINISHED else gr.skip(), self.given, self.files, **LIGHT)
         run.then(_idle, None, state, **LIGHT)  # also where the run was refused, or broke
         self.halt.click(self._halt, self.stop, self.halt, **LIGHT)
 
