@@ -93,7 +93,7 @@ class CaseTab:
 
     def _evidence(self) -> None:
         self.evidence = gr.HTML("", elem_id="evidence")
-        with gr.Row(visible=False, elem_id="asked-words", equal_height=True) as self.asking:
+        with gr.Row(elem_id="asked-words", equal_height=True):
             self.words = gr.Textbox(
                 "",
                 label="Or show where it fits some words",
@@ -101,12 +101,13 @@ class CaseTab:
                 max_length=MAX_TEXT,
                 max_lines=1,
                 scale=4,
+                visible=False,
             )
-            self.show = gr.Button("Show where", size="md", min_width=140, scale=0)
+            self.show = gr.Button("Show where", size="md", min_width=140, scale=0, visible=False)
         self.words_alert = gr.HTML("", elem_id="words-alert")
 
     def _connect(self) -> None:
-        self.shown = [self.alert, self.classes, self.evidence, self.asking, self.words_alert, self.similar]
+        self.shown = [self.alert, self.classes, self.evidence, self.words, self.show, self.words_alert, self.similar]
         self.shown += [self.form.likeliest, self.form.take_class, *self.form.shown]  # in the order of `_values`
         # A note that is still being written is of the picture before: it must not land under this one.
         self._progress: dict[str, Any] = {
@@ -182,6 +183,7 @@ class CaseTab:
 
 def _values(reading: Reading) -> tuple[Any, ...]:
     ready = gr.Button(interactive=reading.likeliest is not None)
-    asking = gr.Row(visible=reading.likeliest is not None)
-    shown = (reading.alert, reading.classes, reading.evidence, asking, "", reading.similar)
+    there = reading.likeliest is not None
+    asking = (gr.Textbox(visible=there), gr.Button(visible=there))
+    shown = (reading.alert, reading.classes, reading.evidence, *asking, "", reading.similar)
     return (*shown, reading.likeliest, ready, *note_values(reading.written))
