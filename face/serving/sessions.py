@@ -18,6 +18,9 @@ class Session(SessionState):
     def __init__(self, blocks: Any) -> None:
         super().__init__(SimpleNamespace(default_config=blocks.default_config, blocks=()))  # type: ignore[arg-type]
 
+    def _update_value_in_config(self, key: int, value: Any) -> None:
+        """Where Gradio would keep the copy up to date."""
+
 
 class Sessions(StateHolder):
     """Sessions by hash, made when they are first asked for."""
