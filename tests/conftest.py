@@ -11,7 +11,6 @@ os.environ["HF_HUB_OFFLINE"] = os.environ.get("HF_HUB_OFFLINE", "0")
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,16 +18,11 @@ from pathlib import Path
 import pytest
 
 from tests.llm_server import LlmServer, running
+from tests.places import REAL_DATA, REPOSITORY, find_chromium
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-REAL_DATA = REPOSITORY.parent / "shared" / "data"
 CACHE = tempfile.TemporaryDirectory(prefix="dermnote-tests-")  # what runs keep for later ones; never the user's own
 os.environ["DERMNOTE_CACHE"] = CACHE.name
 UNDER_CI = os.environ.get("CI", "").lower() == "true"
-
-
-def find_chromium() -> str | None:
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

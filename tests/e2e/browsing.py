@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from conftest import REPOSITORY, find_chromium
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from tests.places import REPOSITORY, find_chromium
 
 SCREENSHOTS = REPOSITORY / "screenshots"
 FLAGS = (

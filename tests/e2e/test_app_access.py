@@ -12,13 +12,13 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import REPOSITORY
 from gradio_client import Client, handle_file
 from standin import as_jpeg, scribble
 from test_app_clients import ask_agent
 
 from face.serving.sizes import CALL
 from tests.benchmarks.app_parts.server import AppServer
+from tests.places import REPOSITORY
 
 NAME, PASSWORD = "ann", "open,sesame:1"
 GB = 1_000_000_000

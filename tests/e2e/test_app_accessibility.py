@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import Served, chromium, close_pages, open_page, type_in
+from browsing import Served, open_page, type_in
 from launching import launched
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -57,18 +57,6 @@ MOVING = """
 def served() -> Iterator[Served]:
     with launched() as url:
         yield Served(url, 0, 0, Path(), Path())
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(autouse=True)
-def _closed_pages(browser: Browser) -> Iterator[None]:
-    yield
-    close_pages(browser)
 
 
 def tabs(page: Page) -> Iterator[str]:

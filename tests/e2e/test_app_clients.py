@@ -14,7 +14,6 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import REPOSITORY
 from gradio_client import Client, handle_file
 from launching import launched
 from mcp import ClientSession
@@ -24,6 +23,7 @@ from standin import StandIn, as_jpeg, scribble
 
 import app
 from face.serving.busy import BUSY
+from tests.places import REPOSITORY
 
 PLACE = "MARKER-PLACE"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browsing import Served, chromium, close_pages, keep, open_page, serving
+from browsing import Served, keep, open_page, serving
 from playwright.sync_api import Browser, Page, expect
 from standin import as_jpeg, scribble
 from zips import zipped
@@ -26,18 +26,6 @@ NASTY = "<img src=x onerror=document.title='run'>.jpg"
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving(STARTER, tmp_path_factory.mktemp("app")) as served:
         yield served
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(autouse=True)
-def _closed_pages(browser: Browser) -> Iterator[None]:
-    yield
-    close_pages(browser)
 
 
 @pytest.fixture(scope="module")

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import Served, chromium, close_pages, drop, keep, open_page, serving, type_in
+from browsing import Served, drop, keep, open_page, type_in
 from playwright.sync_api import Browser, expect
 
 from train.datasets.drawn import draw
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)
-
-
-@pytest.fixture(scope="module")
-def served(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(bundle_folder, tmp_path_factory.mktemp("app")) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(autouse=True)
-def _closed_pages(browser: Browser) -> Iterator[None]:
-    yield
-    close_pages(browser)
 
 
 def test_a_picked_class_and_words_are_explained_by_keyboard_alone(browser: Browser, served: Served) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import WIRING_MS, Served, chromium, close_pages, keep, open_page, serving, type_in
+from browsing import WIRING_MS, Served, keep, open_page, serving, type_in
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.llm_server import LlmServer, running
@@ -52,18 +52,6 @@ def served(bundle_folder: Path, shared_llm: LlmServer, tmp_path_factory: pytest.
     settings = {"OPENAI_BASE_URL": shared_llm.url, "OPENAI_API_KEY": KEY, "DERMNOTE_LLM": "some-model"}
     with serving(bundle_folder, tmp_path_factory.mktemp("app"), **settings) as served:
         yield served
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(autouse=True)
-def _closed_pages(browser: Browser) -> Iterator[None]:
-    yield
-    close_pages(browser)
 
 
 def card(page: Page, strategy: str) -> Locator:

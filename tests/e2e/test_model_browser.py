@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import Served, chromium, close_pages, keep, open_page, serving
+from browsing import Served, keep, open_page, serving
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from dermnote.hub import push
@@ -58,18 +58,6 @@ def served(first: Path, hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> I
     settings = {"HF_ENDPOINT": hub.url, "HF_HUB_CACHE": str(work / "cache"), "HF_HUB_OFFLINE": "0"}
     with serving(first, work, **settings) as served:
         yield served
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(autouse=True)
-def _closed_pages(browser: Browser) -> Iterator[None]:
-    yield
-    close_pages(browser)
 
 
 def field(page: Page) -> Locator:

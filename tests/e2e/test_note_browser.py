@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Served, chromium, close_pages, keep, open_page, serving
+from browsing import Served, keep, open_page, serving
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.llm_server import LlmServer, running
@@ -37,18 +37,6 @@ def served(bundle_folder: Path, llm: LlmServer, tmp_path_factory: pytest.TempPat
     settings = {"OPENAI_BASE_URL": llm.url, "OPENAI_API_KEY": KEY, "DERMNOTE_LLM": "some-model"}
     with serving(bundle_folder, tmp_path_factory.mktemp("app"), **settings) as served:
         yield served
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(autouse=True)
-def _closed_pages(browser: Browser) -> Iterator[None]:
-    yield
-    close_pages(browser)
 
 
 def choose(page: Page, label: str, option: str) -> None:

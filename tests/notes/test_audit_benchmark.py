@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import REAL_DATA
 
 from tests.benchmarks.audit import false_alarms, main, named_findings, stated_classes, wrong_diagnoses
+from tests.places import REAL_DATA
 
 ROWS = (
     {

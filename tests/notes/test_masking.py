@@ -4,12 +4,12 @@ import re
 from dataclasses import replace
 
 import pytest
-from conftest import REAL_DATA
 
 from dermnote.case import LesionMetadata
 from dermnote.notes.masking import MASK, mask_diagnosis
 from dermnote.notes.template import write_template
 from dermnote.taxonomy import EIGHT
+from tests.places import REAL_DATA
 
 # Written apart from the masking's own tables: stems that no masked text may hold.
 TELLTALE = re.compile(
