@@ -56,10 +56,17 @@ def place_embeddings(model: DermNoteModel, pixel_values: Tensor) -> tuple[Tensor
     return embeddings.float(), grid
 
 
+def likeliest_class(model: DermNoteModel, places: Tensor) -> int:
+    """The class of a picture, from the embeddings of its places (p, embed_dim): its own embedding is their mean."""
+    with torch.inference_mode():
+        return int(model.classify(places.mean(dim=0).to(model.classifier.weight.dtype)).argmax())
+
+
 def class_heat(model: DermNoteModel, places: Tensor, class_id: int) -> Tensor:
     """Embeddings of places (p, embed_dim) to what each adds to the class's logit less the mean logit, (p,)."""
-    logits = model.classify(places.to(model.classifier.weight.dtype)).float()  # (p, classes)
-    heat: Tensor = (logits[:, class_id] - logits.mean(dim=1)) / len(places)
+    with torch.inference_mode():
+        logits = model.classify(places.to(model.classifier.weight.dtype)).float()  # (p, classes)
+        heat: Tensor = (logits[:, class_id] - logits.mean(dim=1)) / len(places)
     return heat
 
 
@@ -78,5 +85,4 @@ def evidence(of: str, heat: Tensor, grid: Grid, picture: Image.Image) -> Evidenc
         grid: As `place_embeddings` gave it.
         picture: What the model saw.
     """
-    with torch.inference_mode():
-        return Evidence(of, float(heat.sum()), heat.reshape(grid.shape).cpu().numpy(), grid, picture)
+    return Evidence(of, float(heat.sum()), heat.reshape(grid.shape).cpu().numpy(), grid, picture)

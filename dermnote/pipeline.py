@@ -16,7 +16,7 @@ from dermnote.case_filter import Where
 from dermnote.config import DermNoteConfig
 from dermnote.encoding import Dtype, EncodedImage, Encoding
 from dermnote.errors import IndexQueryError, NotesError
-from dermnote.evidence import Evidence, class_heat, evidence, text_heat
+from dermnote.evidence import Evidence, class_heat, evidence, likeliest_class, text_heat
 from dermnote.index import CaseIndex, Hit
 from dermnote.loading import find_bundle, index_of, load_model, read_words
 from dermnote.model import DermNoteModel
@@ -162,16 +162,15 @@ class DermNote:
         """
         if label is not None and text is not None:
             raise IndexQueryError("explain takes a class or a text, not both.")
-        read = self._read(image, modality)
-        places, grid = self._encoding.places(read.picture)
-        with torch.inference_mode():
-            if text is not None:
-                vector = torch.from_numpy(self.encode_text([text])[0]).to(places.device)
-                heat = text_heat(places, vector)
-            else:
-                label = label or self._likeliest(read, modality).label
-                heat = class_heat(self.model, places, self.config.class_id(label))
-        return evidence(text or str(label), heat, grid, to_square(read.picture, self.model.image_encoder.image_size))
+        cropped = image.picture if isinstance(image, EncodedImage) else prepare_picture(image, modality)[0]
+        places, grid = self._encoding.places(cropped)
+        seen = to_square(cropped, self.model.image_encoder.image_size)
+        if text is not None:
+            vector = torch.from_numpy(self.encode_text([text])[0]).to(places.device)
+            return evidence(text, text_heat(places, vector), grid, seen)
+        class_id = self.config.class_id(label) if label else likeliest_class(self.model, places)
+        heat = class_heat(self.model, places, class_id)
+        return evidence(self.config.classnames[class_id], heat, grid, seen)
 
     def novelty(self, image: Picture | EncodedImage, modality: Modality | None = "dermoscopy") -> Novelty | None:
         """How far a picture lies from those the model was trained on; None if the bundle does not say.

@@ -128,11 +128,13 @@ class Reader:
         """Alert line and heat map of a picture for a class (None: the likeliest), or for words."""
         try:
             words = None if text is None else need_text(text)
-            return "", self._heat(self.answers.read(need_picture(upload), modality), modality, label, words)
+            return "", self._heat(need_picture(upload), modality, label, words)
         except DermNoteError as error:
             return cards.alert(fault_line(error)), ""
 
-    def _heat(self, picture: EncodedImage, modality: str, label: str | None = None, text: str | None = None) -> str:
+    def _heat(
+        self, picture: Image | EncodedImage, modality: str, label: str | None = None, text: str | None = None
+    ) -> str:
         try:
             found = self.answers.evidence(picture, modality, label, text)
         except ConfigError as error:  # a network without a map is nobody's mistake
