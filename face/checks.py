@@ -16,6 +16,15 @@ MAX_NOTE = 20_000  # a language model may write at length
 MAX_FIELD = 300
 MAX_HITS = 24
 MAX_AGE = 120
+FIELDS = (
+    "label",
+    "subtype",
+    "malignancy",
+    "description",
+    "age",
+    "sex",
+    "site",
+)  # of a record, as the page asks for them
 
 
 def need_picture(upload: Image | DermNoteError | None) -> Image:
@@ -66,3 +75,8 @@ def need_record(fields: Mapping[str, Any]) -> LesionMetadata:
         if isinstance(value, str) and len(value) > MAX_FIELD:
             raise NotesError(f"{name} has {len(value):,} characters; the limit is {MAX_FIELD}.")
     return LesionMetadata.from_mapping({**fields, "age": need_age(fields.get("age"))})
+
+
+def record_of(*values: Any) -> LesionMetadata:
+    """The values of `FIELDS`, in their order, as metadata; errors as `need_record`."""
+    return need_record(dict(zip(FIELDS, values, strict=True)))

@@ -9,7 +9,7 @@ from dermnote.notes.strategies import get_strategy
 from dermnote.picture import encode_jpeg
 from face.answers import Answers, where_of
 from face.case.heat_map import overlay
-from face.checks import need_count, need_picture, need_record, need_text
+from face.checks import need_count, need_picture, need_text, record_of
 from face.pictures import data_url
 
 if TYPE_CHECKING:
@@ -151,17 +151,9 @@ class Endpoints:
         Returns:
             text, strategy, model, findings, and audit: the claims of the note, each with its verdict.
         """
-        fields = {
-            "label": label,
-            "subtype": subtype,
-            "malignancy": malignancy,
-            "description": description,
-            "age": age,
-            "sex": sex,
-            "site": site,
-        }
         shown = need_picture(picture) if picture is not None or get_strategy(strategy).needs_model else None
-        note = self.answers.note(shown, modality, need_record(fields), strategy, demographics)
+        record = record_of(label, subtype, malignancy, description, age, sex, site)
+        note = self.answers.note(shown, modality, record, strategy, demographics)
         return {name: getattr(note, name) for name in ("text", "strategy", "model", "findings", "audit")}
 
 

@@ -22,9 +22,9 @@ from dermnote.errors import NotesError, PictureError
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import STRATEGIES
 from dermnote.notes.writer import NoteWriter
+from face import checks
 from face.answers import Answers
 from face.asking.destination import all_destinations
-from face.case import note_form
 from face.compare import comparing
 from face.compare.comparing import SIDE_BY_SIDE, Comparing, Outcome
 from face.compare.comparison import ASKED, Comparison
@@ -169,7 +169,7 @@ def test_the_endpoint_is_documented_for_tools() -> None:
         each for name, each in app.build_demo(StandIn()).get_api_info()["named_endpoints"].items() if name == "/compare"
     ]
     names = [each["parameter_name"] for each in endpoint["parameters"]]
-    assert names == ["picture", "modality", *note_form.FIELDS, "strategies"]
+    assert names == ["picture", "modality", *checks.FIELDS, "strategies"]
     assert endpoint["parameters"][-1]["parameter_default"] == ["m"]
 
 

@@ -10,16 +10,14 @@ import gradio as gr
 from dermnote.notes.strategies import STRATEGIES
 from face.asking.destination import can_ask, destination, press_words
 from face.case import note_scripts
-from face.checks import MAX_FIELD, MAX_TEXT
+from face.checks import FIELDS, MAX_TEXT
 from face.models import Models
 from face.reading import Reader, Written
+from face.record_fields import RecordFields
 from face.wiring import LIGHT, WRITING
 
 if TYPE_CHECKING:
     from dermnote import Note
-
-FIELDS = ("label", "subtype", "malignancy", "description", "age", "sex", "site")
-MALIGNANCIES, SEXES = ("benign", "pre-cancerous", "malignant"), ("female", "male")
 
 
 class NoteForm:
@@ -69,17 +67,8 @@ class NoteForm:
         self.actions = [self.find_fitting, self.copy, self.download, self.check]
 
     def _inputs(self, classnames: Sequence[str]) -> None:
-        with gr.Row():
-            label = _choice("Diagnosis", classnames)
-            subtype = gr.Textbox("", label="Subtype", max_length=MAX_FIELD)
-            malignancy = _choice("Malignancy", MALIGNANCIES)
-        description = gr.Textbox("", label="Description of the findings", lines=2, max_length=MAX_FIELD)
-        with gr.Row():
-            # Not gr.Number: left empty, it sends 0, and the note would tell of an infant.
-            age = gr.Textbox("", label="Age in years", max_length=5, min_width=120)
-            sex = _choice("Sex", SEXES, min_width=120)
-            site = gr.Textbox("", label="Place on the body", max_length=MAX_FIELD, min_width=140)
-        self.fields = [label, subtype, malignancy, description, age, sex, site]  # in the order of FIELDS
+        self._record = RecordFields(classnames)
+        self.fields = self._record.all
         self.demographics = gr.Checkbox(label="Tell age, sex and place in the note", value=False)
         strategies = [(_strategy_title(name), name) for name in STRATEGIES]
         self.strategy = gr.Dropdown(strategies, value="m", label="Strategy")
@@ -132,7 +121,7 @@ class NoteForm:
 
     def of_model(self, reader: Reader) -> dict[Any, Any]:
         """What becomes of the form when another model answers: it offers that model's classes."""
-        return {self.fields[0]: _choice("Diagnosis", reader.answers.model.config.classnames)}
+        return self._record.of_classes(reader.answers.model.config.classnames)
 
 
 def _take(likeliest: tuple[str, str] | None) -> tuple[str, str, str | None]:
@@ -144,10 +133,6 @@ def note_values(written: Written) -> tuple[Any, ...]:
     ready = [gr.Button(interactive=written.note is not None)] * 4
     text = "" if written.note is None else written.note.text
     return written.alert, text, written.origin, written.claims, written.note, *ready
-
-
-def _choice(label: str, names: Sequence[str], **layout: Any) -> gr.Dropdown:
-    return gr.Dropdown([("not known", ""), *((name, name) for name in names)], label=label, value="", **layout)
 
 
 def _strategy_title(name: str) -> str:

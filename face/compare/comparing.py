@@ -16,7 +16,7 @@ from dermnote.notes.strategies import Strategy, get_strategy
 from dermnote.notes.template import has_diagnosis
 from dermnote.notes.writing import audited
 from face.answers import CROPPED, Answers
-from face.checks import need_picture, need_record
+from face.checks import need_picture, record_of
 from face.fault_line import fault_line
 
 if TYPE_CHECKING:
@@ -174,16 +174,6 @@ class Comparing:
             note, each with its verdict) and error (one line; the others stay).
         """
         names = [get_strategy(name).name for name in strategies or ["m"]]
-        record = need_record(
-            {
-                "label": label,
-                "subtype": subtype,
-                "malignancy": malignancy,
-                "description": description,
-                "age": age,
-                "sex": sex,
-                "site": site,
-            }
-        )
+        record = record_of(label, subtype, malignancy, description, age, sex, site)
         found = {each.strategy: each for each in self.outcomes(picture, modality, record, names) if each is not None}
         return [found[name].plain() for name in dict.fromkeys(names)]

@@ -13,22 +13,20 @@ from dermnote.notes.strategies import STRATEGIES
 from face import cards, frame
 from face.asking.destination import all_destinations, press_words
 from face.case import note_scripts
-from face.case.note_form import FIELDS
 from face.case.tab import MODALITIES
-from face.checks import need_record
+from face.checks import record_of
 from face.compare.comparing import Comparing
 from face.compare.comparison import ASKED, Comparison
-from face.compare.record_fields import RecordFields
 from face.compare.strategy_card import strategy_card
 from face.compare.table import status_line, summary_card
 from face.fault_line import fault_line
 from face.models import Models
+from face.record_fields import RecordFields
 from face.serving.upload import take_upload
 from face.taking import taking
 from face.wiring import LIGHT, WRITING
 
 if TYPE_CHECKING:
-    from dermnote.case import LesionMetadata
     from face.reading import Reader
 
 TITLE = "Compare ways of writing"
@@ -120,7 +118,7 @@ class CompareTab:
 
     def _ask(self, key: str, turn: int, picture: Any, modality: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         try:
-            record = _record(values)
+            record = record_of(*values)
             coming = Comparing(self.models[key].answers).outcomes(picture, modality, record, list(STRATEGIES))
         except DermNoteError as error:
             yield cards.alert(fault_line(error)), *([gr.skip()] * (len(self.shown) - 1))
@@ -149,7 +147,7 @@ class CompareTab:
     def _fill(self, key: str, kept: Comparison, *values: Any) -> tuple[Any, ...]:
         """The record as it is now, with its template note; what the language model said stays."""
         try:
-            record = _record(values)
+            record = record_of(*values)
         except DermNoteError as error:
             return self._values(kept, cards.alert(fault_line(error)))
         comparison = replace(kept.without("m"), record=record)
@@ -178,7 +176,3 @@ class CompareTab:
 def carry_case(picture: Any, *others: Any) -> tuple[Any, ...]:
     """Values of `CompareTab.case` from those of another tab; a picture that was refused there stays there."""
     return None if isinstance(picture, DermNoteError) else picture, *others
-
-
-def _record(values: tuple[Any, ...]) -> LesionMetadata:
-    return need_record(dict(zip(FIELDS, values, strict=True)))

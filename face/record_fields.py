@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import gradio as gr
 
-from face.case.note_form import FIELDS, MALIGNANCIES, SEXES
-from face.checks import MAX_FIELD
+from face.checks import FIELDS, MAX_FIELD
 
+MALIGNANCIES, SEXES = ("benign", "pre-cancerous", "malignant"), ("female", "male")
 AGE_LENGTH = 5
 
 
@@ -29,7 +29,7 @@ class RecordFields:
             malignancy = gr.Dropdown(known_or_not(MALIGNANCIES), value="", label="Malignancy")
         description = gr.Textbox("", label="Description of the findings", lines=2, max_length=MAX_FIELD)
         with gr.Row():
-            # Not gr.Number: left empty, it sends 0, and the audit would hold notes against an infant.
+            # Not gr.Number: left empty, it sends 0, and the note would tell of an infant.
             age = gr.Textbox("", label="Age in years", max_length=AGE_LENGTH, min_width=120)
             sex = gr.Dropdown(known_or_not(SEXES), value="", label="Sex", min_width=120)
             site = gr.Textbox("", label="Place on the body", max_length=MAX_FIELD, min_width=140)
