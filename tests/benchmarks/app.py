@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--small", action="store_true", help="4 visitors, 1 second, 12 requests")
+    parser.add_argument("--small", action="store_true", help="4 visitors, 1 second, 10 requests")
     parser.add_argument("--visitors", type=int, default=50, help="at once (%(default)s)")
     parser.add_argument("--seconds", type=float, default=60, help="that they keep coming back (%(default)s)")
     parser.add_argument("--requests", type=int, default=2000, help="for the memory (%(default)s)")
@@ -61,7 +61,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="also write the figures here")
     args = parser.parse_args(argv)
     if args.small:
-        args.visitors, args.seconds, args.requests, args.rounds = 4, 1.0, 12, 3
+        args.visitors, args.seconds, args.requests, args.rounds = 4, 1.0, 10, 3
     return args
 
 
