@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from dermnote.picture import Modality, Picture, prepare_picture
 from dermnote.vectors import Vectors
 
 Dtype = Literal["float32", "bfloat16", "float16"]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Encoding:
         self.model = model.eval().to(self.device, getattr(torch, dtype), memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._dtype = getattr(torch, dtype)
         self._tokenizing = threading.Lock()  # a fast tokenizer cannot be used by two threads at once
+        self._executor: Executor | None = None
+
+    def compute_in(self, executor: Executor) -> None:
+        """Leaves every pass through the networks to `executor`; see `DermNote.compute_in`."""
+        self._executor = executor
 
     def images(
         self, images: Sequence[Picture], modality: Modality | None, batch_size: int, *, show_progress: bool = False
@@ -86,8 +92,7 @@ class Encoding:
 
     def places(self, cropped: Image.Image) -> tuple[torch.Tensor, Grid]:
         """The embeddings of the places of a picture that was read; see `dermnote.evidence.place_embeddings`."""
-        with torch.inference_mode():
-            return place_embeddings(self.model, self._pixels([cropped]))
+        return self._computed(lambda: place_embeddings(self.model, self._pixels([cropped])))
 
     def _embed_images(self, images: Sequence[Picture], modality: Modality | None) -> torch.Tensor:
         with ExitStack() as stack:
@@ -99,8 +104,7 @@ class Encoding:
 
     def _embed_cropped(self, cropped: Sequence[Image.Image]) -> torch.Tensor:
         """(n, embed_dim), not of unit length: what the classifier takes."""
-        with torch.inference_mode():
-            embedding: torch.Tensor = self.model.encode_image(self._pixels(cropped))
+        embedding: torch.Tensor = self._computed(lambda: self.model.encode_image(self._pixels(cropped)))
         return embedding
 
     def _pixels(self, cropped: Sequence[Image.Image]) -> torch.Tensor:
@@ -117,11 +121,16 @@ class Encoding:
         assert self.model.text_encoder is not None
         with self._tokenizing:
             tokens = self.model.text_encoder.tokenize(texts)
-        with torch.inference_mode():
-            embedding: torch.Tensor = self.model.encode_text(
-                **{name: value.to(self.device) for name, value in tokens.items()}
-            )
+        on_device = {name: value.to(self.device) for name, value in tokens.items()}
+        embedding: torch.Tensor = self._computed(lambda: self.model.encode_text(**on_device))
         return embedding
+
+    def _computed(self, compute: Callable[[], Result]) -> Result:
+        def without_gradients() -> Result:
+            with torch.inference_mode():  # of this thread
+                return compute()
+
+        return without_gradients() if self._executor is None else self._executor.submit(without_gradients).result()
 
     def _in_batches(
         self, items: Sequence[Any], embed: Callable[[Sequence[Any]], torch.Tensor], size: int, show_progress: bool

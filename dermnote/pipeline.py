@@ -29,6 +29,8 @@ from dermnote.prediction import Match, Prediction
 from dermnote.vectors import Vectors
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from dermnote.notes.writer import NoteWriter
 
 
@@ -106,6 +108,14 @@ class DermNote:
         loaded.source = "the embedded starter" if id_or_folder is None else str(id_or_folder)
         loaded.revision = found.commit
         return loaded
+
+    def compute_in(self, executor: Executor) -> None:
+        """Leaves every pass through the networks to an executor of one thread, whichever threads ask: for servers.
+
+        Each thread that computes on a CPU brings a team of OpenMP threads of its own, and teams hold each other up,
+        even while all but one rest: on two cores a picture takes the embedded starter 12 ms with one team, 21 with two.
+        """
+        self._encoding.compute_in(executor)
 
     def read_image(self, image: Picture, modality: Modality | None = "dermoscopy") -> EncodedImage:
         """Opens, crops and encodes a picture once, for several questions about it (arguments as in `classify`)."""

@@ -7,6 +7,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from dermnote.errors import BundleError, ConfigError, DermNoteError
@@ -53,6 +54,8 @@ class Models:
         load: Callable[[str], DermNote] = load_from,
         allowance: Allowance | None = None,
     ) -> None:
+        self._computing = ThreadPoolExecutor(1, "model")
+        first.compute_in(self._computing)
         self.first = Reader(first, writer, allowance)
         self._writer, self._load, self._allowance = writer, load, self.first.answers.allowance
         self._others: OrderedDict[str, Reader] = OrderedDict()
@@ -100,7 +103,9 @@ class Models:
 
     def _read(self, setting: str) -> Reader:
         try:
-            return Reader(self._load(setting), self._writer, self._allowance)
+            model = self._load(setting)
+            model.compute_in(self._computing)
+            return Reader(model, self._writer, self._allowance)
         except DermNoteError as error:
             error.message, error.hint = (FOLDER.sub("", words) for words in (error.message, error.hint))
             raise

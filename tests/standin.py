@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -84,6 +85,9 @@ class StandIn:
         thumbnails = [as_jpeg(scribble(i)) for i in range(24)]
         notes = self.vectors if multimodal else None
         self.index = CaseIndex.build(table, self.vectors, notes, thumbnails, "0" * 64)
+
+    def compute_in(self, executor: Executor) -> None:
+        self.executor = executor
 
     def read_image(self, image: Image.Image, modality: str | None = "dermoscopy") -> Image.Image:
         return image

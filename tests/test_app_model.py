@@ -388,6 +388,12 @@ def test_a_model_is_kept_by_its_commit(models: Models, shelf: Shelf) -> None:
     assert models.add("org/a") == key and len(shelf.loads) == 2  # the branch may have moved
 
 
+def test_all_models_compute_in_one_thread(models: Models) -> None:
+    other = models[models.add("org/a")].answers.model
+    workers = {model.executor.submit(threading.get_ident).result() for model in (models.first.answers.model, other)}
+    assert len(workers) == 1 and threading.get_ident() not in workers
+
+
 def test_few_are_held_and_one_that_went_comes_back(models: Models, shelf: Shelf) -> None:
     keys = [models.add(name) for name in ("org/a", "org/b", "org/c")]
     assert len(models._others) == KEPT

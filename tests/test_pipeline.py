@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -192,6 +193,19 @@ def test_many_threads_get_what_one_gets(model: DermNote) -> None:
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
     assert not torch.is_inference_mode_enabled()
+
+
+def test_a_server_has_all_passes_in_one_thread(folder: Path, model: DermNote) -> None:
+    confined, seen = DermNote.from_pretrained(folder), set()
+    for network in (confined.model.image_encoder, confined.model.text_encoder):
+        for part in network.modules():
+            part.register_forward_pre_hook(lambda *_: seen.add(threading.current_thread().name))
+    with ThreadPoolExecutor(1, "model") as executor:
+        confined.compute_in(executor)
+        assert confined.classify(lesion(1)) == model.classify(lesion(1))
+        assert confined.find_images("a dark spot", k=2) == model.find_images("a dark spot", k=2)
+        assert confined.explain(lesion(1)).score == pytest.approx(model.explain(lesion(1)).score, abs=1e-5)
+    assert seen == {"model_0"}
 
 
 def test_the_hub_gives_what_the_folder_gives(folder: Path, model: DermNote, tmp_path: Path, monkeypatch) -> None:
