@@ -15,7 +15,7 @@ from face.batch.tab import BatchTab
 from face.case.tab import CaseTab
 from face.checks import MAX_HITS
 from face.compare.comparing import Comparing
-from face.compare.tab import CompareTab, carry_case
+from face.compare.tab import CompareTab
 from face.endpoints import Endpoints
 from face.model.offer import Offer
 from face.model.tab import ModelTab
@@ -57,11 +57,7 @@ def build_page(model: DermNote, allowance: Allowance | None = None) -> gr.Blocks
             lambda note: (note, gr.Tabs(selected="search")), case.form.written, [search.text, tabs], **LIGHT
         )
         search.search_after(carried)
-        compare.renew_after(
-            compare.take_over.click(
-                carry_case, [case.picture, case.modality, *case.form.fields], compare.case, **LIGHT
-            ).then
-        )
+        compare.takes_over_from([case.picture, case.modality, *case.form.fields])
         opened = case.opens(search.found).then(lambda: gr.Tabs(selected="case"), None, tabs, **LIGHT)
         opened.then(lambda text: text, search.text, case.words, **LIGHT).then(**case.explains_words())
 
@@ -71,6 +67,7 @@ def build_page(model: DermNote, allowance: Allowance | None = None) -> gr.Blocks
 
         about.follow(page, of_model)
         key.change(None, cancels=[case.form.asking], **LIGHT)  # a note of the model before must not land here
+        compare.renew_after(key.change)
         _add_endpoints(models.first.answers, case, search, compare)
     return page
 

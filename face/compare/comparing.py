@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Outcome:
 Write = Callable[[str], "Note"]  # the note of a strategy, by its name
 
 
-def outcomes(write: Write, record: LesionMetadata, names: Sequence[str]) -> Iterator[Outcome | None]:
+def outcomes(write: Write, record: LesionMetadata, names: Sequence[str]) -> Generator[Outcome | None, None, None]:
     """The outcomes in the order in which they come; None where a moment passed without one.
 
     A strategy made of others is joined from their notes, so that nothing is asked twice. Closing the iterator sends
@@ -119,7 +119,7 @@ class Comparing:
 
     def outcomes(
         self, picture: Image | None, modality: str, record: LesionMetadata, names: Sequence[str]
-    ) -> Iterator[Outcome | None]:
+    ) -> Generator[Outcome | None, None, None]:
         """See `outcomes`; the picture goes to the strategies that look at it, and to no other.
 
         Raises:

@@ -24,7 +24,6 @@ class Comparison:
         outcomes: By strategy, of those that came.
         waiting: Strategies that were asked for and have not come.
         stopped: Whether somebody stopped the asking.
-        turn: Counts the pictures: what was asked of an earlier one must not stand under a later one.
     """
 
     record: LesionMetadata = field(default_factory=LesionMetadata)
@@ -32,7 +31,6 @@ class Comparison:
     outcomes: Mapping[str, Outcome] = field(default_factory=dict)
     waiting: frozenset[str] = frozenset()
     stopped: bool = False
-    turn: int = 0
 
     @property
     def outdated(self) -> list[str]:
@@ -54,12 +52,6 @@ class Comparison:
     def at_rest(self) -> Comparison:
         """The same once nothing is asked for any more; what is still waited for was stopped."""
         return replace(self, waiting=frozenset(), stopped=self.stopped or bool(self.waiting))
-
-    def of_turn(self, turn: int, modality: str) -> Comparison:
-        """The same at rest if this is its picture; else only what the record says by itself."""
-        if turn == self.turn:
-            return self.at_rest()
-        return Comparison(self.record, modality, self.without(*ASKED).outcomes, turn=turn)
 
     def download(self) -> dict[str, Any]:
         """What the download writes, as JSON-able data: one entry a strategy, with the record it was held against."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -15,7 +15,8 @@ from face.asking.destination import all_destinations, press_words
 from face.case import note_scripts
 from face.case.tab import MODALITIES
 from face.checks import record_of
-from face.compare.comparing import Comparing
+from face.compare.board import Board
+from face.compare.comparing import Comparing, Outcome
 from face.compare.comparison import ASKED, Comparison
 from face.compare.strategy_card import strategy_card
 from face.compare.table import status_line, summary_card
@@ -27,6 +28,9 @@ from face.taking import taking
 from face.wiring import LIGHT, WRITING
 
 if TYPE_CHECKING:
+    from gradio.components import Component
+
+    from dermnote.case import LesionMetadata
     from face.reading import Reader
 
 TITLE = "Compare ways of writing"
@@ -47,7 +51,6 @@ class CompareTab:
 
     Attributes:
         case: Picture, its kind, and the fields in the order of `FIELDS`.
-        take_over: A button for whoever knows of another case on the page.
     """
 
     def __init__(self, models: Models, key: gr.State) -> None:
@@ -93,86 +96,102 @@ class CompareTab:
         self.save = gr.Button("Download notes and audits", size="sm", elem_id="compare-save")
         with gr.Column(elem_id="compare-cards"):
             self.cards = [gr.HTML(strategy_card(name, nothing, self.writer)) for name in STRATEGIES]
-        self.kept, self.turn = gr.State(nothing), gr.State(nothing.turn)
-        # What shows a comparison, in the order of `_values`.
-        self.shown = [self.alert, self.status, self.summary, *self.cards, self.ask, self.stop, self.kept]
+        self.board = gr.State(Board())
+        # What shows the board, in the order of `_values`.
+        self.shown = [self.alert, self.status, self.summary, *self.cards, self.ask, self.stop]
 
     def _connect(self) -> None:
         hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}  # each card says what it does
-        self.asking = self.ask.click(self._ask, [self.key, self.turn, *self.case], self.shown, **hidden, **WRITING)
-        # Gradio gets here once the asking has ended, also where another event cancelled it, which takes it a moment.
-        self.asking.then(
-            self._catch_up, [self.key, self.kept, self.turn, self.modality, *self.fields], self.shown, **LIGHT
-        )
-        self.stop.click(None, cancels=[self.asking], **LIGHT)
-        changes, record = [field.change for field in self.fields], [self.key, self.kept, *self.fields]
+        case, record = [self.key, self.board, *self.case], [self.key, self.board, *self.fields]
+        # "multiple": else the page drops a press while an asking that was stopped looks up for the last time.
+        asking = self.ask.click(self._ask, case, self.shown, trigger_mode="multiple", **hidden, **WRITING)
+        asking.then(self._values, self.board, self.shown, **LIGHT)  # also where it was refused, or broke
+        self.stop.click(self._stop, self.board, self.shown, **LIGHT)
+        changes = [field.change for field in self.fields]
         gr.on(changes, self._fill, record, self.shown, trigger_mode="always_last", **LIGHT)
         self.renew_after(self.picture.upload, self.picture.clear, self.modality.input)
         self.save.click(None, js=DOWNLOAD, **LIGHT)
 
     def renew_after(self, *events: Any) -> None:
-        """Another picture, or another kind of it: what was said of the one before must not stand under this one."""
-        inputs, outputs = [self.key, self.kept, self.turn, *self.case], [*self.shown, self.turn, self.picture]
-        for event in events:
-            event(self._renew, inputs, outputs, cancels=[self.asking], **LIGHT)
+        """Events after which what the language model said is of something else."""
+        inputs, outputs = [self.key, self.board, *self.case], [*self.shown, self.picture]
+        gr.on(list(events), self._renew, inputs, outputs, trigger_mode="always_last", **LIGHT)
 
-    def _ask(self, key: str, turn: int, picture: Any, modality: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        try:
-            record = record_of(*values)
-            coming = Comparing(self.models[key].answers).outcomes(picture, modality, record, list(STRATEGIES))
-        except DermNoteError as error:
-            yield cards.alert(fault_line(error)), *([gr.skip()] * (len(self.shown) - 1))
-            return
-        comparison = Comparison(record, modality, waiting=frozenset(ASKED), turn=turn)
-        yield (shown := self._values(comparison))
-        for outcome in coming:
-            if outcome is not None:
-                comparison = comparison.having(outcome)
-                shown = self._values(comparison)
-            yield shown
+    def takes_over_from(self, case: Sequence[Component]) -> None:
+        """Connects the button that brings another tab's case here: picture, its kind, and fields, as in `case`."""
+        inputs, outputs = [self.key, self.board, *case], [*self.case, *self.shown]
+        # At once, not the fields first: their changes would show notes of the picture before a while longer.
+        self.take_over.click(self._take_over, inputs, outputs, **LIGHT)
 
-    def _catch_up(self, key: str, kept: Comparison, turn: int, modality: str, *values: Any) -> tuple[Any, ...]:
-        """What may have changed while the language model was asked; the alert stays, as it is of the asking."""
-        _, *shown = self._fill(key, kept.of_turn(turn, modality), *values)
-        return gr.skip(), *shown
+    def _ask(self, key: str, board: Board, picture: Any, modality: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        if record := self._fill_in(key, board, values):
+            try:
+                coming = Comparing(self.models[key].answers).outcomes(picture, modality, record, ASKED)
+            except DermNoteError as error:
+                board.complain(fault_line(error))
+            else:
+                yield from self._asked(board, modality, coming)
+        yield self._values(board)
 
-    def _renew(
-        self, key: str, kept: Comparison, turn: int, picture: Any, modality: str, *values: Any
-    ) -> tuple[Any, ...]:
-        alert, *shown = self._fill(key, kept.of_turn(turn + 1, modality), *values)
+    def _asked(
+        self, board: Board, modality: str, coming: Generator[Outcome | None, None, None]
+    ) -> Iterator[tuple[Any, ...]]:
+        with closing(coming):
+            if (asking := board.begin(modality)) is None:  # pressed twice
+                return
+            try:
+                yield self._values(board)
+                for outcome in coming:
+                    if not board.goes_on(asking, outcome):
+                        return
+                    yield self._values(board)
+            finally:
+                board.end(asking)
+
+    def _stop(self, board: Board) -> tuple[Any, ...]:
+        board.stop()
+        return self._values(board)
+
+    def _fill(self, key: str, board: Board, *values: Any) -> tuple[Any, ...]:
+        self._fill_in(key, board, values)
+        return self._values(board)
+
+    def _renew(self, key: str, board: Board, picture: Any, modality: str, *values: Any) -> tuple[Any, ...]:
+        board.renew(modality)
+        self._fill_in(key, board, values)
         if not isinstance(picture, DermNoteError):
-            return alert, *shown, turn + 1, gr.skip()
-        return cards.alert(fault_line(picture)), *shown, turn + 1, None  # a refused file leaves the input again
+            return *self._values(board), gr.skip()
+        board.complain(fault_line(picture))
+        return *self._values(board), None  # a refused file leaves the input again
 
-    def _fill(self, key: str, kept: Comparison, *values: Any) -> tuple[Any, ...]:
-        """The record as it is now, with its template note; what the language model said stays."""
+    def _take_over(self, key: str, board: Board, picture: Any, modality: str, *values: Any) -> tuple[Any, ...]:
+        shown = None if isinstance(picture, DermNoteError) else picture  # one that was refused there stays there
+        *showing, _ = self._renew(key, board, shown, modality, *values)
+        return shown, modality, *values, *showing
+
+    def _fill_in(self, key: str, board: Board, values: Sequence[Any]) -> LesionMetadata | None:
+        """Puts the fields on the board, with their template note; None, and why, if they cannot be read."""
         try:
             record = record_of(*values)
         except DermNoteError as error:
-            return self._values(kept, cards.alert(fault_line(error)))
-        comparison = replace(kept.without("m"), record=record)
-        if record.to_mapping():
-            comparison = comparison.having(Comparing(self.models[key].answers).template(record))
-        return self._values(comparison)
+            board.complain(fault_line(error))
+            return None
+        empty = not record.to_mapping()
+        board.fill(record, None if empty else Comparing(self.models[key].answers).template(record))
+        return record
 
-    def _values(self, comparison: Comparison, alert: str = "") -> tuple[Any, ...]:
+    def _values(self, board: Board) -> tuple[Any, ...]:
         """Values of `shown`."""
+        comparison = board.comparison
         return (
-            alert,
+            cards.alert(board.fault) if board.fault else "",
             status_line(comparison),
             summary_card(comparison),
             *(strategy_card(name, comparison, self.writer) for name in STRATEGIES),
             gr.Button(interactive=self.writer.is_set_up and not comparison.waiting),
             gr.Button(interactive=bool(comparison.waiting)),
-            comparison,
         )
 
     def of_model(self, reader: Reader) -> dict[Any, Any]:
-        """What becomes of the tab when another model answers: it offers that model's classes, and no results."""
-        empty = dict(zip(self.shown, self._values(Comparison()), strict=True))
-        return {**empty, **self._record.of_classes(reader.answers.model.config.classnames), self.picture: None}
-
-
-def carry_case(picture: Any, *others: Any) -> tuple[Any, ...]:
-    """Values of `CompareTab.case` from those of another tab; a picture that was refused there stays there."""
-    return None if isinstance(picture, DermNoteError) else picture, *others
+        """What becomes of the case when another model answers: it offers that model's classes, and no picture."""
+        return {**self._record.of_classes(reader.answers.model.config.classnames), self.picture: None}
