@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from dermnote.errors import ConfigError, DermNoteError
 from face.serving.access import Accounts, take_accounts
 from face.serving.upload_folder import own_folder
-from face.wanted import wanted_model
+from face.wanted import load_wanted
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -61,14 +61,6 @@ def check_port(setting: str) -> None:
     """Refuses a GRADIO_SERVER_PORT that is no port; Gradio reads it while it is imported, and answers with a trace."""
     if setting and not (setting.isdecimal() and 0 < int(setting) < 65536):
         raise ConfigError(f"GRADIO_SERVER_PORT is '{setting}'.", "It is a number from 1 to 65535.")
-
-
-def load_model(setting: str) -> DermNote:
-    """Loads what DERMNOTE_MODEL names; errors as `DermNote.from_pretrained`."""
-    from dermnote import DermNote
-
-    source, revision = wanted_model(setting)
-    return DermNote.from_pretrained(source, revision=revision)
 
 
 def warm_up(dermnote: DermNote) -> None:
@@ -126,7 +118,7 @@ def main() -> int:
         accounts = take_accounts(os.environ)
         os.environ["GRADIO_TEMP_DIR"] = str(own_folder(os.environ.get("GRADIO_TEMP_DIR", "")))
         with ThreadPoolExecutor(max_workers=1) as pool:
-            loading: Future[DermNote] = pool.submit(load_model, os.environ.get("DERMNOTE_MODEL", ""))
+            loading: Future[DermNote] = pool.submit(load_wanted, os.environ.get("DERMNOTE_MODEL", ""))
             import gradio  # noqa: F401
 
             model = loading.result()

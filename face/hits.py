@@ -31,7 +31,7 @@ def pictures_card(hits: Sequence[Hit], gallery: str, maps: Mapping[str, bytes] |
         gallery: As in `gallery_line`.
         maps: JPEGs to show instead of the thumbnails, by case id.
     """
-    return _hits("Pictures that fit the note", hits, gallery, "dn-grid", maps=maps or {})
+    return _hits("Pictures that fit the note", hits, gallery, "dn-grid", maps=maps)
 
 
 def _hits(

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from dermnote.errors import BundleError, ConfigError, DermNoteError
+from dermnote.errors import BundleError, DermNoteError
 from face.reading import Reader
-from face.wanted import wanted_model
+from face.wanted import load_wanted
 from face.wiring import speaking
 
 if TYPE_CHECKING:
@@ -29,14 +29,6 @@ LOST = "The model you chose was put away, and cannot be loaded again."
 GO_BACK = "Go back to the first model on the Model tab."
 
 
-def load_from(setting: str) -> DermNote:
-    """Loads a bundle as DERMNOTE_MODEL names one: a folder, a Hub repository, or a repository@revision."""
-    from dermnote import DermNote
-
-    source, revision = wanted_model(setting)
-    return DermNote.from_pretrained(source, revision=revision)
-
-
 class Models:
     """Readers by key. May be used from several threads at once.
 
@@ -51,7 +43,7 @@ class Models:
         self,
         first: DermNote,
         writer: NoteWriter | None = None,
-        load: Callable[[str], DermNote] = load_from,
+        load: Callable[[str], DermNote] = load_wanted,
         allowance: Allowance | None = None,
     ) -> None:
         self._computing = ThreadPoolExecutor(1, "model")
@@ -82,8 +74,6 @@ class Models:
         Raises:
             DermNoteError: It cannot be loaded.
         """
-        if not setting.strip():
-            raise ConfigError("There is no name yet.", "Type a Hub repository, as org/name.")
         return self._bring(setting.strip())[0]
 
     def _held(self, key: str) -> Reader | None:

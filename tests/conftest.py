@@ -57,6 +57,21 @@ def llm_server() -> Iterator[LlmServer]:
 
 
 @pytest.fixture(scope="session")
+def shared_llm() -> Iterator[LlmServer]:
+    """One for apps that outlive a test."""
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+def llm(shared_llm: LlmServer) -> Iterator[LlmServer]:
+    """That one, with nothing asked yet; it answers well again after the test."""
+    shared_llm.requests.clear()
+    yield shared_llm
+    shared_llm.rule = lambda body: None
+
+
+@pytest.fixture(scope="session")
 def cases_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """160 small drawn lesions (20 a class), prepared."""
     from train import prepare

@@ -24,6 +24,7 @@ from face.examples import example_notes, example_pictures
 from face.model.facts import facts, limits
 from face.reading import Reader
 from face.serving.upload import strip_metadata, take_upload
+from face.wanted import wanted_model
 
 GPS, ORIENTATION = 0x8825, 0x0112
 NASTY = '<img src=x onerror="alert(1)">&"\''
@@ -50,13 +51,13 @@ def answers() -> Endpoints:
     ],
 )
 def test_the_model_setting_names_source_and_revision(setting: str, source: str | None, revision: str | None) -> None:
-    assert app.wanted_model(setting) == (source, revision)
+    assert wanted_model(setting) == (source, revision)
 
 
 def test_a_folder_with_an_at_sign_is_a_folder(tmp_path: Path) -> None:
     folder = tmp_path / "mine@home"
     folder.mkdir()
-    assert app.wanted_model(str(folder)) == (str(folder), None)
+    assert wanted_model(str(folder)) == (str(folder), None)
 
 
 def test_a_model_that_cannot_be_loaded_is_one_line_and_status_2(

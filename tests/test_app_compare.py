@@ -30,7 +30,7 @@ from face.compare.comparing import SIDE_BY_SIDE, Comparing, Outcome
 from face.compare.comparison import ASKED, Comparison
 from face.compare.strategy_card import sees, strategy_card
 from face.compare.table import status_line, summary_card
-from tests.llm_server import LlmServer, running
+from tests.llm_server import LlmServer
 
 KEY = "sk-the-owners-own-key"
 URL = "http://127.0.0.1:8000/v1"
@@ -48,19 +48,6 @@ def strategy_of(body: dict[str, Any]) -> str:
     """Which strategy a request is of, by what it asks for."""
     words = json.dumps(body)
     return "p3" if "stated_class" in words else "m+p2" if "lesion_type" in words else "m+p1"
-
-
-@pytest.fixture(scope="module")
-def shared_llm() -> Iterator[LlmServer]:
-    with running() as server:
-        yield server
-
-
-@pytest.fixture
-def llm(shared_llm: LlmServer) -> Iterator[LlmServer]:
-    shared_llm.requests.clear()
-    yield shared_llm
-    shared_llm.rule = lambda body: None
 
 
 @pytest.fixture(scope="module")

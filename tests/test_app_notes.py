@@ -65,12 +65,6 @@ def served(demo: gr.Blocks) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def shared_llm() -> Iterator[LlmServer]:
-    with running() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def page(shared_llm: LlmServer) -> Iterator[gr.Blocks]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (("BASE_URL", shared_llm.url), ("API_KEY", KEY)):

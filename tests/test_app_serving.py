@@ -181,7 +181,7 @@ def test_the_app_stops_with_one_line_before_it_loads_anything(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DERMNOTE_AUTH", "ann:short")
-    monkeypatch.setattr(app, "load_model", None)
+    monkeypatch.setattr(app, "load_wanted", None)
     assert app.main() == 2
     said = capsys.readouterr().err
     assert said.startswith("error: DERMNOTE_AUTH") and said.count("\n") == 1 and "short" not in said

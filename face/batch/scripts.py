@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-SAVE = """
-element.addEventListener('click', (event) => {
+from face.browser_scripts import SAVE_TEXT, SEEN_ALREADY, bring_up
+
+SAVE = f"""
+element.addEventListener('click', (event) => {{
   const button = event.target.closest('[data-save]');
   if (!button) return;
-  const kind = button.dataset.save, types = {csv: 'text/csv', jsonl: 'application/x-ndjson'};
-  const text = button.closest('[data-csv]').dataset[kind];
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], {type: types[kind]}));
-  link.download = 'dermnote-batch.' + kind;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-});
+  const kind = button.dataset.save, type = {{csv: 'text/csv', jsonl: 'application/x-ndjson'}}[kind];
+  const text = button.closest('[data-csv]').dataset[kind], name = 'dermnote-batch.' + kind;{SAVE_TEXT}}});
 """
-# On a phone they stand below the fold.
-SHOW_PROGRESS = """
-() => {
-  const progress = document.querySelector('#batch-progress');
-  if (!progress || progress.getBoundingClientRect().top < window.innerHeight * 0.8) return;
-  const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
-  progress.scrollIntoView({behavior: still ? 'auto' : 'smooth', block: 'start'});
-}
-"""
+SHOW_PROGRESS = bring_up("#batch-progress", SEEN_ALREADY)
 FINISHED = '<i class="dn-finished"></i>'  # all is read: the input may be emptied

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
+from face.browser_scripts import SAVE_RECORD, bring_up
+
 FILE_NAME = "dermnote-note.json"
-SAVE = """
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(record, null, 2) + '\\n'], {type: 'application/json'}));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-"""  # `record` becomes the file `name`
 COPY = "(note) => navigator.clipboard.writeText(note)"
 # The claims card carries the note it speaks of; once the text says something else, it must say so.
 MARK_EDITED = """
@@ -24,14 +19,7 @@ DOWNLOAD = f"""
   if (!card) return;
   const record = JSON.parse(card.dataset.record);
   if (note !== record.text) Object.assign(record, {{text: note, edited_by_hand: true, audit: null}});
-  const name = '{FILE_NAME}';{SAVE}}}
+  const name = '{FILE_NAME}';{SAVE_RECORD}}}
 """
-# The note stands above the form: bring it up, unless it can be seen already.
-SHOW_NOTE = """
-() => {
-  const note = document.querySelector('#written-note');
-  if (!note || note.getBoundingClientRect().top >= 0 || document.querySelector('#form-alert [role=alert]')) return;
-  const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
-  note.scrollIntoView({behavior: still ? 'auto' : 'smooth', block: 'start'});
-}
-"""
+# The note stands above the form.
+SHOW_NOTE = bring_up("#written-note", "top >= 0 || document.querySelector('#form-alert [role=alert]')")

@@ -9,6 +9,7 @@ import gradio as gr
 from dermnote.errors import DermNoteError
 from face import cards, frame
 from face.answers import CROPPED
+from face.browser_scripts import SEEN_ALREADY, bring_up
 from face.case.note_form import NoteForm, note_values
 from face.checks import MAX_TEXT
 from face.fault_line import fault_line
@@ -21,33 +22,25 @@ from face.wiring import LIGHT, PRIVATE
 MODALITIES = [("Dermoscopy", "dermoscopy"), ("Clinical photo", "clinical"), ("Cropped", CROPPED)]
 
 
-def _pressed(attribute: str, event: str, then: str = "") -> str:
+def _pressed(attribute: str, then: str = "") -> str:
     """A script that turns a press on a part with data-ATTRIBUTE into a select event that tells its value."""
     return f"""
 element.addEventListener('click', (event) => {{
   const pressed = event.target.closest('[data-{attribute}]');
   if (!pressed) return;
   {then}
-  trigger('select', {{{event}: pressed.dataset.{attribute}}});
+  trigger('select', {{{attribute}: pressed.dataset.{attribute}}});
 }});
 """
 
 
-SELECT_EXAMPLE, OPEN_CASE = _pressed("index", "index"), _pressed("case", "case")
+SELECT_EXAMPLE, OPEN_CASE = _pressed("index"), _pressed("case")
 MARK = (
     "for (const each of element.querySelectorAll('[data-label]')) each.setAttribute('aria-pressed', each === pressed);"
 )
-SELECT_CLASS = _pressed("label", "label", MARK)
+SELECT_CLASS = _pressed("label", MARK)
 
-# On a phone the results begin below the fold: bring them up, unless they can be seen already.
-SHOW_RESULTS = """
-() => {
-  const results = document.querySelector('.dn-classes');
-  if (!results || results.getBoundingClientRect().top < window.innerHeight * 0.8) return;
-  const still = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
-  results.closest('.dn-card').scrollIntoView({behavior: still ? 'auto' : 'smooth', block: 'start'});
-}
-"""
+SHOW_RESULTS = bring_up(".dn-classes", SEEN_ALREADY, whole=".dn-card")
 
 
 class CaseTab:

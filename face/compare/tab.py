@@ -12,7 +12,7 @@ from dermnote.errors import DermNoteError
 from dermnote.notes.strategies import STRATEGIES
 from face import cards, frame
 from face.asking.destination import all_destinations, press_words
-from face.case import note_scripts
+from face.browser_scripts import SAVE_RECORD
 from face.case.tab import MODALITIES
 from face.checks import record_of
 from face.compare.board import Board
@@ -38,7 +38,7 @@ PURPOSE = "One case under every strategy: what does each say that the record doe
 DOWNLOAD = f"""
 () => {{
   const record = JSON.parse(document.querySelector('#compare-summary [data-record]').dataset.record);
-  const name = 'dermnote-comparison.json';{note_scripts.SAVE}}}
+  const name = 'dermnote-comparison.json';{SAVE_RECORD}}}
 """
 
 

@@ -24,6 +24,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+OWNERS_KEY = "sk-the-owners-own-key"  # of the apps that ask a language model
 WIRING_MS = 1000  # Gradio draws a page a moment before its buttons do anything; nobody is as fast as a test
 PATIENCE_SECONDS = 180  # a test run is seldom alone on its cores
 # Writes down every name the server looks up; Python imports `sitecustomize` by itself when it starts.

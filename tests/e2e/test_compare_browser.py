@@ -5,19 +5,16 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import WIRING_MS, Served, keep, open_page, serving, type_in
+from browsing import OWNERS_KEY, WIRING_MS, Served, keep, open_page, type_in
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.llm_server import LlmServer, running
+from tests.llm_server import LlmServer
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)
-KEY = "sk-the-owners-own-key"
 WRONG = {
     "report": "A symmetric lesion of a 30-year-old. ${1+1} <b>No blue-gray areas.</b>",
     "stated_class": "melanocytic nevus",
@@ -32,26 +29,6 @@ def is_p3(body: dict[str, Any]) -> bool:
 
 def wrong(body: dict[str, Any]) -> Any:
     return {"name": "says", "text": json.dumps(WRONG)} if is_p3(body) else None
-
-
-@pytest.fixture(scope="module")
-def shared_llm() -> Iterator[LlmServer]:
-    with running() as server:
-        yield server
-
-
-@pytest.fixture
-def llm(shared_llm: LlmServer) -> Iterator[LlmServer]:
-    shared_llm.requests.clear()
-    yield shared_llm
-    shared_llm.rule = lambda body: None
-
-
-@pytest.fixture(scope="module")
-def served(bundle_folder: Path, shared_llm: LlmServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    settings = {"OPENAI_BASE_URL": shared_llm.url, "OPENAI_API_KEY": KEY, "DERMNOTE_LLM": "some-model"}
-    with serving(bundle_folder, tmp_path_factory.mktemp("app"), **settings) as served:
-        yield served
 
 
 def card(page: Page, strategy: str) -> Locator:
@@ -85,10 +62,10 @@ def take_an_example_over(page: Page) -> None:
     [("compare", 1280, "light"), ("compare-narrow-dark", 390, "dark")],
 )
 def test_all_strategies_are_asked_on_one_press_and_show_their_claims(
-    browser: Browser, served: Served, llm: LlmServer, name: str, width: int, scheme: str
+    browser: Browser, asking: Served, llm: LlmServer, name: str, width: int, scheme: str
 ) -> None:
     llm.rule = wrong
-    page, outside = open_page(browser, served, width, scheme)
+    page, outside = open_page(browser, asking, width, scheme)
     take_an_example_over(page)
     expect(card(page, "p3")).to_contain_text("the picture alone to 127.0.0.1")
     assert not llm.requests  # looking, choosing and filling in send nothing
@@ -105,7 +82,7 @@ def test_all_strategies_are_asked_on_one_press_and_show_their_claims(
     assert len(llm.chats) == 3
     keep(page, name)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert KEY not in page.content() and not outside
+    assert OWNERS_KEY not in page.content() and not outside
     with page.expect_download() as coming:
         page.get_by_role("button", name="Download notes and audits").click()
     assert coming.value.suggested_filename == "dermnote-comparison.json"
@@ -114,7 +91,7 @@ def test_all_strategies_are_asked_on_one_press_and_show_their_claims(
     assert saved["notes"][3]["audit"]["contradicted"] and saved["notes"][3]["record"]["age"] == 61
 
 
-def test_cards_fill_one_by_one_and_who_stops_keeps_what_came(browser: Browser, served: Served, llm: LlmServer) -> None:
+def test_cards_fill_one_by_one_and_who_stops_keeps_what_came(browser: Browser, asking: Served, llm: LlmServer) -> None:
     go_on = threading.Event()
 
     def hold_p3(body: dict[str, Any]) -> None:
@@ -122,7 +99,7 @@ def test_cards_fill_one_by_one_and_who_stops_keeps_what_came(browser: Browser, s
             go_on.wait(60)
 
     llm.rule = hold_p3
-    page, _ = open_page(browser, served)
+    page, _ = open_page(browser, asking)
     take_an_example_over(page)
     send, stop = page.get_by_role("button", name=SEND), page.get_by_role("button", name="Stop", exact=True)
     expect(stop).to_be_disabled()
@@ -148,7 +125,7 @@ def test_cards_fill_one_by_one_and_who_stops_keeps_what_came(browser: Browser, s
 
 
 def test_another_picture_ends_the_asking_and_nothing_of_the_one_before_stays(
-    browser: Browser, served: Served, llm: LlmServer
+    browser: Browser, asking: Served, llm: LlmServer
 ) -> None:
     go_on = threading.Event()
 
@@ -157,7 +134,7 @@ def test_another_picture_ends_the_asking_and_nothing_of_the_one_before_stays(
             go_on.wait(60)
 
     llm.rule = hold_p3
-    page, _ = open_page(browser, served)
+    page, _ = open_page(browser, asking)
     take_an_example_over(page)
     try:
         page.get_by_role("button", name=SEND).click()
@@ -172,9 +149,9 @@ def test_another_picture_ends_the_asking_and_nothing_of_the_one_before_stays(
     expect(page.get_by_role("button", name=SEND)).to_be_enabled()
 
 
-def test_what_goes_wrong_is_one_line_where_it_went_wrong(browser: Browser, served: Served, llm: LlmServer) -> None:
+def test_what_goes_wrong_is_one_line_where_it_went_wrong(browser: Browser, asking: Served, llm: LlmServer) -> None:
     llm.rule = lambda body: "401" if is_p3(body) else None
-    page, _ = open_page(browser, served)
+    page, _ = open_page(browser, asking)
     open_tab(page, "Compare")
     page.wait_for_timeout(WIRING_MS)
     page.get_by_role("button", name=SEND).click()

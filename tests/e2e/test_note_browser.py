@@ -5,38 +5,22 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Served, keep, open_page, serving
+from browsing import OWNERS_KEY, Served, keep, open_page
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.llm_server import LlmServer, running
+from tests.llm_server import LlmServer
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)
-KEY = "sk-the-owners-own-key"
 REPORT = {
     "report": "A symmetric lesion with a sharp border. ${1+1} {{value}} <b>No blue-gray areas.</b>",
     "stated_class": "melanocytic nevus",
     "stated_malignancy": "benign",
 }
-
-
-@pytest.fixture(scope="module")
-def llm() -> Iterator[LlmServer]:
-    with running() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def served(bundle_folder: Path, llm: LlmServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    settings = {"OPENAI_BASE_URL": llm.url, "OPENAI_API_KEY": KEY, "DERMNOTE_LLM": "some-model"}
-    with serving(bundle_folder, tmp_path_factory.mktemp("app"), **settings) as served:
-        yield served
 
 
 def choose(page: Page, label: str, option: str) -> None:
@@ -62,9 +46,9 @@ def downloaded(page: Page) -> dict[str, Any]:
     [("claims", 1280, "light"), ("claims-dark", 1280, "dark"), ("claims-narrow", 390, "light")],
 )
 def test_a_note_is_sent_for_on_a_click_and_comes_back_with_its_claims(
-    browser: Browser, served: Served, llm: LlmServer, name: str, width: int, scheme: str
+    browser: Browser, asking: Served, llm: LlmServer, name: str, width: int, scheme: str
 ) -> None:
-    page, outside = open_page(browser, served, width, scheme)
+    page, outside = open_page(browser, asking, width, scheme)
     read_an_example(page)
     choose(page, "Diagnosis", "melanoma")
     choose(page, "Strategy", "P3")
@@ -84,7 +68,7 @@ def test_a_note_is_sent_for_on_a_click_and_comes_back_with_its_claims(
     assert len(llm.requests) == before + 1
     keep(page, name)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert KEY not in page.content() and not outside
+    assert OWNERS_KEY not in page.content() and not outside
 
 
 def press(page: Page, send: Locator) -> None:
@@ -97,9 +81,9 @@ def press(page: Page, send: Locator) -> None:
 
 
 def test_note_and_audit_are_taken_away_and_an_edit_is_never_passed_off_as_checked(
-    browser: Browser, served: Served, llm: LlmServer
+    browser: Browser, asking: Served, llm: LlmServer
 ) -> None:
-    page, outside = open_page(browser, served)
+    page, outside = open_page(browser, asking)
     read_an_example(page)
     choose(page, "Diagnosis", "melanoma")
     page.get_by_role("button", name="Write the note").click()
@@ -124,8 +108,8 @@ def test_note_and_audit_are_taken_away_and_an_edit_is_never_passed_off_as_checke
     assert not outside
 
 
-def test_a_refused_key_is_one_line_beside_the_form(browser: Browser, served: Served, llm: LlmServer) -> None:
-    page, _ = open_page(browser, served)
+def test_a_refused_key_is_one_line_beside_the_form(browser: Browser, asking: Served, llm: LlmServer) -> None:
+    page, _ = open_page(browser, asking)
     read_an_example(page)
     choose(page, "Strategy", "P3")
     llm.script(["401"])
@@ -135,9 +119,9 @@ def test_a_refused_key_is_one_line_beside_the_form(browser: Browser, served: Ser
 
 
 def test_a_note_still_being_written_never_lands_under_another_picture(
-    browser: Browser, served: Served, llm: LlmServer
+    browser: Browser, asking: Served, llm: LlmServer
 ) -> None:
-    page, _ = open_page(browser, served)
+    page, _ = open_page(browser, asking)
     read_an_example(page)
     choose(page, "Strategy", "P3")
     come, go_on = threading.Event(), threading.Event()
@@ -156,12 +140,11 @@ def test_a_note_still_being_written_never_lands_under_another_picture(
         expect(shown).not_to_have_attribute("src", before)
     finally:
         go_on.set()
-        llm.rule = lambda body: None
     page.wait_for_timeout(1500)
     expect(page.get_by_label("Written note")).to_have_value(re.compile("^Class predicted by the model"))
 
 
-def test_the_server_looked_up_nobody_but_the_endpoint(served: Served) -> None:
+def test_the_server_looked_up_nobody_but_the_endpoint(asking: Served) -> None:
     """Runs last: what all of the above made the server ask the network for."""
-    asked = set(served.lookups.read_text().split()) if served.lookups.exists() else set()
+    asked = set(asking.lookups.read_text().split()) if asking.lookups.exists() else set()
     assert asked <= {"127.0.0.1", "localhost", "None", "0.0.0.0"}, asked
