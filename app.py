@@ -12,6 +12,7 @@ Research use only, never a diagnosis.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -103,6 +104,8 @@ def launch(demo: gr.Blocks, meanwhile: Callable[[], object], accounts: Accounts 
     )
     if accounts is not None:
         let_tools_in(demo)
+    gc.freeze()
+    gc.enable()
     print(f"DermNote is at {demo.local_url} (research use only, never a diagnosis). Stop it with Ctrl+C.", flush=True)
     meanwhile()
     demo.block_thread()
@@ -112,6 +115,7 @@ def main() -> int:
     """Loads the model and Gradio side by side, then serves; a model that cannot be loaded is one line, and status 2."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    gc.disable()  # what is imported and loaded stays; to look through it for what could go takes seconds of the start
     try:
         check_port(os.environ.get("GRADIO_SERVER_PORT", ""))
         allowance = find_allowance()
@@ -128,6 +132,8 @@ def main() -> int:
         return WRONG_USE
     except KeyboardInterrupt:  # while it still loads; once it serves, Gradio stops without a trace by itself
         return STOPPED
+    finally:
+        gc.enable()
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 # Read by huggingface_hub and gradio when they are imported, so they must stand here, before any import of ours.
@@ -20,9 +21,15 @@ import pytest
 from tests.llm_server import LlmServer, running
 from tests.places import REAL_DATA, REPOSITORY, find_chromium
 
+gc.disable()  # until all is collected: what is imported stays, as `train.__init__` says
 CACHE = tempfile.TemporaryDirectory(prefix="dermnote-tests-")  # what runs keep for later ones; never the user's own
 os.environ["DERMNOTE_CACHE"] = CACHE.name
 UNDER_CI = os.environ.get("CI", "").lower() == "true"
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -5,27 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browsing import Served, keep, open_page, serving
+from browsing import Served, keep, open_page
 from playwright.sync_api import Browser, Page, expect
 from standin import as_jpeg, scribble
 from zips import zipped
-
-from dermnote.loading import STARTER
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)
 JPEGS = [as_jpeg(scribble(seed, 400)) for seed in range(4)]
 NASTY = "<img src=x onerror=document.title='run'>.jpg"
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(STARTER, tmp_path_factory.mktemp("app")) as served:
-        yield served
 
 
 @pytest.fixture(scope="module")
