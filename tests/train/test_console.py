@@ -13,7 +13,7 @@ import gc
 from train.console import run
 
 imported = gc.isenabled()
-run(lambda argv: print(imported, gc.isenabled(), gc.get_freeze_count() > 10_000) or 0)
+run(lambda argv: print(imported, gc.isenabled(), gc.get_freeze_count() > 1000) or 0)
 """
 
 
