@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
@@ -19,11 +20,14 @@ from dermnote.errors import ConfigError, IndexQueryError
 from dermnote.evidence import place_embeddings
 from dermnote.feature_map import Grid
 from dermnote.model import DermNoteModel
-from dermnote.picture import Modality, Picture, prepare_picture
+from dermnote.picture import Modality, Picture, prepare_picture, to_square
 from dermnote.vectors import Vectors
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 Result = TypeVar("Result")
+# Pictures of one pass on a CPU, however many are asked for at a time: of more, the maps between the layers are so large
+# that the C library gives their memory back after each, and most of the time goes into making pages anew.
+CPU_PASS = 8
 
 
 @dataclass(frozen=True)
@@ -100,11 +104,18 @@ class Encoding:
             if (workers := min(len(images), available_cores())) > 1:
                 # Pillow leaves the interpreter to others while it decodes and scales
                 apply = stack.enter_context(ThreadPoolExecutor(workers)).map
-            return self._embed_cropped(list(apply(lambda image: prepare_picture(image, modality)[0], images)))
+            side = self.model.image_encoder.image_size
+            squares = apply(lambda image: to_square(prepare_picture(image, modality)[0], side), images)
+            return self._embed_cropped(list(squares))
 
     def _embed_cropped(self, cropped: Sequence[Image.Image]) -> torch.Tensor:
         """(n, embed_dim), not of unit length: what the classifier takes."""
-        embedding: torch.Tensor = self._computed(lambda: self.model.encode_image(self._pixels(cropped)))
+        size = CPU_PASS if self.device.type == "cpu" else len(cropped)
+        passes = [self._computed(partial(self._pass, some)) for some in _batches(cropped, max(1, size))]
+        return passes[0] if len(passes) == 1 else torch.cat(passes)
+
+    def _pass(self, cropped: Sequence[Image.Image]) -> torch.Tensor:
+        embedding: torch.Tensor = self.model.encode_image(self._pixels(cropped))
         return embedding
 
     def _pixels(self, cropped: Sequence[Image.Image]) -> torch.Tensor:

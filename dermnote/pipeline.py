@@ -268,7 +268,7 @@ class DermNote:
 
         Args:
             items: All pictures or all notes.
-            batch_size: Items in one pass.
+            batch_size: Items prepared at a time, and in one pass; on a CPU, pictures go in passes of at most 8.
             show_progress: Whether a bar is drawn.
         """
         items = [items] if isinstance(items, str | Path | bytes | Image.Image) else items

@@ -21,6 +21,7 @@ import torch
 import torch.distributed as dist
 
 from dermnote.errors import ConfigError, DermNoteError
+from train.freed_memory import keep_freed_memory
 
 PATIENCE = timedelta(days=1)  # the main process may train an index for hours; one that dies ends all the others at once
 GRACE = 10  # seconds
@@ -52,7 +53,9 @@ def launched(device: str | None = None) -> Iterator[Launched]:
         ConfigError: Several processes cannot compute on one named GPU.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        yield Launched(torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")), True, 1)
+        alone = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        keep_freed_memory(alone)
+        yield Launched(alone, True, 1)
         return
     if device not in (None, "cpu", "cuda"):
         raise ConfigError(f"--device {device} is one device, and the launcher started several processes.")
@@ -60,6 +63,7 @@ def launched(device: str | None = None) -> Iterator[Launched]:
 
     ours = not dist.is_initialized()
     state = PartialState(cpu=device == "cpu" or not torch.cuda.is_available(), timeout=PATIENCE)
+    keep_freed_memory(state.device)
     try:
         yield Launched(state.device, state.is_main_process, state.num_processes)
     except DermNoteError:

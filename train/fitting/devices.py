@@ -7,6 +7,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState, PartialState
 
 from dermnote.errors import ConfigError
+from train.freed_memory import keep_freed_memory
 
 
 def make_accelerator(precision: str) -> Accelerator:
@@ -23,4 +24,6 @@ def make_accelerator(precision: str) -> Accelerator:
         raise ConfigError("Precision fp16 needs a GPU.", "Use --set precision=bf16 (or no).")
     if precision == "bf16" and not cpu and not torch.cuda.is_bf16_supported():
         raise ConfigError("This GPU cannot compute in bf16.", "Use --set precision=fp16 (or no).")
-    return Accelerator(cpu=cpu, mixed_precision=precision)
+    accelerator = Accelerator(cpu=cpu, mixed_precision=precision)
+    keep_freed_memory(accelerator.device)
+    return accelerator
