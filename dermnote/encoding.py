@@ -111,7 +111,7 @@ class Encoding:
     def _embed_cropped(self, cropped: Sequence[Image.Image]) -> torch.Tensor:
         """(n, embed_dim), not of unit length: what the classifier takes."""
         size = CPU_PASS if self.device.type == "cpu" else len(cropped)
-        passes = [self._computed(partial(self._pass, some)) for some in _batches(cropped, max(1, size))]
+        passes = [self._computed(partial(self._pass, some)) for some in _batches(cropped, size)]
         return passes[0] if len(passes) == 1 else torch.cat(passes)
 
     def _pass(self, cropped: Sequence[Image.Image]) -> torch.Tensor:

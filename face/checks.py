@@ -16,15 +16,8 @@ MAX_NOTE = 20_000  # a language model may write at length
 MAX_FIELD = 300
 MAX_HITS = 24
 MAX_AGE = 120
-FIELDS = (
-    "label",
-    "subtype",
-    "malignancy",
-    "description",
-    "age",
-    "sex",
-    "site",
-)  # of a record, as the page asks for them
+# Of a record, as the page asks for them.
+FIELDS = ("label", "subtype", "malignancy", "description", "age", "sex", "site")
 
 
 def need_picture(upload: Image | DermNoteError | None) -> Image:

@@ -46,10 +46,9 @@ class Models:
         load: Callable[[str], DermNote] = load_wanted,
         allowance: Allowance | None = None,
     ) -> None:
-        self._computing = ThreadPoolExecutor(1, "model")
-        first.compute_in(self._computing)
-        self.first = Reader(first, writer, allowance)
-        self._writer, self._load, self._allowance = writer, load, self.first.answers.allowance
+        self._computing, self._writer, self._load = ThreadPoolExecutor(1, "model"), writer, load
+        self.first = self._reader(first, allowance)
+        self._allowance = self.first.answers.allowance
         self._others: OrderedDict[str, Reader] = OrderedDict()
         self._lock = threading.Lock()  # of `_others`, never held for long
         self._loading = threading.Lock()  # one at a time: what is being loaded is in memory beside those kept
@@ -93,9 +92,7 @@ class Models:
 
     def _read(self, setting: str) -> Reader:
         try:
-            model = self._load(setting)
-            model.compute_in(self._computing)
-            return Reader(model, self._writer, self._allowance)
+            return self._reader(self._load(setting), self._allowance)
         except DermNoteError as error:
             error.message, error.hint = (FOLDER.sub("", words) for words in (error.message, error.hint))
             raise
@@ -103,6 +100,10 @@ class Models:
             logging.getLogger(__name__).exception("%s cannot be loaded", setting)
             message = f"{setting} cannot be loaded ({type(error).__name__})."
             raise BundleError(message, "The app's log says why.") from None
+
+    def _reader(self, model: DermNote, allowance: Allowance | None) -> Reader:
+        model.compute_in(self._computing)
+        return Reader(model, self._writer, allowance)
 
     def _keep(self, key: str, reader: Reader) -> None:
         with self._lock:

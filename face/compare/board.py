@@ -46,8 +46,7 @@ class Board:
         """Another picture, or another kind of it: ends an asking, and drops what was said of the one before."""
         with self._lock:
             self._asking, self.fault = None, ""
-            rest = self.comparison.without(*ASKED)
-            self.comparison = Comparison(rest.record, modality, rest.outcomes)
+            self.comparison = self.comparison.anew(modality)
 
     def begin(self, modality: str) -> object | None:
         """Begins an asking; what names it from now on, or None while another one goes on."""
@@ -55,8 +54,7 @@ class Board:
             if self._asking is not None:
                 return None
             self._asking = asking = object()
-            rest = self.comparison.without(*ASKED)
-            self.comparison = Comparison(rest.record, modality, rest.outcomes, frozenset(ASKED))
+            self.comparison = self.comparison.anew(modality, waiting=ASKED)
             return asking
 
     def goes_on(self, asking: object, outcome: Outcome | None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -48,6 +48,10 @@ class Comparison:
     def without(self, *names: str) -> Comparison:
         """The same without what came of these strategies."""
         return replace(self, outcomes={name: each for name, each in self.outcomes.items() if name not in names})
+
+    def anew(self, modality: str, waiting: Sequence[str] = ()) -> Comparison:
+        """What the record says by itself, and nothing a language model said; `waiting` are asked for now."""
+        return Comparison(self.record, modality, self.without(*ASKED).outcomes, frozenset(waiting))
 
     def at_rest(self) -> Comparison:
         """The same once nothing is asked for any more; what is still waited for was stopped."""
