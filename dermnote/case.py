@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from dermnote.config import unknown_key
 from dermnote.errors import NotesError
+from dermnote.settings import unknown_key
 
 
 @dataclass(frozen=True)

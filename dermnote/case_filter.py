@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from dermnote.case_table import CaseTable
-from dermnote.config import unknown_key
 from dermnote.errors import IndexQueryError
+from dermnote.settings import unknown_key
 from dermnote.vectors import Rows
 
 FIELDS = ("label", "subtype", "malignancy", "source", "split", "modality", "site", "sex", "skin_type")

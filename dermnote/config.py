@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+import math
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dermnote.errors import BundleError, ConfigError, IndexQueryError
+from dermnote.settings import build
 
 FORMAT_VERSION = 1
-
-
-def unknown_key(key: str, known: Iterable[str], where: str) -> ConfigError:
-    """The error for a key nobody reads, naming the nearest one that is read."""
-    nearest = difflib.get_close_matches(key, list(known), n=1, cutoff=0.0)
-    return ConfigError(
-        f"Unknown key '{key}' in {where}.", f"The nearest known key is '{nearest[0]}'." if nearest else ""
-    )
 
 
 @dataclass(frozen=True)
@@ -37,7 +29,7 @@ class DermNoteConfig:
         format_version: Layout of the bundle.
     """
 
-    classnames: tuple[str, ...]
+    classnames: tuple[str, ...] = ()
     embed_dim: int = 128
     temperature: float = 1.0
     strategies: tuple[str, ...] = ()
@@ -52,7 +44,9 @@ class DermNoteConfig:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.classnames:
             raise ConfigError("A model needs at least one class name.")
-        if self.temperature <= 0:
+        if self.embed_dim < 1:
+            raise ConfigError(f"embed_dim must be at least 1, not {self.embed_dim}.")
+        if not 0 < self.temperature < math.inf:  # nor NaN, which JSON lets through
             raise ConfigError(f"temperature must be above 0, not {self.temperature}.")
 
     @property
@@ -75,7 +69,7 @@ class DermNoteConfig:
         """Reads `config.json`.
 
         Raises:
-            BundleError: The file is missing, is not JSON, has an unknown key or a newer format.
+            BundleError: The file is missing, is not JSON, or has a newer format, or a key or value that is none.
         """
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -91,12 +85,10 @@ class DermNoteConfig:
                 f"{path} has bundle format {version}; this DermNote reads format {FORMAT_VERSION}.",
                 "Install the DermNote version that the bundle's card names.",
             )
-        known = [field.name for field in fields(cls)]
-        for key in values:
-            if key not in known:
-                unknown = unknown_key(key, known, str(path))
-                raise BundleError(unknown.message, unknown.hint)
-        return cls(**values)
+        try:
+            return build(cls, values, str(path))
+        except ConfigError as error:
+            raise BundleError(error.message, error.hint) from error
 
     def save(self, path: str | Path) -> None:
         """Writes `config.json`, with stable key order and a final newline."""

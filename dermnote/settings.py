@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import difflib
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from dermnote.config import unknown_key
 from dermnote.errors import ConfigError
 
 T = TypeVar("T")
+
+
+def unknown_key(key: str, known: Iterable[str], where: str) -> ConfigError:
+    """The error for a key nobody reads, naming the nearest one that is read."""
+    nearest = difflib.get_close_matches(key, list(known), n=1, cutoff=0.0)
+    return ConfigError(
+        f"Unknown key '{key}' in {where}.", f"The nearest known key is '{nearest[0]}'." if nearest else ""
+    )
 
 
 def build(kind: type[T], values: Mapping[str, Any], where: str, prefix: str = "") -> T:

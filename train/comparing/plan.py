@@ -9,9 +9,8 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 
-from dermnote.config import unknown_key
 from dermnote.errors import ConfigError
-from dermnote.settings import build
+from dermnote.settings import build, unknown_key
 from train.settings import apply_overrides
 
 # Columns of the paper's tables (arXiv 2511.21827), by the name a cell must have to stand in them.
