@@ -7,6 +7,15 @@ from dataclasses import dataclass
 from dermnote.taxonomy import find_class
 
 
+def percent(share: float) -> str:
+    """A probability (0..1) in words that never claim certainty."""
+    if share < 0.01:
+        return "<1%"
+    if share > 0.99:
+        return ">99%"
+    return f"{share:.0%}"
+
+
 @dataclass(frozen=True)
 class Match:
     """A description and how near a picture lies to it.

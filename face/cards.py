@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from dermnote.picture import encode_jpeg
+from dermnote.prediction import percent
 from face.pictures import data_url
 
 if TYPE_CHECKING:
@@ -15,15 +16,6 @@ if TYPE_CHECKING:
     from dermnote import Prediction
 
 RESEARCH_ONLY = "Research use only, never a diagnosis."
-
-
-def percent(share: float) -> str:
-    """A probability (0..1) in words that never claim certainty."""
-    if share < 0.01:
-        return "<1%"
-    if share > 0.99:
-        return ">99%"
-    return f"{share:.0%}"
 
 
 def alert(message: str) -> str:

@@ -10,10 +10,9 @@ from dermnote.case import LesionMetadata
 from dermnote.errors import NotesError
 from dermnote.notes.schema import Note
 from dermnote.notes.template import write_template
+from dermnote.prediction import percent
 
-PREDICTED = (
-    "Class predicted by the model from the picture, not confirmed: {label}{malignancy}, probability {share:.0%}."
-)
+PREDICTED = "Class predicted by the model from the picture, not confirmed: {label}{malignancy}, probability {share}."
 CAUTION = "Research use only, never a diagnosis."
 VERSION = "predicted-" + hashlib.sha256(f"{PREDICTED}\n{CAUTION}".encode()).hexdigest()[:8]
 
@@ -52,7 +51,9 @@ def say_predicted(note: Note, label: str, malignancy: str | None, probability: f
 
 
 def _first(label: str, malignancy: str | None, probability: float) -> str:
-    return PREDICTED.format(label=label, malignancy=f" ({malignancy})" if malignancy else "", share=probability)
+    return PREDICTED.format(
+        label=label, malignancy=f" ({malignancy})" if malignancy else "", share=percent(probability)
+    )
 
 
 def _audit(label: str, probability: float) -> dict[str, Any]:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from html import escape
 from textwrap import shorten
 
+from dermnote.prediction import percent
 from face.batch.exports import as_csv, as_jsonl
 from face.batch.gathering import Batch
 from face.batch.limits import MAX_FILE_MB, MAX_PICTURES, MAX_TABLE_MB, MAX_UNPACKED_MB
 from face.batch.results import Results
 from face.batch.run import Outcome
 from face.batch.table import KNOWN
-from face.cards import READ_AS, RESEARCH_ONLY, empty, malignancy_tag, percent
+from face.cards import READ_AS, RESEARCH_ONLY, empty, malignancy_tag
 from face.pictures import data_url
 
 SHOWN = 50  # pictures on the page; the downloads hold all

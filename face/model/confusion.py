@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from face.cards import percent
+from dermnote.prediction import percent
 from face.model.held_out import FEW, HeldOut
 
 STRONGEST = 45  # percent of the fill's colour at most: ink stays readable on it, light and dark

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from face.cards import percent
+from dermnote.prediction import percent
 from face.model.foreign import number, sequence, table
 
 UNKNOWN = "–"

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from face.cards import percent
+from dermnote.prediction import percent
 from face.model.figure import Figure
 from face.model.foreign import count, sequence, share, table
 from face.model.held_out import FEW, HeldOut

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from face.cards import percent
+from dermnote.prediction import percent
 from face.model.figure import UNKNOWN, Figure
 from face.model.foreign import count, sequence, share, table
 from face.model.held_out import HeldOut

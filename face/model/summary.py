@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from face.cards import percent
+from dermnote.prediction import percent
 from face.model.figure import Figure
 from face.model.foreign import share, table, words
 from face.model.groups import attribute, kappa_gap
