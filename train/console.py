@@ -40,7 +40,7 @@ def run(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
             print(f"error: {error}", file=sys.stderr)
         status = WRONG_USE
     except KeyboardInterrupt:
-        print("stopped; run the same command again to go on", file=sys.stderr)
+        print("stopped; run the same command again to go on (train.fit: with --resume)", file=sys.stderr)
         status = 130
     sys.exit(status)
 

@@ -41,7 +41,7 @@ def clear_errors(
     except errors.RepositoryNotFoundError as error:
         raise HubError(
             f"{repo_id} is not on the Hub ({endpoint()}), or is private.",
-            "Check the name; for a private repository run `hf auth login`, set HF_TOKEN, or pass token=.",
+            "Check the name; a private repository needs `hf auth login`, or HF_TOKEN.",
         ) from error
     except errors.RevisionNotFoundError as error:
         raise HubError(
