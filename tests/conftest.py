@@ -73,9 +73,9 @@ def shared_llm() -> Iterator[LlmServer]:
 @pytest.fixture
 def llm(shared_llm: LlmServer) -> Iterator[LlmServer]:
     """That one, with nothing asked yet; it answers well again after the test."""
-    shared_llm.requests.clear()
+    shared_llm.forget()
     yield shared_llm
-    shared_llm.rule = lambda body: None
+    shared_llm.forget()
 
 
 @pytest.fixture(scope="session")

@@ -92,6 +92,18 @@ class LlmServer:
         assert set(options) <= set(REFUSED), f"known: {', '.join(REFUSED)}"
         self.refused = set(options)
 
+    def forget(self) -> None:
+        """Nothing has come, and nothing goes wrong any more; answers that are still on their way go out first."""
+        self.rule, self.refused = (lambda body: None), set()
+        over, self.stopping = self.stopping, threading.Event()
+        over.set()
+        while self._under_way:
+            time.sleep(0.01)
+        with self._lock:
+            self.requests.clear()
+            self._script.clear()
+            self.most_at_once, self.delay, self._always = 0, 0.0, None
+
     @property
     def chats(self) -> list[Recorded]:
         """The chat completions that were asked for."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from face.asking.limits import ON_A_SPACE, read_allowance
 from face.asking.metering import expected
 from face.asking.refusal import AllowanceError, in_words
 from face.asking.visitor import UNKNOWN, visitor_of
-from tests.llm_server import LlmServer, running
+from tests.llm_server import LlmServer
 
 PRICE = Price(1.0, 1.0)  # a dollar for a million tokens either way
 MELANOMA = LesionMetadata(label="melanoma")
@@ -158,12 +157,6 @@ def test_waiting_is_told_in_words_rounded_up(seconds: float, said: str) -> None:
 
 
 # With the real client.
-
-
-@pytest.fixture
-def llm() -> Iterator[LlmServer]:
-    with running() as server:
-        yield server
 
 
 def writer_of(llm: LlmServer) -> NoteWriter:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,41 +16,23 @@ from face.compare.board import Board
 from face.compare.comparison import ASKED
 from face.compare.tab import CompareTab
 from face.models import FIRST, Models
-from tests.llm_server import LlmServer, running
+from tests.held import P3Held
+from tests.llm_server import LlmServer
 
 FIELDS = ("melanoma", "", "malignant", "", "61", "female", "")
 OTHER_AGE = ("melanoma", "", "malignant", "", "62", "female", "")
 OTHER = ("melanocytic nevus", "", "benign", "", "30", "male", "")
 
 
-class Held:
-    """Holds back the answers to P3 until `let_go`, the others come at once."""
-
-    def __init__(self) -> None:
-        self.let_go = threading.Event()
-
-    def __call__(self, body: dict[str, Any]) -> None:
-        if "stated_class" in json.dumps(body):
-            self.let_go.wait(30)
+@pytest.fixture
+def held(llm: LlmServer) -> Iterator[P3Held]:
+    with P3Held() as held:
+        llm.rule = held
+        yield held
 
 
 @pytest.fixture
-def held() -> Iterator[Held]:
-    held = Held()
-    yield held
-    held.let_go.set()
-
-
-@pytest.fixture
-def llm(held: Held) -> Iterator[LlmServer]:
-    with running() as server:
-        server.rule = held
-        yield server
-        held.let_go.set()
-
-
-@pytest.fixture
-def tab(llm: LlmServer) -> CompareTab:
+def tab(llm: LlmServer, held: P3Held) -> CompareTab:
     writer = NoteWriter("some-model", base_url=llm.url, api_key="sk-key", timeout=30, max_retries=0)
     with gr.Blocks():
         return CompareTab(Models(StandIn(), writer), gr.State(FIRST))  # type: ignore[arg-type]
@@ -73,7 +53,7 @@ def words(shown: tuple[Any, ...]) -> str:
 
 
 def test_another_picture_ends_the_asking_and_what_is_shown_last_knows_nothing_of_it(
-    tab: CompareTab, held: Held, llm: LlmServer
+    tab: CompareTab, held: P3Held, llm: LlmServer
 ) -> None:
     board = Board()
     stream = ask(tab, board)
@@ -87,7 +67,7 @@ def test_another_picture_ends_the_asking_and_what_is_shown_last_knows_nothing_of
     assert not board.comparison.stopped and board.comparison.modality == "clinical"
 
 
-def test_who_stops_keeps_what_came_and_may_ask_again_at_once(tab: CompareTab, held: Held, llm: LlmServer) -> None:
+def test_who_stops_keeps_what_came_and_may_ask_again_at_once(tab: CompareTab, held: P3Held, llm: LlmServer) -> None:
     board = Board()
     first = ask(tab, board)
     until_p3_is_all_that_is_missing(first, board)
@@ -101,7 +81,7 @@ def test_who_stops_keeps_what_came_and_may_ask_again_at_once(tab: CompareTab, he
     assert set(board.comparison.outcomes) == {"m", *ASKED} and "Stopped." not in words(last)
 
 
-def test_a_press_while_an_asking_goes_on_sends_nothing(tab: CompareTab, held: Held, llm: LlmServer) -> None:
+def test_a_press_while_an_asking_goes_on_sends_nothing(tab: CompareTab, held: P3Held, llm: LlmServer) -> None:
     board = Board()
     first = ask(tab, board)
     next(first)
@@ -111,7 +91,7 @@ def test_a_press_while_an_asking_goes_on_sends_nothing(tab: CompareTab, held: He
     assert len(llm.chats) == 3
 
 
-def test_what_is_filled_in_meanwhile_stands_at_the_end(tab: CompareTab, held: Held, llm: LlmServer) -> None:
+def test_what_is_filled_in_meanwhile_stands_at_the_end(tab: CompareTab, held: P3Held, llm: LlmServer) -> None:
     board = Board()
     stream = ask(tab, board)
     until_p3_is_all_that_is_missing(stream, board)

@@ -23,7 +23,7 @@ from dermnote.errors import ConfigError
 from dermnote.notes.strategies import STRATEGIES
 from dermnote.notes.writer import NoteWriter
 from face.reading import Reader
-from tests.llm_server import LlmServer, running
+from tests.llm_server import LlmServer
 
 KEY = "sk-the-owners-own-key"
 ASKED = [name for name, strategy in STRATEGIES.items() if strategy.needs_model]
@@ -41,12 +41,6 @@ BENIGN_REPORT = {
     "stated_class": "melanocytic nevus",
     "stated_malignancy": "benign",
 }
-
-
-@pytest.fixture
-def llm() -> Iterator[LlmServer]:
-    with running() as server:
-        yield server
 
 
 @pytest.fixture
