@@ -79,6 +79,7 @@ def launch(demo: gr.Blocks, meanwhile: Callable[[], object], accounts: Accounts 
         meanwhile: Called once the page is up.
         accounts: Who may come in; None lets in everybody.
     """
+    from face.browser_scripts import WIRED
     from face.serving.gate import let_tools_in
     from face.serving.middleware import app_kwargs
     from face.theme import CSS, make_theme
@@ -91,6 +92,7 @@ def launch(demo: gr.Blocks, meanwhile: Callable[[], object], accounts: Accounts 
         theme=make_theme(),
         css_paths=CSS,
         max_file_size=MAX_UPLOAD,
+        js=WIRED,
         footer_links=["api"],
         show_error=False,
         share=False,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# Gradio draws a page a moment before its buttons do anything, and runs this when they do. For whoever drives a browser.
+WIRED = "() => { document.documentElement.dataset.wired = ''; }"
 SEEN_ALREADY = "top < window.innerHeight * 0.8"  # for `bring_up`: on a phone, results begin below the fold
 # `text` of the kind `type` becomes the file `name`.
 SAVE_TEXT = """

@@ -25,7 +25,7 @@ FLAGS = (
     "--disable-sync",
 )
 OWNERS_KEY = "sk-the-owners-own-key"  # of the apps that ask a language model
-WIRING_MS = 1000  # Gradio draws a page a moment before its buttons do anything; nobody is as fast as a test
+DRAWING_MS = 500  # Gradio draws what was folded away a moment before it works; nobody is as fast as a test
 PATIENCE_SECONDS = 180  # a test run is seldom alone on its cores
 # Writes down every name the server looks up; Python imports `sitecustomize` by itself when it starts.
 EAVESDROPPER = """
@@ -125,7 +125,7 @@ def open_page(browser: Browser, served: Served, width: int = 1280, scheme: str =
     page.set_default_timeout(60_000)
     page.goto(served.url)
     expect(page.get_by_role("heading", name="DermNote", level=1)).to_be_visible()
-    page.wait_for_timeout(WIRING_MS)
+    expect(page.locator("html[data-wired]")).to_be_attached()  # its buttons work
     return page, outside
 
 
@@ -137,7 +137,7 @@ def type_in(field: Locator, text: str) -> None:
     """Types as somebody who looks: Gradio draws what was folded away a moment before it keeps what is typed there."""
     for _ in range(10):
         field.fill(text)
-        field.page.wait_for_timeout(WIRING_MS / 2)
+        field.page.wait_for_timeout(DRAWING_MS)
         if field.input_value() == text:
             break
     expect(field).to_have_value(text)

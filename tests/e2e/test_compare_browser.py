@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from typing import Any
 
 import pytest
-from browsing import OWNERS_KEY, WIRING_MS, Served, keep, open_page, type_in
+from browsing import DRAWING_MS, OWNERS_KEY, Served, keep, open_page, type_in
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.held import P3Held, asks_of_the_picture_alone
 from tests.llm_server import LlmServer
 
 pytestmark = pytest.mark.browser
@@ -23,12 +23,8 @@ WRONG = {
 SEND = re.compile(r"Send to 127\.0\.0\.1:\d+ and compare")
 
 
-def is_p3(body: dict[str, Any]) -> bool:
-    return "stated_class" in json.dumps(body)
-
-
 def wrong(body: dict[str, Any]) -> Any:
-    return {"name": "says", "text": json.dumps(WRONG)} if is_p3(body) else None
+    return {"name": "says", "text": json.dumps(WRONG)} if asks_of_the_picture_alone(body) else None
 
 
 def card(page: Page, strategy: str) -> Locator:
@@ -92,18 +88,12 @@ def test_all_strategies_are_asked_on_one_press_and_show_their_claims(
 
 
 def test_cards_fill_one_by_one_and_who_stops_keeps_what_came(browser: Browser, asking: Served, llm: LlmServer) -> None:
-    go_on = threading.Event()
-
-    def hold_p3(body: dict[str, Any]) -> None:
-        if is_p3(body):
-            go_on.wait(60)
-
-    llm.rule = hold_p3
     page, _ = open_page(browser, asking)
     take_an_example_over(page)
     send, stop = page.get_by_role("button", name=SEND), page.get_by_role("button", name="Stop", exact=True)
     expect(stop).to_be_disabled()
-    try:
+    with P3Held() as held:
+        llm.rule = held
         send.click()
         expect(card(page, "mix").locator(".dn-marked")).to_be_visible()
         expect(card(page, "p3")).to_contain_text("Waiting for the answer.")
@@ -112,8 +102,6 @@ def test_cards_fill_one_by_one_and_who_stops_keeps_what_came(browser: Browser, a
         stop.click()
         expect(page.locator("#compare-status")).to_contain_text("Stopped.")
         expect(send).to_be_enabled()
-    finally:
-        go_on.set()
     page.wait_for_timeout(1500)  # the answer comes, and nobody waits for it any more
     expect(page.locator("#compare-status")).to_contain_text("Stopped.")
     expect(card(page, "p3")).to_contain_text("Sends the picture")
@@ -127,22 +115,14 @@ def test_cards_fill_one_by_one_and_who_stops_keeps_what_came(browser: Browser, a
 def test_another_picture_ends_the_asking_and_nothing_of_the_one_before_stays(
     browser: Browser, asking: Served, llm: LlmServer
 ) -> None:
-    go_on = threading.Event()
-
-    def hold_p3(body: dict[str, Any]) -> None:
-        if is_p3(body):
-            go_on.wait(60)
-
-    llm.rule = hold_p3
     page, _ = open_page(browser, asking)
     take_an_example_over(page)
-    try:
+    with P3Held() as held:
+        llm.rule = held
         page.get_by_role("button", name=SEND).click()
         expect(card(page, "mix").locator(".dn-marked")).to_be_visible()
         page.get_by_role("button", name="Take picture and fields").click()
         expect(card(page, "mix")).to_contain_text("Sends nothing of its own")
-    finally:
-        go_on.set()
     page.wait_for_timeout(1500)
     for each in ("m+p1", "m+p2", "p3"):
         expect(card(page, each)).to_contain_text("Sends the picture")
@@ -150,13 +130,13 @@ def test_another_picture_ends_the_asking_and_nothing_of_the_one_before_stays(
 
 
 def test_what_goes_wrong_is_one_line_where_it_went_wrong(browser: Browser, asking: Served, llm: LlmServer) -> None:
-    llm.rule = lambda body: "401" if is_p3(body) else None
+    llm.rule = lambda body: "401" if asks_of_the_picture_alone(body) else None
     page, _ = open_page(browser, asking)
     open_tab(page, "Compare")
-    page.wait_for_timeout(WIRING_MS)
+    page.wait_for_timeout(2 * DRAWING_MS)
     page.get_by_role("button", name=SEND).click()
     expect(page.locator("#compare-alert [role=alert]")).to_contain_text("There is no picture yet.")
-    page.wait_for_timeout(WIRING_MS)
+    page.wait_for_timeout(2 * DRAWING_MS)
     expect(page.locator("#compare-alert [role=alert]")).to_be_visible()  # and it stays
     assert not llm.requests
     open_tab(page, "Case")
