@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = [run("dermnote", args.size, args.dim, args.threads)]
     rows += [run(name, args.peer_size, args.dim, args.threads) for name in peers]
     told = table(rows)
-    print(told)
+    print(f"{told}\nmatrix products of dermnote: {rows[0]['blas']}")
     if args.json:
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
         machine = {"cores": os.cpu_count(), "machine": platform.machine(), "load_average": load}

@@ -34,7 +34,8 @@ def test_the_command_prints_a_table_and_writes_json(
     told = json.loads((tmp_path / "m.json").read_text())
     assert [row["vectors"] for row in told["figures"]] == [80, 60]
     assert all(row["image_to_text_s"] > 0 and row["peak_mb"] > row["before_mb"] > 0 for row in told["figures"])
-    assert "| 80 | dermnote |" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "| 80 | dermnote |" in printed and "matrix products of dermnote: " in printed
 
 
 def test_a_peer_that_differs_is_told() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from threadpoolctl import threadpool_info
 
 CLASSES = 8
 SHARES = np.array([0.3, 0.2, 0.15, 0.12, 0.1, 0.06, 0.05, 0.02])
@@ -84,7 +85,15 @@ def measure(name: str, size: int, dim: int) -> dict[str, Any]:
         started = time.perf_counter()
         figures[f"map_{direction}"] = CONTENDERS[name](*sides, labels)
         figures[f"{direction}_s"] = time.perf_counter() - started
-    return figures | {"peak_mb": highest()}
+    return figures | {"peak_mb": highest(), "blas": products_by()}
+
+
+def products_by() -> str:
+    """What multiplies matrices in this process, e.g. "openblas 0.3.31 SkylakeX": a good third of the time is its."""
+    found = [each for each in threadpool_info() if each["user_api"] == "blas"]
+    return ", ".join(
+        sorted({f"{each['internal_api']} {each['version']} {each.get('architecture', '')}" for each in found})
+    )
 
 
 def highest() -> float:
