@@ -45,6 +45,11 @@ STOPS = """
   return window.dnStops.map((e) => e.type === 'radio' && !e.checked ? '' : e.outerHTML.slice(0, 120));
 }
 """
+# What shows through a list that fades in would count against the contrast of its words.
+STILL = """
+() => Promise.allSettled(document.getAnimations()
+  .filter((each) => each.effect.getComputedTiming().endTime < Infinity).map((each) => each.finished))
+"""
 MOVING = """
 () => [...document.querySelectorAll('.gradio-container *')].filter((e) => {
   const s = getComputedStyle(e), longest = (times) => Math.max(...times.split(',').map(parseFloat));
@@ -81,6 +86,7 @@ def visible(found: Locator) -> list[Locator]:
 
 def grave(page: Page, within: str | None = None) -> dict[str, list[Any]]:
     """Findings by rule, with the parts they concern."""
+    page.evaluate(STILL)
     found = Axe().run(page, within).response
     assert len(found["passes"]) > 5, "axe-core looked at nothing"
     return {
