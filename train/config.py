@@ -116,7 +116,7 @@ class TrainConfig:
     class_balance: float = 1.0
     mix: float = 0.0
     augment: bool | Augmentation = True
-    precision: Literal["no", "bf16", "fp16"] = "bf16"
+    precision: Literal["auto", "no", "bf16", "fp16"] = "auto"
     compile: bool = False
     select_by: Literal["macro_f1", "balanced_accuracy", "kappa", "image_loss"] = "macro_f1"
     patience: int = 10
@@ -135,7 +135,9 @@ class TrainConfig:
             _require(0 <= getattr(self, name) <= 1, name, "between 0 and 1", getattr(self, name))
         _require(0 <= self.ema < 1, "ema", "0 or more and below 1", self.ema)
         _require(self.checkpoint_minutes > 0, "checkpoint_minutes", "above 0", self.checkpoint_minutes)
-        _require(self.view_size is None or self.view_size >= 16, "view_size", "at least 16, or null", self.view_size)
+        if self.view_size is not None:
+            rule = f"from 16 to image_size ({self.image_size}), or null"
+            _require(16 <= self.view_size <= self.image_size, "view_size", rule, self.view_size)
         weights = asdict(self.losses)
         for name, weight in weights.items():
             _require(weight >= 0, f"losses.{name}", "0 or more", weight)

@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     asked = load_config(arguments.config, arguments.set)
     _check_out(arguments.out)
-    accelerator = make_accelerator(asked.precision)
+    accelerator = make_accelerator(_precision(asked, arguments.out, arguments.resume))
     check_world(accelerator.num_processes)
     data = read_training_data(asked, arguments.cases, arguments.notes, accelerator.print)
     with ExitStack() as held:
@@ -65,6 +65,7 @@ def _fit(arguments: argparse.Namespace, asked: TrainConfig, data: TrainingData, 
     found = _progress(out, asked, arguments.resume)
     if found is None:
         model, config = _start(asked, data, arguments.init_from, accelerator.print)
+        config = config.with_values(precision=accelerator.mixed_precision)
         checkpoint, progress = None, Progress(asked=_plain(asked), data=data.fingerprint)
         if arguments.resume:
             accelerator.print(f"{out} holds no checkpoint: starting from the beginning.")
@@ -106,6 +107,12 @@ def _parser() -> argparse.ArgumentParser:
 def _check_out(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out} is a file.", "Name a folder.")
+
+
+def _precision(asked: TrainConfig, out: Path, resume: bool) -> str:
+    """What is asked; "auto" is what it came to when the run began, whatever machine goes on with it."""
+    begun = resume and asked.precision == "auto" and (out / CONFIG).is_file()
+    return load_config(out / CONFIG).precision if begun else asked.precision
 
 
 def _progress(out: Path, asked: TrainConfig, resume: bool) -> tuple[Path, Progress] | None:

@@ -14,6 +14,7 @@ from dermnote.errors import CasesError, ConfigError, DermNoteError, NotesError
 from dermnote.model import DermNoteModel
 from train import fit
 from train.checkpoint import checkpoints
+from train.fitting import devices
 from train.fitting.log import read_log
 from train.run import load_run
 
@@ -155,6 +156,22 @@ def test_pictures_alone_in_one_process_after_notes_and_in_another_precision(plac
     assert run.model.text_encoder is None
     assert not run.config.multimodal
     assert set(read_log(out / "log.jsonl")[0]["losses"]) == {"ce_image", "total"}
+
+
+def test_a_run_goes_on_in_the_precision_it_began_in(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, asked = tmp_path / "moved", ("--set", "multimodal=false", "--set", "precision=auto")
+    monkeypatch.setattr(devices, "_computes_in_bf16", lambda: True)
+    assert train(place, out, *asked, "--set", "epochs=1", notes=False) == 0
+    assert load_run(out).train_config.precision == "bf16"
+    assert "imitated" not in capsys.readouterr().out
+    monkeypatch.setattr(devices, "_computes_in_bf16", lambda: False)  # another machine
+    assert train(place, out, *asked, "--set", "epochs=2", "--resume", notes=False) == 0
+    assert load_run(out).train_config.precision == "bf16"
+    assert "bf16 is imitated here" in capsys.readouterr().out
+    assert train(place, tmp_path / "new", *asked, "--set", "epochs=1", notes=False) == 0
+    assert load_run(tmp_path / "new").train_config.precision == "no"
 
 
 def test_patience_ends_a_run(place: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from train.checkpoint import Progress
 from train.config import TrainConfig, load_config
 from train.engine import Engine
 from train.fitting.augment import DRAWS
-from train.fitting.devices import make_accelerator
+from train.fitting.devices import make_accelerator, resolve_precision
 from train.fitting.epoch import Epochs
 from train.fitting.note_inputs import NoteInputs
 from train.fitting.stopping import StopRequest
@@ -37,7 +37,8 @@ def our_config(pair: Pair, settings: Sequence[str] = (), **changes: Any) -> Trai
     """`paper.yaml` with the pair's sizes, then `settings` ("key=value"), then `changes` of a single table."""
     sizes = {"backbone": pair.backbone, "image_size": pair.image_size, "max_length": pair.max_length}
     ours = [f"{name}={value}" for name, value in sizes.items()]
-    return load_config(PAPER, [*ours, "backbone_weights=null", "epochs=1000000", *settings]).with_values(**changes)
+    config = load_config(PAPER, [*ours, "backbone_weights=null", "epochs=1000000", *settings]).with_values(**changes)
+    return config.with_values(precision=resolve_precision(config.precision))
 
 
 class Ours:
