@@ -81,6 +81,6 @@ def print_next(setup: Setup, *, again: bool) -> None:
         return
     cases, out = setup.options.cases, setup.options.out
     print(
-        f"\nnext: accelerate launch -m train.fit --config train/configs/starter.yaml --cases {cases} --notes {out}"
-        " --out runs/first"
+        "\nnext: accelerate launch -q -m train.fit --config train/configs/finetune.yaml --init-from dermnote/starter"
+        f" --cases {cases} --notes {out} --out runs/first"
     )

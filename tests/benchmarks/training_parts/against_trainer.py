@@ -8,8 +8,8 @@ from tests.benchmarks.training_parts.ours import Ours
 from tests.benchmarks.training_parts.setting import Setting
 
 HOW = (
-    "transformers: VisionTextDualEncoderModel in Trainer, as the library has it, contrastive loss; same encoders, bf16 "
-    "on both sides, same decoded squares, augmentation and tokens, all layers learn on both sides."
+    "transformers: VisionTextDualEncoderModel in Trainer, as the library has it, contrastive loss; same encoders, "
+    "precision, decoded squares, augmentation and tokens, all layers learn on both sides."
 )
 
 

@@ -65,5 +65,6 @@ class Setting:
         """The setting in words."""
         blocks = f"blocks of {self.steps} steps in turns, {self.repeats} rounds that count after one that does not"
         changed = [f"Our settings: paper.yaml with {', '.join(self.settings)}."] if self.settings else []
-        told = f"{self.material.told}; batches of {self.batch}; {blocks}; medians."
+        precision = {"no": "float32"}.get(found := self.config().precision, found)
+        told = f"{self.material.told}; ours in {precision}; batches of {self.batch}; {blocks}; medians."
         return [f"{self.pair.told}.", told, *changed]
