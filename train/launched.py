@@ -22,6 +22,7 @@ import torch.distributed as dist
 
 from dermnote.errors import ConfigError, DermNoteError
 from train.freed_memory import keep_freed_memory
+from train.threads import take_all_cores
 
 PATIENCE = timedelta(days=1)  # the main process may train an index for hours; one that dies ends all the others at once
 GRACE = 10  # seconds
@@ -55,6 +56,7 @@ def launched(device: str | None = None) -> Iterator[Launched]:
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         alone = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         keep_freed_memory(alone)
+        take_all_cores()
         yield Launched(alone, True, 1)
         return
     if device not in (None, "cpu", "cuda"):

@@ -8,6 +8,7 @@ from accelerate.state import AcceleratorState, GradientState, PartialState
 
 from dermnote.errors import ConfigError
 from train.freed_memory import keep_freed_memory
+from train.threads import take_all_cores
 
 
 def resolve_precision(asked: str) -> str:
@@ -46,4 +47,5 @@ def make_accelerator(asked: str) -> Accelerator:
     if precision == "bf16" and not _computes_in_bf16():
         accelerator.print("bf16 is imitated here, several times slower than float32: --set precision=auto is quicker.")
     keep_freed_memory(accelerator.device)
+    take_all_cores()
     return accelerator
