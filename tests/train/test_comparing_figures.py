@@ -239,6 +239,8 @@ def test_relative_losses_are_of_what_lies_above_chance() -> None:
     assert verdict(told[masked]) == "hurt more than classification"
     assert verdict({"more_than_kappa": {**more, "ci": [-0.1, 0.3]}}) == "no difference from classification can be told"
     assert verdict({"more_than_kappa": {**more, "ci": [-0.3, -0.1]}}) == "hurt less than classification"
+    for few in (None, {**more, "ci": None}, {**more, "mean": None}):
+        assert verdict({"more_than_kappa": few}) == "cannot be told (too few seeds)"
     assert mean_and_interval([0.3]) == {"mean": 0.3, "ci": None, "n": 1}
     assert losses(points[:1], "p3", 0.0, 0.8) == []
 

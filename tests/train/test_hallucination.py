@@ -36,8 +36,8 @@ def write_lesions(folder: Path, seed: int, splits: dict[str, int]) -> None:
         rows = []
         for number in range(count):
             known = attributes_of(seed, number)
-            row = case_row(split, number, number % 3, NAMES)
             told = {"label": known.label, "class_id": names.index(known.label), "subtype": known.subtype}
+            row = case_row(split, number, told["class_id"] % 3, NAMES)
             own = {"case_id": f"drawn/{seed}-{split}-{number}", "source": "drawn", "group": f"{seed}-{split}-{number}"}
             rows.append({**row, **own, **told, "extra": json.dumps(known.to_mapping())})
         pq.write_table(pa.Table.from_pylist(rows, schema=schema()), folder / "data" / f"{split}-00000-of-00001.parquet")
@@ -68,11 +68,14 @@ def test_a_tiny_study_is_run_once_and_told(
         assert values[0.0, clean] == values[0.0, corrupted]  # at rate 0 they are the same notes
         assert values[0.8, clean] != values[0.8, corrupted]
     assert len(told["image_only"]["by_seed"]) == 1 and told["n_cases"] == 24
-    assert {each["kind"] for each in told["losses"]} <= {"p3"}  # after one epoch some have nothing above chance to lose
+    lost = [each for each in told["losses"] if each["more_than_kappa"]]
+    assert {each["kind"] for each in told["losses"]} <= {"p3"}
     clean, corrupted = (notes_by_case(out / f"notes/p3-rate-{rate}-seed-3.jsonl") for rate in (0, 80))
     assert clean.keys() == corrupted.keys() and clean != corrupted
     page = (out / "comparison.md").read_text()
-    assert "cannot be told (too few seeds)" in page and "24 drawn lesions" in page and "None" not in page
+    assert "24 drawn lesions" in page and "None" not in page
+    # After one epoch some machines' rounding may leave nothing above chance to lose, and then nothing is told of it.
+    assert page.count("cannot be told (too few seeds)") == len(lost) and "than classification |" not in page
     assert compare.main([*command, "--bootstrap", "5"]) == 0 and len(started) == 3
     assert compare.main([*command, "--dry-run"]) == 0
     with pytest.raises(compare.ConfigError, match="draws its own lesions"):
