@@ -51,17 +51,21 @@ def test_rankings_agree_with_naive_loops_and_scikit_learn(random, classes):
     assert unknown.any()
 
 
-def test_blocks_and_threads_do_not_change_the_answer(random, monkeypatch):
-    q, g, labels = units(random, 30), units(random, 30), random.integers(0, 3, size=30)
+def test_blocks_and_processes_do_not_change_the_answer(random, monkeypatch):
+    q, g, labels = units(random, 30), units(random, 30), 2500 * random.integers(0, 3, size=30)
     q[3] = q[7] = q[9]
     whole = mean_average_precision(q, g, labels, labels, np.arange(30))
+    assert whole.by_class.nbytes > 2**20  # what is as large reaches another process read-only
     monkeypatch.setattr(ranking, "BLOCK_SCORES", 200)
-    monkeypatch.setattr(ranking, "ALONE", 0)
-    monkeypatch.setattr(ranking, "available_cores", lambda: 3)
+    blocks = mean_average_precision(q, g, labels, labels, np.arange(30))
+    monkeypatch.setattr(retrieval, "ALONE", 0)
+    monkeypatch.setattr(retrieval, "available_cores", lambda: 3)
     parts = mean_average_precision(q, g, labels, labels, np.arange(30))
-    np.testing.assert_allclose(parts.average_precision, whole.average_precision)
-    np.testing.assert_allclose(parts.by_class, whole.by_class)
-    np.testing.assert_array_equal(parts.rank_of_own, whole.rank_of_own)
+    for other in (blocks, parts):
+        np.testing.assert_allclose(other.average_precision, whole.average_precision)
+        np.testing.assert_allclose(other.by_class, whole.by_class)
+        np.testing.assert_allclose(other.precision[5], whole.precision[5])
+        np.testing.assert_array_equal(other.rank_of_own, whole.rank_of_own)
     assert len(set(whole.rank_of_own[[3, 7, 9]])) == 3  # one query, three partners
 
 

@@ -1,4 +1,4 @@
-"""Every item of a gallery ranked for every query, in blocks, on all cores.
+"""Every item of a gallery ranked for every query, in blocks, on one core; `train.metrics.retrieval` takes several.
 
 What makes it quick: classes are all that is asked of a ranking, so an item's cosine and its class go into one integer,
 class in the last bits, and one plain in-place sort of integers ranks the gallery; nothing is sorted by index.
@@ -10,19 +10,14 @@ Vectors that are equal are multiplied once, so that they tie exactly.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from dermnote.cores import available_cores
 from train.metrics.ties import Runs
 
-BLOCK_SCORES = 50_000_000  # cosines held at a time: 200 MB
-ALONE = 200_000  # cosines that are ranked before a second thread would have started
+BLOCK_SCORES = 25_000_000  # cosines held at a time: 100 MB
 NARROW_BITS = 4  # classes up to here leave a cosine enough of 32 bits
 
 
@@ -84,25 +79,15 @@ class Gallery:
         Args:
             queries: (q, d) unit rows.
             watched: For each query the gallery rows whose place is asked.
-            answer: Called once with each row of `queries`, in any order and from several threads.
+            answer: Called once with each row of `queries`, in order.
         """
-        workers = available_cores() if len(queries) * len(self._codes) > ALONE else 1
-        size = min(-(-len(queries) // workers), max(1, BLOCK_SCORES // (workers * self._vectors.shape[1])))
+        size = min(len(queries), max(1, BLOCK_SCORES // self._vectors.shape[1]))
         space = _Workspace(size, self._vectors.shape[1], len(self._codes), self._kind)
-
-        def rank_block(start: int) -> None:
+        for start in range(0, len(queries), size):
             block = queries[start : start + size] * self._scale
             scores = np.matmul(block, self._vectors, out=space.scores[: len(block)])
             for row, own in enumerate(scores, start):
                 answer(row, self._ranking(own, watched[row], space))
-
-        starts = range(0, len(queries), size)
-        if workers == 1:
-            list(map(rank_block, starts))
-            return
-        # A product on all cores would leave BLAS's threads spinning where the sorting goes on.
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
-            list(pool.map(rank_block, starts))
 
     def _ranking(self, scores: np.ndarray, watched: np.ndarray, space: _Workspace) -> Ranking:
         keys, bits = space.keys, self._bits
@@ -123,8 +108,8 @@ class Gallery:
         return Ranking(space.codes, runs, nearer, as_near)
 
 
-class _Workspace(threading.local):
-    """Arrays that every thread has of its own and writes anew: cosines for each block, the others for each query.
+class _Workspace:
+    """Arrays that are written anew: cosines for each block, the others for each query.
 
     Args:
         rows: Queries of a block.
