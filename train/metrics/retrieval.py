@@ -105,7 +105,7 @@ def mean_average_precision(
 ) -> Retrieval:
     """Ranks the whole gallery for every query.
 
-    Costs about 0.7 ms a query and core on a gallery of 100,000 x 128 with AVX-512, 1.4 without; twice that where the
+    Costs some 0.7 ms a query and core on a gallery of 100,000 x 128 with AVX-512, 1.4 without; twice that where the
     query's average precision is found for every class (of up to 20,000 queries, all). Large searches take a process a
     core, some 300 MB each beside the inputs: threads would mostly wait for one another between numpy's short steps.
 
