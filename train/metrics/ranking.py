@@ -10,7 +10,7 @@ Vectors that are equal are multiplied once, so that they tie exactly.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,9 +52,6 @@ class Ranking:
     as_near: np.ndarray
 
 
-Answer = Callable[[int, Ranking], None]
-
-
 class Gallery:
     """What is searched.
 
@@ -73,13 +70,12 @@ class Gallery:
         self._scale = np.float32(-(2.0 ** (30 - self._bits if narrow else 40)))  # near is low: sorted ascending
         self._codes = codes.astype(self._kind)
 
-    def rank(self, queries: np.ndarray, watched: Sequence[np.ndarray], answer: Answer) -> None:
-        """Ranks the gallery for each query.
+    def rank(self, queries: np.ndarray, watched: Sequence[np.ndarray]) -> Iterator[Ranking]:
+        """Ranks the gallery for each query, one after another; a ranking holds until the next is taken.
 
         Args:
             queries: (q, d) unit rows.
             watched: For each query the gallery rows whose place is asked.
-            answer: Called once with each row of `queries`, in order.
         """
         size = min(len(queries), max(1, BLOCK_SCORES // self._vectors.shape[1]))
         space = _Workspace(size, self._vectors.shape[1], len(self._codes), self._kind)
@@ -87,7 +83,7 @@ class Gallery:
             block = queries[start : start + size] * self._scale
             scores = np.matmul(block, self._vectors, out=space.scores[: len(block)])
             for row, own in enumerate(scores, start):
-                answer(row, self._ranking(own, watched[row], space))
+                yield self._ranking(own, watched[row], space)
 
     def _ranking(self, scores: np.ndarray, watched: np.ndarray, space: _Workspace) -> Ranking:
         keys, bits = space.keys, self._bits

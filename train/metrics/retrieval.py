@@ -107,7 +107,7 @@ def mean_average_precision(
 
     Costs some 0.7 ms a query and core on a gallery of 100,000 x 128 with AVX-512, 1.4 without; twice that where the
     query's average precision is found for every class (of up to 20,000 queries, all). Large searches take a process a
-    core, some 300 MB each beside the inputs: threads would mostly wait for one another between numpy's short steps.
+    core, some 500 MB each beside the inputs: threads would mostly wait for one another between numpy's short steps.
 
     Args:
         queries: (n, d) unit rows.
@@ -125,7 +125,7 @@ def mean_average_precision(
     which = np.arange(len(queries)) if which is None else which
     cases = np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1])
     searched = Gallery(gallery, found.gallery_codes, len(found.present))
-    workers = available_cores() if len(asked) * len(gallery) > ALONE else 1
+    workers = min(available_cores(), len(asked)) if len(asked) * len(gallery) > ALONE else 1
     if workers == 1:
         found.ask(searched, asked, cases)
         return found.result()
@@ -179,7 +179,8 @@ class _Answers:
             cases: Of each the rows of the cases that ask it.
         """
         watched = [self.partners[some] for some in cases]
-        gallery.rank(asked, watched, lambda query, ranking: self._take(cases[query], ranking))
+        for some, ranking in zip(cases, gallery.rank(asked, watched), strict=True):
+            self._take(some, ranking)
 
     def put(self, cases: np.ndarray, part: Retrieval) -> None:
         """Writes down the answers to some cases as another process found them."""
