@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from dermnote.errors import ConfigError
+from train.launchers import by_accelerate
 
 
 def check_world(processes: int) -> None:
@@ -25,7 +26,7 @@ def check_world(processes: int) -> None:
         ConfigError: There is one, and more were asked for.
     """
     alone = processes == 1 and "WORLD_SIZE" not in os.environ
-    if alone and "MASTER_ADDR" in os.environ and "ACCELERATE_MIXED_PRECISION" in os.environ:
+    if alone and "MASTER_ADDR" in os.environ and by_accelerate():
         raise ConfigError(
             "accelerate launch was asked for several processes and started one: without GPUs it always does.",
             "Leave --num_processes out, or: ACCELERATE_USE_CPU=true torchrun --nproc_per_node 2 -m train.fit ...",

@@ -8,9 +8,8 @@ import sys
 from types import FrameType, TracebackType
 
 from train.console import StopError
+from train.launchers import by_accelerate, by_torchrun
 
-# Set for the processes they start by `accelerate launch` and by torchrun.
-_LAUNCHERS = ("ACCELERATE_MIXED_PRECISION", "TORCHELASTIC_RUN_ID")
 INTERRUPTED = 130
 _BORN = os.getpid(), os.getppid()  # as early as may be: a launcher can be gone before the first step
 
@@ -27,7 +26,7 @@ class StopRequest:
     def __init__(self) -> None:
         self._signal: signal.Signals | None = None
         self._parent = _BORN[1] if _BORN[0] == os.getpid() else os.getppid()  # else forked since
-        self._launched = any(name in os.environ for name in _LAUNCHERS)
+        self._launched = by_accelerate() or by_torchrun()
         self._before: dict[signal.Signals, object] = {}
 
     @property
