@@ -1,10 +1,11 @@
-"""Measures a run on cases it was not trained on, by split and source.
+"""Measures a run, or a published model, on cases it was not trained on, by split and source.
 
     python -m train.evaluate --run runs/first --cases cases/ --notes notes.jsonl
+    python -m train.evaluate --model org/name --cases cases/ --out runs/theirs      # a published model, or its folder
     accelerate launch -m train.evaluate ...          # the same figures, pictures shared by several processes
 
-Writes into the run's folder: metrics.json, predictions.parquet, report.html, report.md and its pictures (confusion.png,
-reliability.png), and known.safetensors, by which a bundle tells a picture that is unlike all it was trained on. Classes
+Writes metrics.json, predictions.parquet, report.html, report.md and its pictures (confusion.png, reliability.png) into
+the run's folder, and known.safetensors, by which a bundle tells a picture that is unlike all it was trained on. Classes
 are told from the picture alone. Retrieval counts a case of the query's class as relevant, and comes twice: with the
 notes as written, which mostly name the class, and with the diagnosis masked. The masked figure over held-out cases only
 is the headline; the authors of arXiv 2511.21827 search all cases, training cases too, and so does `retrieval_all`.
@@ -15,14 +16,19 @@ What it costs: all cases of the folder are embedded once, training cases too, fo
 known cases and the linear probes; that takes about a third of an epoch of training. `--quick` embeds the cases of
 `--splits` alone and leaves these three out.
 
+Of a published model (`--model`) the same goes into `--out`, but for known.safetensors: it brings its own along, and the
+distance is to those. A case of a source it was trained on may be known to it, whatever split the folder gives it; then
+the report says so.
+
 metrics.json, which model cards and the app read:
 
-    {"run", "cases", "notes", "strategy", "classnames", "fingerprint",          what was measured
+    {"run" (or the model asked for), "cases", "notes", "strategy", "classnames", "fingerprint",      what was measured
+     "published": null for a run, or {"revision", "trained_on_too": sources measured that the model was trained on}
      "pool": "split",                  the gallery of "retrieval"
      "quick": whether the training cases were left out
      "seed", "bootstrap", "device", "command", "versions",                      how
      "temperature",                    of the run: fitted by train.fit on its validation cases
-     "left_out": cases whose class the run does not know,
+     "left_out": cases whose class the model does not know,
      "splits": {"test": {"all": BLOCK, "milk10k": BLOCK, ...}, "external": {...}}}
 
     BLOCK = {"n_cases", "n_groups", "sources": [name],
@@ -59,10 +65,8 @@ predictions.parquet stand in `train.evaluating.predictions`.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,23 +75,18 @@ import pandas as pd
 from dermnote.errors import CasesError, NotesError
 from dermnote.notes.schema import notes_by_case
 from dermnote.notes.strategies import STRATEGIES, get_strategy
-from dermnote.novelty import KNOWN, KnownPictures
-from dermnote.storage import replacing_file
 from train.cases import SPLITS, Cases
 from train.console import print_summary, run
 from train.evaluating.embedded import Embedded, embed, known_to
-from train.evaluating.figures import PLOTS, draw_figures
-from train.evaluating.known import beside_training_cases
+from train.evaluating.known import Known, beside_published_pictures, beside_training_cases, probe
 from train.evaluating.measure import kinds, measure_split
-from train.evaluating.page.page import render_page
-from train.evaluating.predictions import write_predictions
 from train.evaluating.prompts import embed_prompts
 from train.evaluating.provenance import command, device_name, plain, versions
-from train.evaluating.report import console_table, write_report
+from train.evaluating.report import console_table, trained_on_too
+from train.evaluating.results import Measured, write
 from train.evaluating.setting import Bootstrap, Setting
+from train.evaluating.subject import Published, Subject, published_subject, subject_of_run
 from train.launched import Launched, launched
-from train.publishing.thumbnails import thumbnail
-from train.run import Run, load_run
 
 HELD_OUT = ("test", "external")
 
@@ -95,7 +94,11 @@ HELD_OUT = ("test", "external")
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(prog="python -m train.evaluate", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--run", required=True, type=Path, metavar="FOLDER", help="a run of train.fit")
+    subject = parser.add_mutually_exclusive_group(required=True)
+    subject.add_argument("--run", type=Path, metavar="FOLDER", help="a run of train.fit")
+    subject.add_argument("--model", metavar="ID", help="a published model: org/name, or a bundle's folder")
+    parser.add_argument("--revision", help="of --model on the Hub: branch, tag or commit (default: main)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the figures of --model")
     parser.add_argument(
         "--cases", required=True, metavar="CASES", help="folder that train.prepare wrote, or a Hub dataset"
     )
@@ -107,29 +110,13 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU if there is one)")
     parser.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="draws for the intervals")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
-    return parser.parse_args(argv)
+    asked = parser.parse_args(argv)
+    if (asked.model is None) != (asked.out is None):
+        parser.error("--model needs --out, and a run keeps its figures in its own folder")
+    return asked
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What an evaluation found.
-
-    Attributes:
-        figures: For metrics.json.
-        predictions: For predictions.parquet.
-        held_out: The cases measured as the run sees them, by split, drawn lesions apart.
-        pictures: Of all cases that were embedded.
-        known: For known.safetensors; None where the training cases were not embedded.
-    """
-
-    figures: dict[str, Any]
-    predictions: pd.DataFrame
-    held_out: dict[str, Embedded]
-    pictures: Cases
-    known: KnownPictures | None
-
-
-def evaluate(asked: argparse.Namespace, trained: Run, processes: Launched) -> Measured | None:
+def evaluate(asked: argparse.Namespace, trained: Subject, processes: Launched) -> Measured | None:
     """Measures everything asked for. None where this is not the main process."""
     everything = Cases.read(asked.cases, splits=asked.splits if asked.quick else SPLITS)
     wanted = everything.table["split"].isin(asked.splits).to_numpy()
@@ -146,13 +133,14 @@ def evaluate(asked: argparse.Namespace, trained: Run, processes: Launched) -> Me
     if not processes.main:
         return None
     names, temperature = trained.config.classnames, trained.config.temperature
-    known = beside_training_cases(whole, names, asked.seed)
+    whole, shares = probe(whole, names, asked.seed)
+    known = _known(whole, trained, asked.seed)
     whole, bootstrap = known.whole, Bootstrap(asked.bootstrap, asked.seed)
-    setting = Setting(names, temperature, bootstrap, prompts, known.far, known.shares)
+    setting = Setting(names, temperature, bootstrap, prompts, known.far, shares)
     splits = [split for split in asked.splits if (whole.table["split"] == split).any()]
     found = {split: measure_split(whole, split, setting, all_cases=not asked.quick) for split in splits}
     figures = {
-        "run": str(asked.run),
+        "run": trained.name,
         "cases": str(asked.cases),
         "notes": asked.notes,
         "strategy": strategy,
@@ -160,72 +148,68 @@ def evaluate(asked: argparse.Namespace, trained: Run, processes: Launched) -> Me
         "quick": asked.quick,
         "classnames": names,
         "fingerprint": trained.config.fingerprint,
-        "seed": trained.train_config.seed,
+        "published": None,
+        "seed": trained.seed,
         "bootstrap": {"n_boot": asked.bootstrap, "seed": asked.seed},
         "temperature": temperature,
         "left_out": left_out,
         "splits": {split: blocks for split, (blocks, _) in found.items()},
     }
+    if isinstance(trained, Published):
+        figures["published"] = trained.provenance(set(whole.table["source"][measured]))
     answered = pd.concat([table for _, table in found.values()], ignore_index=True)
     held_out = {name: each for split in splits for name, each in kinds(whole, split)}
     return Measured(figures, answered, held_out, cases, known.pictures)
 
 
+def _known(whole: Embedded, trained: Subject, seed: int) -> Known:
+    """The cases with their distance to known ones, where that can be told."""
+    if not isinstance(trained, Published):
+        return beside_training_cases(whole, seed)
+    return Known(whole) if trained.known is None else beside_published_pictures(whole, trained.known)
+
+
 def read_notes(
-    asked: argparse.Namespace, trained: Run, say: Callable[[str], object]
+    asked: argparse.Namespace, trained: Subject, say: Callable[[str], object]
 ) -> tuple[str | None, dict[str, str] | None]:
     """The strategy to search and its notes by case id; (None, None) for classification alone."""
     if trained.model.text_encoder is None or asked.notes is None:
-        why = "the run reads pictures only" if trained.model.text_encoder is None else "no --notes were given"
+        why = "the model reads pictures only" if trained.model.text_encoder is None else "no --notes were given"
         say(f"no retrieval and no alignment: {why}")
         return None, None
-    strategy = get_strategy(asked.strategy or trained.train_config.strategies[0]).name
+    strategy = get_strategy(asked.strategy or trained.config.strategies[0]).name
     notes = notes_by_case(asked.notes, [strategy])
     return strategy, {case_id: texts[strategy] for case_id, texts in notes.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measures a run; see the module's description."""
+    """Measures a run or a published model; see the module's description."""
     words = list(sys.argv[1:] if argv is None else argv)
     asked = parse(words)
-    trained = load_run(asked.run)
+    if asked.run is not None:
+        trained = subject_of_run(asked.run)
+    else:
+        trained = published_subject(asked.model, asked.revision, asked.out)
     with launched(asked.device) as processes:
         measured = evaluate(asked, trained, processes)
         if measured is not None:
             named = device_name(processes.device) + (f", {processes.count} processes" if processes.count > 1 else "")
             how = {"device": named, "command": command("train.evaluate", words), "versions": versions()}
-            write(asked, plain(measured.figures | how), measured)
+            figures = plain(measured.figures | how)
+            _tell(asked, figures, write(trained.out, figures, measured))
     return 0
 
 
-def write(asked: argparse.Namespace, figures: dict[str, Any], measured: Measured) -> None:
-    """Writes metrics.json, predictions.parquet, both reports and their pictures; prints the main figures."""
-    if measured.known is not None:
-        with replacing_file(asked.run / KNOWN) as aside:
-            measured.known.save(aside, figures["fingerprint"])
-    names = ("metrics.json", "predictions.parquet", "report.html", "report.md", *PLOTS)
-    written = {name: asked.run / name for name in names}
-    with replacing_file(written["metrics.json"]) as aside:
-        aside.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    write_predictions(measured.predictions, written["predictions.parquet"])
-    plots = draw_figures(figures, asked.run)
-    with replacing_file(written["report.md"]) as aside:
-        aside.write_text(write_report(figures, plots), encoding="utf-8")
-    with replacing_file(written["report.html"]) as aside:
-        aside.write_text(render_page(figures, measured.held_out, picture_by_id(measured.pictures)), encoding="utf-8")
+def _tell(asked: argparse.Namespace, figures: dict[str, Any], written: Mapping[str, Path]) -> None:
+    """Prints the main figures, what a reader must know of them, and the files."""
     print(console_table(figures))
+    if warning := trained_on_too(figures):
+        print(warning)
     notes = f" --notes {asked.notes}" if asked.notes else ""
+    following = f"python -m train.build_index --run {asked.run} --cases {asked.cases}{notes} --out bundle/"
     print_summary(
-        "Evaluated (research use only, never a diagnosis)",
-        {name: path for name, path in written.items() if path.exists()},
-        f"python -m train.build_index --run {asked.run} --cases {asked.cases}{notes} --out bundle/",
+        "Evaluated (research use only, never a diagnosis)", written, following if asked.run is not None else ""
     )
-
-
-def picture_by_id(cases: Cases) -> Callable[[str], bytes]:
-    """Gives the thumbnail of a case, as JPEG."""
-    row = {case_id: number for number, case_id in enumerate(cases.table["case_id"])}
-    return lambda case_id: thumbnail(cases.images[row[case_id]])
 
 
 if __name__ == "__main__":

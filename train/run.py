@@ -14,18 +14,27 @@ BEST, CHECKPOINTS, CONFIG = "best", "checkpoints", "config.yaml"
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run and its best model.
+class Trained:
+    """A trained model, wherever it came from.
 
     Attributes:
-        model: The best model so far, in eval mode, on the CPU.
+        model: In eval mode, on the CPU.
         config: What it publishes.
-        train_config: What it was trained with.
-        folder: The run's folder.
     """
 
     model: DermNoteModel
     config: DermNoteConfig
+
+
+@dataclass(frozen=True)
+class Run(Trained):
+    """A run and its best model so far.
+
+    Attributes:
+        train_config: What it was trained with.
+        folder: The run's folder.
+    """
+
     train_config: TrainConfig
     folder: Path
 

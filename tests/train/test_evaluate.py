@@ -23,7 +23,7 @@ from train import evaluate
 from train.cases import Cases
 from train.config import TextConfig, TrainConfig
 from train.evaluating.embedded import AS_WRITTEN, MASKED, Embedded, known_to, note_versions
-from train.evaluating.known import beside_training_cases
+from train.evaluating.known import beside_training_cases, probe
 from train.evaluating.measure import Gallery, block, measure_split
 from train.evaluating.prompts import prompts_of
 from train.evaluating.searches import search
@@ -239,7 +239,7 @@ def test_classes_are_matched_by_name_and_unknown_ones_left_out(folders, tmp_path
     assert got["left_out"] == 24 and got["splits"]["test"]["all"]["n_cases"] == 8
     assert got["splits"]["test"]["all"]["classification"]["support"] == {"melanoma": 4, "melanocytic nevus": 4}
     alien = Run(None, DermNoteConfig(("wart",)), TrainConfig(multimodal=False), tmp_path)
-    with pytest.raises(CasesError, match="No case has a class this run knows"):
+    with pytest.raises(CasesError, match="No case has a class this model knows"):
         known_to(alien, cases)
 
 
@@ -393,8 +393,8 @@ def test_far_pictures_are_flagged_by_the_validation_cases_of_their_own_kind():
     cases = mixed()
     split = np.array(["train", "validation", "test", "test"])[np.arange(32) % 4]
     cases = replace(cases, table=cases.table.assign(split=split), labels=np.arange(32) // 8)
-    found = beside_training_cases(cases, ("a", "b", "c", "d"), seed=0)
-    whole, far, shares = found.whole, found.far, found.shares
+    found = beside_training_cases(cases, seed=0)
+    whole, far = found.whole, found.far
     known = cases.image[split == "train"]
     expected = [np.mean(sorted(1 - known @ each)[:5]) for each in cases.image[split != "train"]]
     np.testing.assert_allclose(whole.distance[split != "train"], expected, atol=1e-6)
@@ -403,10 +403,19 @@ def test_far_pictures_are_flagged_by_the_validation_cases_of_their_own_kind():
     for kind in (False, True):
         of_kind = whole.distance[(split == "validation") & (drawn == kind)]
         assert far[kind] == pytest.approx(np.quantile(of_kind, 0.95))
-    assert shares["100"].n_train == 8 and np.isfinite(whole.probes["100"][split != "train"]).all()
     assert found.pictures.novelty(cases.image[split == "test"][0]).threshold == pytest.approx(far[False])
-    alone = beside_training_cases(cases.select(split == "test"), ("a", "b", "c", "d"), 0)
-    assert (alone.far, alone.shares, alone.pictures) == ({}, {}, None)
+    alone = beside_training_cases(cases.select(split == "test"), seed=0)
+    assert (alone.far, alone.pictures, alone.whole.distance) == ({}, None, None)
+
+
+def test_linear_probes_learn_from_training_cases_alone():
+    split = np.array(["train", "validation", "test", "test"])[np.arange(32) // 4 % 4]
+    cases = made_up(np.eye(4, dtype=np.float32)[np.arange(32) % 4])
+    cases = replace(cases, table=cases.table.assign(split=split))
+    probed, shares = probe(cases, ("a", "b", "c", "d"), seed=0)
+    assert shares["100"].n_train == 8 and np.isnan(probed.probes["100"][split == "train"]).all()
+    assert (probed.probes["100"].argmax(axis=1) == cases.labels)[split != "train"].all()
+    assert probe(cases.select(split == "test"), ("a", "b", "c", "d"), 0)[1] == {}
 
 
 def test_two_scales_of_skin_tone_are_never_set_side_by_side():

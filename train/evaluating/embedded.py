@@ -1,4 +1,4 @@
-"""Cases as a run sees them: vectors of pictures, of notes as written, and of notes with the diagnosis masked."""
+"""Cases as a model sees them: vectors of pictures, of notes as written, and of notes with the diagnosis masked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dermnote.errors import CasesError
 from dermnote.notes.masking import mask_own_diagnosis
 from train.cases import Cases
 from train.embed import embed_cases, embed_texts, unit_rows
-from train.run import Run
+from train.run import Trained
 
 MASKED, AS_WRITTEN = "masked", "as_written"
 
@@ -24,11 +24,11 @@ class Embedded:
 
     Attributes:
         table: Their rows (case_id, source, split, group, ...).
-        labels: (n,) class ids by the run's class names.
+        labels: (n,) class ids by the model's class names.
         image: (n, d) unit rows.
         logits: (n, c) of the picture alone.
         noted: (n,) whether the case has a note of the strategy evaluated.
-        notes: By version ("masked", "as_written"), (n, d) unit rows, zeros where there is no note; empty if the run
+        notes: By version ("masked", "as_written"), (n, d) unit rows, zeros where there is no note; empty if the model
             reads no notes.
         texts: By version, the n texts, "" where there is no note.
         distance: (n,) to the nearest training cases (see `train.evaluating.known`); NaN where it is not measured.
@@ -64,17 +64,17 @@ class Embedded:
         )
 
 
-def known_to(run: Run, cases: Cases) -> Cases:
-    """The cases whose label is one of the run's classes, whatever ids the cases folder gives them.
+def known_to(trained: Trained, cases: Cases) -> Cases:
+    """The cases whose label is one of the model's classes, whatever ids the cases folder gives them.
 
     Raises:
         CasesError: None is.
     """
-    known = cases.table["label"].isin(run.config.classnames).to_numpy()
+    known = cases.table["label"].isin(trained.config.classnames).to_numpy()
     if not known.any():
         raise CasesError(
-            f"No case has a class this run knows ({', '.join(run.config.classnames)}).",
-            "Prepare the cases with the --classes the run was trained on.",
+            f"No case has a class this model knows ({', '.join(trained.config.classnames)}).",
+            "Prepare the cases with the --classes it was trained on.",
         )
     return cases if known.all() else cases.select(known)
 
@@ -82,7 +82,7 @@ def known_to(run: Run, cases: Cases) -> Cases:
 def note_versions(cases: Cases, notes: Mapping[str, str], classnames: tuple[str, ...]) -> dict[str, np.ndarray]:
     """The n notes as written and masked, "" where a case has none.
 
-    Beside the general words a case's own label and subtype are masked, and every class name of the run.
+    Beside the general words a case's own label and subtype are masked, and every class name of the model.
     """
     written, masked = [], []
     columns = (cases.table[name] for name in ("case_id", "label", "subtype"))
@@ -93,28 +93,30 @@ def note_versions(cases: Cases, notes: Mapping[str, str], classnames: tuple[str,
     return {MASKED: np.array(masked, dtype=object), AS_WRITTEN: np.array(written, dtype=object)}
 
 
-def embed(run: Run, cases: Cases, notes: Mapping[str, str] | None, batch_size: int, device: torch.device) -> Embedded:
+def embed(
+    trained: Trained, cases: Cases, notes: Mapping[str, str] | None, batch_size: int, device: torch.device
+) -> Embedded:
     """Runs the model over cases and their notes; the classes are told from the picture alone.
 
     All processes of a launch call it together: they share the cases, and all get the whole.
 
     Args:
-        run: Image-only runs get no note vectors.
-        cases: Only with classes the run knows (see `known_to`).
+        trained: A model of pictures alone gets no note vectors.
+        cases: Only with classes the model knows (see `known_to`).
         notes: Note by case id, or None.
         batch_size: Pictures or notes in one pass.
         device: Where to compute.
     """
-    seen = embed_cases(run.model, cases, None, batch_size, device, shard=True)
+    seen = embed_cases(trained.model, cases, None, batch_size, device, shard=True)
     texts: dict[str, np.ndarray] = {}
-    if notes is not None and run.model.text_encoder is not None:
-        texts = note_versions(cases, notes, run.config.classnames)
+    if notes is not None and trained.model.text_encoder is not None:
+        texts = note_versions(cases, notes, trained.config.classnames)
     noted = texts[AS_WRITTEN] != "" if texts else np.zeros(len(cases), dtype=bool)
     vectors = {}
     for version, each in texts.items():
         vectors[version] = np.zeros_like(seen.image)
         if noted.any():
-            found = embed_texts(run.model, list(each[noted]), batch_size, device, shard=True)
+            found = embed_texts(trained.model, list(each[noted]), batch_size, device, shard=True)
             vectors[version][noted] = unit_rows(found)
-    labels = cases.table["label"].map({name: i for i, name in enumerate(run.config.classnames)}).to_numpy(np.int64)
+    labels = cases.table["label"].map({name: i for i, name in enumerate(trained.config.classnames)}).to_numpy(np.int64)
     return Embedded(cases.table, labels, seen.image, seen.logits, noted, vectors, texts)

@@ -7,7 +7,7 @@ import torch
 from dermnote.taxonomy import find_class
 from train.embed import embed_texts, unit_rows
 from train.evaluating.setting import Prompts
-from train.run import Run
+from train.run import Trained
 
 
 def prompts_of(classnames: tuple[str, ...]) -> dict[str, str]:
@@ -19,10 +19,10 @@ def prompts_of(classnames: tuple[str, ...]) -> dict[str, str]:
     }
 
 
-def embed_prompts(run: Run, batch_size: int, device: torch.device) -> Prompts | None:
-    """None if the run reads no text. All processes of a launch call it together."""
-    if run.model.text_encoder is None:
+def embed_prompts(trained: Trained, batch_size: int, device: torch.device) -> Prompts | None:
+    """None if the model reads no text. All processes of a launch call it together."""
+    if trained.model.text_encoder is None:
         return None
-    texts = prompts_of(run.config.classnames)
-    vectors = embed_texts(run.model, list(texts.values()), batch_size, device, shard=True)
+    texts = prompts_of(trained.config.classnames)
+    vectors = embed_texts(trained.model, list(texts.values()), batch_size, device, shard=True)
     return Prompts(texts, unit_rows(vectors))

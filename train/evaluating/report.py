@@ -30,6 +30,17 @@ def console_table(figures: dict[str, Any]) -> str:
     return "\n".join(["", *lines, "(in brackets: the same rankings with the classes of the queries shuffled)"])
 
 
+def trained_on_too(figures: dict[str, Any]) -> str:
+    """What a reader must know of a published model measured on sources of its own; "" if there is nothing."""
+    seen = (figures.get("published") or {}).get("trained_on_too")
+    if not seen:
+        return ""
+    return (
+        f"The model was trained on {', '.join(seen)} too: only cases that were held out when it was trained are new to"
+        " it, whatever split they have here."
+    )
+
+
 def write_report(figures: dict[str, Any], plots: Sequence[str]) -> str:
     """The whole report.md.
 
@@ -37,7 +48,7 @@ def write_report(figures: dict[str, Any], plots: Sequence[str]) -> str:
         figures: What metrics.json holds.
         plots: Names in `PLOTS` of the pictures that lie beside it.
     """
-    parts = [f"# {figures['run']}", "Research use only, never a diagnosis."]
+    parts = [f"# {figures['run']}", "Research use only, never a diagnosis.", trained_on_too(figures)]
     if figures["strategy"] is None:
         parts.append("No searches: the run reads no notes, or none were given. Classification only.")
     else:
@@ -59,8 +70,8 @@ def _method(figures: dict[str, Any]) -> str:
         "Photographs and drawn lesions are never pooled: each are searched among their own kind.",
         "Kappa is unweighted; the linear weights of the second column are the authors' (arXiv 2511.21827).",
         f"Cases: {figures['cases']}; notes: {figures['notes'] or 'none'}; {figures['left_out']} cases of classes the"
-        " run does not know are left out.",
-        f"Training seed {figures['seed']}; device {figures['device']};"
+        " model does not know are left out.",
+        f"Training seed {'unknown' if figures['seed'] is None else figures['seed']}; device {figures['device']};"
         f" {', '.join(f'{name} {version}' for name, version in figures['versions'].items())}.",
         f"`{figures['command']}`",
     ]

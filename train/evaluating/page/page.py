@@ -18,6 +18,7 @@ from train.evaluating.page.charts import map_chart, reliability_chart, risk_cove
 from train.evaluating.page.examples import Example, best_and_worst
 from train.evaluating.page.projection import FEWEST, project, sample_rows
 from train.evaluating.page.words import WAYS, summary
+from train.evaluating.report import trained_on_too
 from train.evaluating.report_groups import MEASURES
 from train.evaluating.tables import CLASSIFICATION, VERSIONS, blocks
 
@@ -25,13 +26,13 @@ FOLDER = Path(__file__).parent
 
 
 def render_page(
-    figures: Mapping[str, Any], held_out: Mapping[str, Embedded], picture_of: Callable[[str], bytes] | None
+    figures: dict[str, Any], held_out: Mapping[str, Embedded], picture_of: Callable[[str], bytes] | None
 ) -> str:
     """The page as HTML.
 
     Args:
         figures: What metrics.json holds.
-        held_out: By split, the cases as the run sees them: for the map and the searches.
+        held_out: By split, the cases as the model sees them: for the map and the searches.
         picture_of: JPEG bytes of a case id's thumbnail; None leaves pictures out.
     """
     told = [
@@ -48,6 +49,7 @@ def render_page(
     )
     return environment.get_template("page.html").render(
         figures=figures,
+        warning=trained_on_too(figures),
         told=told,
         classnames=classnames,
         measures=CLASSIFICATION,

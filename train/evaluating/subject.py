@@ -1,0 +1,78 @@
+"""What is measured: a run of train.fit, or a published model on cases it was not made with."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dermnote.errors import BundleError
+from dermnote.loading import find_bundle, load_model, read_words
+from dermnote.manifest import is_bundle
+from dermnote.novelty import KnownPictures
+from train.run import Trained, load_run
+
+
+@dataclass(frozen=True)
+class Subject(Trained):
+    """A model, and where what is found of it goes.
+
+    Attributes:
+        name: In the report's title: the run's folder, or what was asked for.
+        out: Folder of metrics.json and the reports.
+        seed: It was trained with; None if a published model does not say.
+    """
+
+    name: str
+    out: Path
+    seed: int | None
+
+
+@dataclass(frozen=True)
+class Published(Subject):
+    """A bundle. The training cases of a folder are not what it was trained on.
+
+    Attributes:
+        revision: Its commit, from the Hub; else None.
+        known: The pictures it was trained on, as prototypes; None if the bundle does not say.
+    """
+
+    revision: str | None
+    known: KnownPictures | None
+
+    def provenance(self, sources: Collection[str]) -> dict[str, Any]:
+        """For metrics.json: the commit, and which of the sources measured the model was trained on."""
+        seen = [name for name in self.config.sources if name in sources]
+        return {"revision": self.revision, "trained_on_too": seen}
+
+
+def subject_of_run(folder: Path) -> Subject:
+    """A run, whose figures stand in its own folder.
+
+    Raises:
+        BundleError: There is none, or no epoch of it is finished.
+    """
+    run = load_run(folder)
+    return Subject(run.model, run.config, str(folder), folder, run.train_config.seed)
+
+
+def published_subject(id_or_folder: str, revision: str | None, out: Path) -> Published:
+    """A published model, every file of it checked.
+
+    Args:
+        id_or_folder: Of the Hub, or a bundle's folder.
+        revision: Branch, tag or commit on the Hub; None is "main".
+        out: Folder for its figures; never a bundle, whose own figures are part of what was published.
+
+    Raises:
+        HubError: The repository or revision cannot be had.
+        BundleError: It is no bundle, is incomplete or changed; or `out` is one.
+    """
+    if is_bundle(out):
+        raise BundleError(f"{out} is a bundle, and its figures are part of it.", "Give --out another folder.")
+    bundle = find_bundle(id_or_folder, revision, local_files_only=False, token=None, cache_dir=None)
+    model, config = load_model(bundle)
+    seed = read_words(bundle)[0].get("seed")
+    known = KnownPictures.load(bundle.folder, config.fingerprint)
+    return Published(model, config, id_or_folder, out, seed if isinstance(seed, int) else None, bundle.commit, known)
