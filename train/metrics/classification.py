@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from dermnote.taxonomy import MELANOCYTIC_NEVUS, MELANOMA, find_class
 from train.metrics.bootstrap import Statistic
-
-MELANOMA, NEVUS = "melanoma", "melanocytic nevus"
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int, weights: np.ndarray) -> np.ndarray:
@@ -103,13 +102,18 @@ class MacroAuroc:
 
 
 class MelanomaAgainstNevus:
-    """AUROC of p(melanoma) / (p(melanoma) + p(nevus)) among the cases of these two classes, for any weights."""
+    """AUROC of p(melanoma) / (p(melanoma) + p(nevus)) among the cases of these two classes, for any weights.
+
+    The two go by any name that `dermnote.taxonomy` knows them by, such as "nevus"; if one goes by several, as where
+    kinds of nevi are classes of their own, there is no such figure.
+    """
 
     def __init__(self, labels: np.ndarray, probabilities: np.ndarray, classnames: Sequence[str]) -> None:
         self._auroc: Auroc | None = None
-        if MELANOMA not in classnames or NEVUS not in classnames:
+        found = [find_class(name) for name in classnames]
+        if (found.count(MELANOMA), found.count(MELANOCYTIC_NEVUS)) != (1, 1):
             return
-        melanoma, nevus = classnames.index(MELANOMA), classnames.index(NEVUS)
+        melanoma, nevus = found.index(MELANOMA), found.index(MELANOCYTIC_NEVUS)
         self._kept = np.isin(labels, (melanoma, nevus))
         p = probabilities[self._kept].astype(np.float64)
         share = p[:, melanoma] / np.maximum(p[:, melanoma] + p[:, nevus], np.finfo(np.float64).tiny)
