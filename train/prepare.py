@@ -16,13 +16,13 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from tqdm import tqdm
 
 from dermnote.cores import available_cores
 from dermnote.errors import CasesError
-from dermnote.picture import MAX_PIXELS
+from dermnote.picture import MAX_PIXELS, Modality
 from dermnote.storage import replacing_folder
 from train.cases import read_summary
 from train.console import run
@@ -45,8 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parse(argv)
     out, sources = Path(args.out), _by_name(args.sources)
     _refuse(out, sources, args)
-    gathered = gather(sources, args.classes)
+    gathered = gather(sources, args.classes, args.modality)
     settings = {"classes": args.classes, "seed": args.seed, "external": sorted(set(args.external))}
+    if args.modality:
+        settings["modality"] = args.modality
     if args.authors_splits:
         settings["authors_splits"] = apply_authors_splits(gathered, Path(args.authors_splits))
     mark = fingerprint(gathered, {**settings, "sources": sources, "max_pixels": args.max_pixels})
@@ -71,6 +73,11 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--out", required=True, help="the cases folder to write; replaced as a whole, or not at all")
     add("--classes", choices=SCHEMES, default="eight", help="eight, the paper-era five, or the folder's own labels")
     add("--external", action="append", default=[], metavar="NAME", help="keep this source whole, as external test set")
+    add(
+        "--modality",
+        choices=get_args(Modality),
+        help="of your own pictures, where no table says it (assumed: clinical)",
+    )
     add("--authors-splits", metavar="FOLDER", help="use the split files of the paper's authors")
     add("--seed", type=int, default=0, help="chooses the split (default: 0)")
     add("--workers", type=int, default=available_cores(), help="processes (default: one a core)")

@@ -196,6 +196,18 @@ def test_the_order_of_rows_does_not_change_the_split(tmp_path):
     assert one.to_dict() == two.to_dict()
 
 
+def test_a_modality_that_nobody_told_is_said_to_be_assumed(tmp_path, capsys):
+    folder = clinic(tmp_path / "clinic", modality=lambda i: "clinical" if i < 6 else None)
+    cases = make(tmp_path / "cases", f"clinic={folder}")
+    assert set(cases.table["modality"]) == {"clinical"} and set(cases.summary["crops"]) == {"whole"}
+    assert cases.summary["sources"]["clinic"]["modality_assumed"] == 24
+    assert "24 have no modality: taken as clinical photos, not cropped" in capsys.readouterr().out
+    told = make(tmp_path / "cases", f"clinic={folder}", "--modality", "dermoscopy")
+    assert told.table["modality"].value_counts().to_dict() == {"dermoscopy": 24, "clinical": 6}
+    assert told.summary["crops"]["whole"] == 6 and told.summary["sources"]["clinic"]["modality_assumed"] == 0
+    assert "no modality" not in capsys.readouterr().out
+
+
 def test_official_split_and_box(tmp_path):
     box = {
         name: lambda i, value=value: value

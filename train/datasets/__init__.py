@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+from dermnote.picture import Modality
 from train.datasets.raw import Item, LeftOut, RawCase, Rejected, Source
 
 NAMED = (
@@ -27,15 +28,20 @@ class Reader:
     read: Callable[[str], Iterator[Item]]
 
 
-def get_reader(name: str) -> Reader:
-    """The reader of a named source; any other name is an `imagefolder` under that name. Modules load when asked for."""
+def get_reader(name: str, modality: Modality | None = None) -> Reader:
+    """The reader of a named source; any other name is an `imagefolder` under that name. Modules load when asked for.
+
+    Args:
+        name: Of the source.
+        modality: Of the pictures of an `imagefolder` whose table does not say.
+    """
     if name in NAMED:
         module = importlib.import_module(f"train.datasets.{name}")
         return Reader(module.SOURCE, module.read)
     from train.datasets import imagefolder
 
     source = replace(imagefolder.SOURCE, name=name, title=name)
-    return Reader(source, lambda where: imagefolder.read(where, source))
+    return Reader(source, lambda where: imagefolder.read(where, source, modality))
 
 
 __all__ = ["NAMED", "Item", "LeftOut", "RawCase", "Reader", "Rejected", "Source", "get_reader"]

@@ -1,7 +1,7 @@
 """Any folder of pictures with a table: `metadata.csv`, `.jsonl` or `.parquet` with a `file_name` column.
 
 This is the Hugging Face imagefolder convention. Other columns, all optional: label, malignancy, subtype, description,
-age, sex, site, skin_type, modality (dermoscopy | clinical, default clinical), split, a box around the lesion in pixels
+age, sex, site, skin_type, modality (dermoscopy | clinical; assumed clinical), split, a box around the lesion in pixels
 (x0, y0, x1, y1), and what keeps pictures of one person together: patient_id, group or lesion_id.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from dermnote.picture import Box
+from dermnote.picture import Box, Modality
 from train.datasets.raw import RawCase, Rejected, Source
 from train.datasets.tables import (
     SPLITS,
@@ -41,24 +41,31 @@ USED = {
 }
 
 
-def read(where: str | Path, source: Source = SOURCE) -> Iterator[RawCase | Rejected]:
-    """Yields every row of the table; CasesError if there is none or it has no `file_name`."""
+def read(where: str | Path, source: Source = SOURCE, modality: Modality | None = None) -> Iterator[RawCase | Rejected]:
+    """Yields every row of the table; CasesError if there is none or it has no `file_name`.
+
+    Args:
+        where: The folder.
+        source: What it is called.
+        modality: Of the rows that do not say.
+    """
     folder = Path(where)
     table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
     if table is None:
         raise not_found(source, folder)
     for number_of_row, row in enumerate(read_table(table, ("file_name",)), start=1 if table.suffix != ".csv" else 2):
         try:
-            yield _case(row, number_of_row, folder, source)
+            yield _case(row, number_of_row, folder, source, modality)
         except ValueError as error:
             yield Rejected(source.name, str(row.get("file_name")), number_of_row, str(error))
 
 
-def _case(row: Row, number_of_row: int, folder: Path, source: Source) -> RawCase:
+def _case(row: Row, number_of_row: int, folder: Path, source: Source, assumed: Modality | None) -> RawCase:
     name = text(row.get("file_name"))
     if name is None:
         raise ValueError("no file_name")
-    modality = (text(row.get("modality")) or "clinical").lower()
+    told = text(row.get("modality")) or assumed
+    modality = (told or "clinical").lower()
     if modality not in ("dermoscopy", "clinical"):
         raise ValueError(f"modality '{modality}' is neither dermoscopy nor clinical")
     group = next((found for column in GROUPS if (found := text(row.get(column)))), name)
@@ -80,6 +87,7 @@ def _case(row: Row, number_of_row: int, folder: Path, source: Source) -> RawCase
         box=_box(row),
         row=number_of_row,
         extra=rest_of(row, USED),
+        modality_told=told is not None,
     )
 
 

@@ -64,6 +64,7 @@ class RawCase:
         row: Its row in the table (the header is row 1), for whoever must repair it.
         isic_id: Its name in the ISIC Archive, if it has one. Several sources hold the same picture, sometimes at
             another size; by this name it is known to be the same one.
+        modality_told: Whether table or user say the modality, and it is not merely assumed.
     """
 
     case_id: str
@@ -85,6 +86,7 @@ class RawCase:
     aspect: float | None = None
     row: int | None = None
     isic_id: str | None = None
+    modality_told: bool = True
 
 
 @dataclass(frozen=True)

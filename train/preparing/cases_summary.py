@@ -37,6 +37,7 @@ def summarise(gathered: Gathered, entries: Sequence[Entry], classnames: Sequence
             "groups": len({entry.group for entry in kept}),
             "left_out": dict(left_out.most_common()),
             "rejected": rejected,
+            "modality_assumed": sum(not entry.case.modality_told for entry in kept),
             "crops": _count(entry.crop for entry in kept),
             "splits": {split: found for split in SPLITS if (found := _by_class(kept, split, classnames))},
         }
@@ -59,6 +60,9 @@ def print_report(summary: dict[str, Any], out: Path, *, note: str = "", seconds:
         print(f"\n{name}: read {source['read']}, kept {source['kept']} in {source['groups']} groups, ", end="")
         print(f"left out {sum(source['left_out'].values())}, rejected {source['rejected']}")
         _print_classes(source["splits"], summary["classnames"])
+        if assumed := source.get("modality_assumed"):
+            print(f"  {assumed} have no modality: taken as clinical photos, not cropped. Are they dermoscopy? Then say")
+            print("  so in a column `modality`, or all at once with --modality dermoscopy.")
     rows: dict[str, object] = {"cases": sum(summary["splits"].values())}
     rows |= {split: summary["splits"].get(split, 0) for split in SPLITS}
     rows["crop"] = ", ".join(f"{crop} {count}" for crop, count in summary["crops"].items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dermnote.picture import Modality
 from train.datasets import LeftOut, RawCase, Rejected, Source, get_reader
 from train.preparing.classes import classify
 
@@ -26,8 +27,13 @@ class Gathered:
     rejected: list[Rejected] = field(default_factory=list)
 
 
-def gather(sources: Mapping[str, str], scheme: str) -> Gathered:
-    """Reads every source, `sources` being its folder (or spec) by name.
+def gather(sources: Mapping[str, str], scheme: str, modality: Modality | None = None) -> Gathered:
+    """Reads the tables of all sources.
+
+    Args:
+        sources: Folder (or spec) by name.
+        scheme: Of the classes.
+        modality: Of the pictures of folders without a reader of their own, where the table does not say.
 
     Raises:
         CasesError: A folder does not hold what its source looks for.
@@ -35,7 +41,7 @@ def gather(sources: Mapping[str, str], scheme: str) -> Gathered:
     gathered = Gathered()
     seen: set[str] = set()
     for name, where in sources.items():
-        reader = get_reader(name)
+        reader = get_reader(name, modality)
         gathered.sources[name] = reader.source
         for item in reader.read(where):
             if isinstance(item, RawCase):
