@@ -81,13 +81,20 @@ def test_a_model_on_the_hub_is_named_with_its_commit(
             evaluate.main(["--model", "org/name", "--revision", "0" * 40, *words[2:]])
     found = json.loads((tmp_path / "found" / "metrics.json").read_text())
     assert (found["run"], found["published"]["revision"]) == ("org/name", commit)
+    for name in ("report.md", "report.html"):
+        assert f"The model is that of commit {commit}." in (tmp_path / "found" / name).read_text()
     assert not list((tmp_path / "cache").rglob("*.faiss"))  # no search among published cases, so no index
 
 
-def test_figures_never_go_into_a_bundle(words: list[str], bundle_folder: Path) -> None:
-    with pytest.raises(BundleError, match="is a bundle, and its figures are part of it"):
-        evaluate.main([*words[:-1], str(bundle_folder)])
+def test_figures_of_a_bundle_and_of_a_run_are_never_replaced(
+    words: list[str], bundle_folder: Path, run_folder: Path
+) -> None:
+    own = (run_folder / "metrics.json").read_bytes()
+    for folder, what in ((bundle_folder, "bundle"), (run_folder, "training run")):
+        with pytest.raises(BundleError, match=f"is a {what}, with figures of its own"):
+            evaluate.main([*words[:-1], str(folder)])
     verify_manifest(bundle_folder)
+    assert (run_folder / "metrics.json").read_bytes() == own
 
 
 @pytest.mark.parametrize("words", [["--model", "a", "--cases", "b"], ["--run", "a", "--cases", "b", "--out", "c"], []])

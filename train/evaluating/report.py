@@ -30,6 +30,11 @@ def console_table(figures: dict[str, Any]) -> str:
     return "\n".join(["", *lines, "(in brackets: the same rankings with the classes of the queries shuffled)"])
 
 
+def commit_of(figures: dict[str, Any]) -> str | None:
+    """Of a model from the Hub; else None."""
+    return (figures.get("published") or {}).get("revision")
+
+
 def trained_on_too(figures: dict[str, Any]) -> str:
     """What a reader must know of a published model measured on sources of its own; "" if there is nothing."""
     seen = (figures.get("published") or {}).get("trained_on_too")
@@ -75,4 +80,6 @@ def _method(figures: dict[str, Any]) -> str:
         f" {', '.join(f'{name} {version}' for name, version in figures['versions'].items())}.",
         f"`{figures['command']}`",
     ]
+    if commit := commit_of(figures):
+        lines.insert(0, f"The model is that of commit {commit}.")
     return "## How it was measured\n\n" + "\n".join(f"- {line}" for line in lines)

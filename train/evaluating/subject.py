@@ -11,7 +11,7 @@ from dermnote.errors import BundleError
 from dermnote.loading import find_bundle, load_model, read_words
 from dermnote.manifest import is_bundle
 from dermnote.novelty import KnownPictures
-from train.run import Trained, load_run
+from train.run import CONFIG, Trained, load_run
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,15 @@ def published_subject(id_or_folder: str, revision: str | None, out: Path) -> Pub
     Args:
         id_or_folder: Of the Hub, or a bundle's folder.
         revision: Branch, tag or commit on the Hub; None is "main".
-        out: Folder for its figures; never a bundle, whose own figures are part of what was published.
+        out: Folder for its figures; never a bundle or a run, which have figures of their own.
 
     Raises:
         HubError: The repository or revision cannot be had.
-        BundleError: It is no bundle, is incomplete or changed; or `out` is one.
+        BundleError: It is no bundle, is incomplete or changed; or `out` is one, or a run.
     """
-    if is_bundle(out):
-        raise BundleError(f"{out} is a bundle, and its figures are part of it.", "Give --out another folder.")
+    for taken, what in ((is_bundle(out), "bundle"), ((out / CONFIG).is_file(), "training run")):
+        if taken:
+            raise BundleError(f"{out} is a {what}, with figures of its own.", "Give --out another folder.")
     bundle = find_bundle(id_or_folder, revision, local_files_only=False, token=None, cache_dir=None)
     model, config = load_model(bundle)
     seed = read_words(bundle)[0].get("seed")

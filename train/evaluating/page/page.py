@@ -18,7 +18,7 @@ from train.evaluating.page.charts import map_chart, reliability_chart, risk_cove
 from train.evaluating.page.examples import Example, best_and_worst
 from train.evaluating.page.projection import FEWEST, project, sample_rows
 from train.evaluating.page.words import WAYS, summary
-from train.evaluating.report import trained_on_too
+from train.evaluating.report import commit_of, trained_on_too
 from train.evaluating.report_groups import MEASURES
 from train.evaluating.tables import CLASSIFICATION, VERSIONS, blocks
 
@@ -49,6 +49,7 @@ def render_page(
     )
     return environment.get_template("page.html").render(
         figures=figures,
+        commit=commit_of(figures),
         warning=trained_on_too(figures),
         told=told,
         classnames=classnames,
