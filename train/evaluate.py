@@ -103,7 +103,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         "--cases", required=True, metavar="CASES", help="folder that train.prepare wrote, or a Hub dataset"
     )
     parser.add_argument("--notes", metavar="FILE", help="notes.jsonl; without it only classification is measured")
-    parser.add_argument("--strategy", help=f"notes to search: {', '.join(STRATEGIES)} (default: the run's first)")
+    parser.add_argument("--strategy", help=f"notes to search: {', '.join(STRATEGIES)} (default: the model's first)")
     parser.add_argument("--splits", nargs="+", default=HELD_OUT, choices=SPLITS, help="default: test external")
     parser.add_argument("--quick", action="store_true", help="leave out what needs the training cases embedded too")
     parser.add_argument("--batch-size", type=int, default=64, help="pictures in one pass (default 64)")
@@ -113,6 +113,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     asked = parser.parse_args(argv)
     if (asked.model is None) != (asked.out is None):
         parser.error("--model needs --out, and a run keeps its figures in its own folder")
+    if asked.revision is not None and asked.model is None:
+        parser.error("--revision is of --model; a run has none")
     return asked
 
 

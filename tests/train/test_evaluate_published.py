@@ -97,7 +97,15 @@ def test_figures_of_a_bundle_and_of_a_run_are_never_replaced(
     assert (run_folder / "metrics.json").read_bytes() == own
 
 
-@pytest.mark.parametrize("words", [["--model", "a", "--cases", "b"], ["--run", "a", "--cases", "b", "--out", "c"], []])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--model", "a", "--cases", "b"],
+        ["--run", "a", "--cases", "b", "--out", "c"],
+        ["--run", "a", "--cases", "b", "--revision", "main"],
+        ["--cases", "b"],
+    ],
+)
 def test_what_is_measured_and_where_it_goes_must_fit(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         evaluate.main(words)

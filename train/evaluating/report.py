@@ -41,8 +41,8 @@ def trained_on_too(figures: dict[str, Any]) -> str:
     if not seen:
         return ""
     return (
-        f"The model was trained on {', '.join(seen)} too: only cases that were held out when it was trained are new to"
-        " it, whatever split they have here."
+        f"The model was trained on {', '.join(seen)} too: some of these cases may be known to it, whatever split they"
+        " have here."
     )
 
 
