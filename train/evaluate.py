@@ -77,15 +77,15 @@ from dermnote.notes.schema import notes_by_case
 from dermnote.notes.strategies import STRATEGIES, get_strategy
 from train.cases import SPLITS, Cases
 from train.console import print_summary, run
-from train.evaluating.embedded import Embedded, embed, known_to
-from train.evaluating.known import Known, beside_published_pictures, beside_training_cases, probe
+from train.evaluating.embedded import embed, known_to
+from train.evaluating.known import probe
 from train.evaluating.measure import kinds, measure_split
 from train.evaluating.prompts import embed_prompts
 from train.evaluating.provenance import command, device_name, plain, versions
 from train.evaluating.report import console_table, trained_on_too
 from train.evaluating.results import Measured, write
 from train.evaluating.setting import Bootstrap, Setting
-from train.evaluating.subject import Published, Subject, published_subject, subject_of_run
+from train.evaluating.subject import Subject, published_subject, subject_of_run
 from train.launched import Launched, launched
 
 HELD_OUT = ("test", "external")
@@ -136,7 +136,7 @@ def evaluate(asked: argparse.Namespace, trained: Subject, processes: Launched) -
         return None
     names, temperature = trained.config.classnames, trained.config.temperature
     whole, shares = probe(whole, names, asked.seed)
-    known = _known(whole, trained, asked.seed)
+    known = trained.beside_known(whole, asked.seed)
     whole, bootstrap = known.whole, Bootstrap(asked.bootstrap, asked.seed)
     setting = Setting(names, temperature, bootstrap, prompts, known.far, shares)
     splits = [split for split in asked.splits if (whole.table["split"] == split).any()]
@@ -150,25 +150,16 @@ def evaluate(asked: argparse.Namespace, trained: Subject, processes: Launched) -
         "quick": asked.quick,
         "classnames": names,
         "fingerprint": trained.config.fingerprint,
-        "published": None,
+        "published": trained.publication(set(whole.table["source"][measured])),
         "seed": trained.seed,
         "bootstrap": {"n_boot": asked.bootstrap, "seed": asked.seed},
         "temperature": temperature,
         "left_out": left_out,
         "splits": {split: blocks for split, (blocks, _) in found.items()},
     }
-    if isinstance(trained, Published):
-        figures["published"] = trained.provenance(set(whole.table["source"][measured]))
     answered = pd.concat([table for _, table in found.values()], ignore_index=True)
     held_out = {name: each for split in splits for name, each in kinds(whole, split)}
     return Measured(figures, answered, held_out, cases, known.pictures)
-
-
-def _known(whole: Embedded, trained: Subject, seed: int) -> Known:
-    """The cases with their distance to known ones, where that can be told."""
-    if not isinstance(trained, Published):
-        return beside_training_cases(whole, seed)
-    return Known(whole) if trained.known is None else beside_published_pictures(whole, trained.known)
 
 
 def read_notes(

@@ -59,7 +59,7 @@ def beside_training_cases(whole: Embedded, seed: int) -> Known:
 
 def beside_published_pictures(whole: Embedded, pictures: KnownPictures) -> Known:
     """How far every case lies from the pictures that a published model brings along; its threshold is for all alike."""
-    distance = distances(whole.image, pictures.vectors).astype(np.float64)
+    distance = distances(whole.image, pictures.vectors).astype(np.float64)  # one type in predictions.parquet
     return Known(replace(whole, distance=distance), dict.fromkeys((False, True), float(pictures.percentiles[FAR])))
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dermnote import DermNote
 from dermnote.errors import BundleError
-from dermnote.loading import find_bundle, load_model, read_words
 from dermnote.manifest import is_bundle
 from dermnote.novelty import KnownPictures
+from train.evaluating.embedded import Embedded
+from train.evaluating.known import Known, beside_published_pictures, beside_training_cases
 from train.run import CONFIG, Trained, load_run
 
 
@@ -28,6 +30,14 @@ class Subject(Trained):
     out: Path
     seed: int | None
 
+    def beside_known(self, whole: Embedded, seed: int) -> Known:
+        """How far cases lie from what the model was trained on (see `train.evaluating.known`)."""
+        return beside_training_cases(whole, seed)
+
+    def publication(self, sources: Collection[str]) -> dict[str, Any] | None:
+        """For metrics.json: of a published model its commit, and which of the sources measured it was trained on."""
+        return None
+
 
 @dataclass(frozen=True)
 class Published(Subject):
@@ -41,8 +51,12 @@ class Published(Subject):
     revision: str | None
     known: KnownPictures | None
 
-    def provenance(self, sources: Collection[str]) -> dict[str, Any]:
-        """For metrics.json: the commit, and which of the sources measured the model was trained on."""
+    def beside_known(self, whole: Embedded, seed: int) -> Known:
+        """How far cases lie from the pictures that it brings along."""
+        return Known(whole) if self.known is None else beside_published_pictures(whole, self.known)
+
+    def publication(self, sources: Collection[str]) -> dict[str, Any]:
+        """As `Subject.publication`."""
         seen = [name for name in self.config.sources if name in sources]
         return {"revision": self.revision, "trained_on_too": seen}
 
@@ -67,13 +81,12 @@ def published_subject(id_or_folder: str, revision: str | None, out: Path) -> Pub
 
     Raises:
         HubError: The repository or revision cannot be had.
-        BundleError: It is no bundle, is incomplete or changed; or `out` is one, or a run.
+        BundleError: It is no bundle, is incomplete or changed; or `out` is a bundle or a run.
     """
     for taken, what in ((is_bundle(out), "bundle"), ((out / CONFIG).is_file(), "training run")):
         if taken:
             raise BundleError(f"{out} is a {what}, with figures of its own.", "Give --out another folder.")
-    bundle = find_bundle(id_or_folder, revision, local_files_only=False, token=None, cache_dir=None)
-    model, config = load_model(bundle)
-    seed = read_words(bundle)[0].get("seed")
-    known = KnownPictures.load(bundle.folder, config.fingerprint)
-    return Published(model, config, id_or_folder, out, seed if isinstance(seed, int) else None, bundle.commit, known)
+    found = DermNote.from_pretrained(id_or_folder, revision, device="cpu")
+    seed = found.metrics.get("seed")
+    seed = seed if isinstance(seed, int) else None
+    return Published(found.model, found.config, id_or_folder, out, seed, found.revision, found.known)
