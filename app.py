@@ -20,16 +20,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
+from dermnote.app.model_spec import load_wanted
+from dermnote.app.serving.access import Accounts, take_accounts
+from dermnote.app.serving.upload_folder import own_folder
 from dermnote.errors import ConfigError, DermNoteError
-from face.serving.access import Accounts, take_accounts
-from face.serving.upload_folder import own_folder
-from face.wanted import load_wanted
 
 if TYPE_CHECKING:
     import gradio as gr
 
     from dermnote import DermNote
-    from face.asking.allowance import Allowance
+    from dermnote.app.llm_quota.quota import Allowance
 
 WRONG_USE, STOPPED = 2, 130
 QUEUE, SESSIONS, MAX_UPLOAD = 32, 2000, "20mb"
@@ -46,14 +46,16 @@ QUIET = {  # read by Gradio and the Hub's client while they are imported
 
 def build_demo(dermnote: DermNote, allowance: Allowance | None = None) -> gr.Blocks:
     """The page for a loaded model; an allowance of None is what the environment says."""
-    from face.page import build_page  # not above: Gradio takes seconds to import, and `main` loads the model meanwhile
+    from dermnote.app.page import (
+        build_page,  # not above: Gradio takes seconds to import, and `main` loads the model meanwhile
+    )
 
     return build_page(dermnote, allowance or find_allowance())
 
 
 def find_allowance() -> Allowance:
-    """What visitors may have asked of a language model; errors as `face.asking.limits.read_allowance`."""
-    from face.asking.limits import read_allowance
+    """What visitors may have asked of a language model; errors as `dermnote.app.llm_quota.limits.read_allowance`."""
+    from dermnote.app.llm_quota.limits import read_allowance
 
     return read_allowance(os.environ)
 
@@ -79,10 +81,10 @@ def launch(demo: gr.Blocks, meanwhile: Callable[[], object], accounts: Accounts 
         meanwhile: Called once the page is up.
         accounts: Who may come in; None lets in everybody.
     """
-    from face.browser_scripts import WIRED
-    from face.serving.gate import let_tools_in
-    from face.serving.middleware import app_kwargs
-    from face.theme import CSS, make_theme
+    from dermnote.app.browser_scripts import WIRED
+    from dermnote.app.serving.gate import let_tools_in
+    from dermnote.app.serving.middleware import app_kwargs
+    from dermnote.app.theme import CSS, make_theme
 
     demo.queue(max_size=QUEUE).launch(
         server_name="0.0.0.0" if os.environ.get("SPACE_ID") else None,  # a container's own  # noqa: S104  # nosec B104

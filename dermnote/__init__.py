@@ -17,35 +17,35 @@ __version__ = "0.1.0"
 # Names are imported when first used: `import dermnote` must not cost the seconds that torch and transformers take.
 _HOMES = {
     "DermNote": "dermnote.pipeline",
-    "Prediction": "dermnote.prediction",
-    "Match": "dermnote.prediction",
+    "Prediction": "dermnote.models.prediction",
+    "Match": "dermnote.models.prediction",
     "Hit": "dermnote.index",
     "CaseIndex": "dermnote.index",
     "Note": "dermnote.notes.schema",
-    "NoteWriter": "dermnote.notes.writer",
-    "LesionMetadata": "dermnote.case",
+    "NoteWriter": "dermnote.llm.note_writer",
+    "LesionMetadata": "dermnote.metadata",
     "DermNoteConfig": "dermnote.config",
     "DermNoteError": "dermnote.errors",
-    "DermNoteModel": "dermnote.model",
-    "ImageEncoder": "dermnote.encoders",
-    "TextEncoder": "dermnote.encoders",
+    "DermNoteModel": "dermnote.models.joint_model",
+    "ImageEncoder": "dermnote.models.encoders",
+    "TextEncoder": "dermnote.models.encoders",
 }
 __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
-    from dermnote.case import LesionMetadata as LesionMetadata
     from dermnote.config import DermNoteConfig as DermNoteConfig
-    from dermnote.encoders import ImageEncoder as ImageEncoder
-    from dermnote.encoders import TextEncoder as TextEncoder
     from dermnote.errors import DermNoteError as DermNoteError
-    from dermnote.index import CaseIndex as CaseIndex
-    from dermnote.index import Hit as Hit
-    from dermnote.model import DermNoteModel as DermNoteModel
+    from dermnote.index.case_index import CaseIndex as CaseIndex
+    from dermnote.index.case_index import Hit as Hit
+    from dermnote.llm.note_writer import NoteWriter as NoteWriter
+    from dermnote.metadata import LesionMetadata as LesionMetadata
+    from dermnote.models.encoders import ImageEncoder as ImageEncoder
+    from dermnote.models.encoders import TextEncoder as TextEncoder
+    from dermnote.models.joint_model import DermNoteModel as DermNoteModel
+    from dermnote.models.prediction import Match as Match
+    from dermnote.models.prediction import Prediction as Prediction
     from dermnote.notes.schema import Note as Note
-    from dermnote.notes.writer import NoteWriter as NoteWriter
     from dermnote.pipeline import DermNote as DermNote
-    from dermnote.prediction import Match as Match
-    from dermnote.prediction import Prediction as Prediction
 
 
 def __getattr__(name: str) -> Any:

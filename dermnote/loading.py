@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from dermnote.bundle import Bundle
 from dermnote.config import DermNoteConfig
 from dermnote.errors import BundleError
-from dermnote.index import CaseIndex
-from dermnote.manifest import REFETCH, is_bundle
-from dermnote.model import DermNoteModel
+from dermnote.hub.bundle_files import Bundle
+from dermnote.hub.manifest import REFETCH, is_bundle
+from dermnote.index.case_index import CaseIndex
+from dermnote.models.joint_model import DermNoteModel
 
 STARTER = Path(__file__).parent / "starter"
 

@@ -11,27 +11,27 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from PIL import Image
 
-from dermnote.case import LesionMetadata
-from dermnote.case_filter import Where
 from dermnote.config import DermNoteConfig
-from dermnote.encoding import Dtype, EncodedImage, Encoding
 from dermnote.errors import IndexQueryError, NotesError
-from dermnote.evidence import Evidence, class_heat, evidence, likeliest_class, text_heat
-from dermnote.index import CaseIndex, Hit
+from dermnote.images.opening import Modality, Picture, prepare_picture, to_square
+from dermnote.index.case_filter import Where
+from dermnote.index.case_index import CaseIndex, Hit
 from dermnote.loading import find_bundle, index_of, load_model, read_words
-from dermnote.model import DermNoteModel
+from dermnote.metadata import LesionMetadata
+from dermnote.models.batch_encoding import Dtype, EncodedImage, Encoding
+from dermnote.models.evidence import Evidence, class_heat, evidence, likeliest_class, text_heat
+from dermnote.models.joint_model import DermNoteModel
+from dermnote.models.novelty import KnownPictures, Novelty
+from dermnote.models.prediction import Match, Prediction
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import get_strategy
 from dermnote.notes.writing import ask_for_note, fill_note
-from dermnote.novelty import KnownPictures, Novelty
-from dermnote.picture import Modality, Picture, prepare_picture, to_square
-from dermnote.prediction import Match, Prediction
 from dermnote.vectors import Vectors
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from dermnote.notes.writer import NoteWriter
+    from dermnote.llm.note_writer import NoteWriter
 
 
 class DermNote:
@@ -94,7 +94,7 @@ class DermNote:
             token: Hub token for a private repository; None uses `hf auth login` or HF_TOKEN.
             device: "cpu", "cuda", ...; None takes a GPU if there is one.
             cache_dir: Where downloads are kept; None is the Hub client's own place.
-            dtype: Of weights and arithmetic; see `dermnote.encoding.Encoding`.
+            dtype: Of weights and arithmetic; see `dermnote.models.batch_encoding.Encoding`.
 
         Raises:
             HubError: The repository or revision cannot be had.
@@ -167,7 +167,7 @@ class DermNote:
             modality: As in `classify`.
 
         Raises:
-            ConfigError: The network's answers cannot be divided among places (see `dermnote.feature_map`).
+            ConfigError: The network's answers cannot be divided among places (see `dermnote.models.feature_map`).
             IndexQueryError: An unknown class, both a class and a text, or a text and a model of pictures alone.
         """
         if label is not None and text is not None:

@@ -9,9 +9,9 @@ from training_worlds import World, wait_until
 
 
 def run_child(job: str) -> None:
-    """As `python -m train.comparing.child` does."""
-    from train import console
-    from train.comparing.child import main
+    """As `python -m train.comparison.child` does."""
+    from train.comparison.child import main
+    from train.runtime import console
 
     console.run(lambda _: main([job]))
 

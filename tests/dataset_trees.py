@@ -1,4 +1,4 @@
-"""Folders in publishers' layouts, with plain pictures, for the tests of `train.datasets`."""
+"""Folders in publishers' layouts, with plain pictures, for the tests of `train.data.sources`."""
 
 import csv
 from collections import Counter
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from train.datasets import Item, RawCase, get_reader
+from train.data.sources import Item, RawCase, get_reader
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TABLES = REAL_DATA / "csv_only"
@@ -60,4 +60,4 @@ class EveryPicture(dict[str, Path]):
 
 def with_every_picture(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
     for name in modules:
-        monkeypatch.setattr(import_module(f"train.datasets.{name}"), "index_pictures", lambda *_: EveryPicture())
+        monkeypatch.setattr(import_module(f"train.data.sources.{name}"), "index_pictures", lambda *_: EveryPicture())

@@ -9,14 +9,14 @@ import pandas as pd
 import torch
 from PIL import Image, ImageDraw
 
-from dermnote.case import LesionMetadata
 from dermnote.config import DermNoteConfig
-from dermnote.encoders import ImageEncoder, TextEncoder
-from dermnote.index import CaseIndex
-from dermnote.manifest import write_manifest
-from dermnote.model import DermNoteModel
+from dermnote.hub.manifest import write_manifest
+from dermnote.images.opening import encode_jpeg, to_square
+from dermnote.index.case_index import CaseIndex
+from dermnote.metadata import LesionMetadata
+from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.joint_model import DermNoteModel
 from dermnote.notes.template import write_template
-from dermnote.picture import encode_jpeg, to_square
 from dermnote.taxonomy import EIGHT
 
 README = "---\nlicense: cc-by-4.0\ntags:\n- dermnote\n---\n# A test bundle\n\nResearch use only, never a diagnosis.\n"

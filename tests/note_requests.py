@@ -10,12 +10,12 @@ from typing import Any
 
 from PIL import Image
 
-from dermnote.case import LesionMetadata
-from dermnote.notes.outgoing import outgoing_jpeg
-from dermnote.notes.request import Asking, NoteRequest
+from dermnote.llm.image_payload import outgoing_jpeg
+from dermnote.llm.note_writer import NoteWriter, Reply
+from dermnote.llm.request import Asking, NoteRequest
+from dermnote.metadata import LesionMetadata
 from dermnote.notes.strategies import get_strategy
-from dermnote.notes.vocabulary import dermoscopy
-from dermnote.notes.writer import NoteWriter, Reply
+from dermnote.vocabularies.vocabulary import dermoscopy
 
 MELANOMA = LesionMetadata(label="melanoma", malignancy="malignant", age=57.0, sex="female", site="back")
 

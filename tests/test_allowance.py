@@ -14,19 +14,19 @@ from gradio_client.exceptions import AppError
 from standin import StandIn, as_jpeg, scribble
 
 import app
-from dermnote.case import LesionMetadata
+from dermnote.app.llm_quota.limits import ON_A_SPACE, read_allowance
+from dermnote.app.llm_quota.metering import expected
+from dermnote.app.llm_quota.quota import DAY, Allowance
+from dermnote.app.llm_quota.refusal import AllowanceError, in_words
+from dermnote.app.llm_quota.visitor import UNKNOWN, visitor_of
+from dermnote.app.service import Answers
 from dermnote.errors import DermNoteError, NotesError
-from dermnote.notes.estimate import Estimate
-from dermnote.notes.faults import Usage, WriterError
-from dermnote.notes.prices import FREE, PictureTokens, Price
+from dermnote.llm.llm_errors import Usage, WriterError
+from dermnote.llm.note_writer import NoteWriter
+from dermnote.llm.prices import FREE, PictureTokens, Price
+from dermnote.llm.token_estimate import Estimate
+from dermnote.metadata import LesionMetadata
 from dermnote.notes.strategies import STRATEGIES
-from dermnote.notes.writer import NoteWriter
-from face.answers import Answers
-from face.asking.allowance import DAY, Allowance
-from face.asking.limits import ON_A_SPACE, read_allowance
-from face.asking.metering import expected
-from face.asking.refusal import AllowanceError, in_words
-from face.asking.visitor import UNKNOWN, visitor_of
 from tests.llm_server import LlmServer
 
 PRICE = Price(1.0, 1.0)  # a dollar for a million tokens either way
@@ -238,7 +238,7 @@ def test_what_is_set_aside_covers_what_the_server_counts(llm: LlmServer, clock: 
 
 
 def test_other_models_of_the_page_share_one_allowance(llm: LlmServer) -> None:
-    from face.models import Models
+    from dermnote.app.loaded_models import Models
 
     models = Models(StandIn(), load=lambda _: StandIn(), allowance=Allowance(per_hour=1))
     assert models[models.add("org/other")].answers.allowance is models.first.answers.allowance

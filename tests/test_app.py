@@ -13,18 +13,18 @@ from PIL.PngImagePlugin import PngInfo
 from standin import StandIn, as_jpeg, scribble
 
 import app
+from dermnote.app import cards, hit_cards, page_frame
+from dermnote.app.case_reading import Reader
+from dermnote.app.claims.verdict_labels import VERDICTS
+from dermnote.app.endpoints import Endpoints
+from dermnote.app.examples import example_notes, example_pictures
+from dermnote.app.input_checks import MAX_FIELD, MAX_HITS, MAX_TEXT, need_age
+from dermnote.app.model.facts import facts, limits
+from dermnote.app.model_spec import wanted_model
+from dermnote.app.service import Answers
+from dermnote.app.serving.upload import strip_metadata, take_upload
 from dermnote.errors import IndexQueryError, NotesError, PictureError
-from dermnote.hit import Hit
-from face import cards, frame, hits
-from face.answers import Answers
-from face.checks import MAX_FIELD, MAX_HITS, MAX_TEXT, need_age
-from face.claims.verdicts import VERDICTS
-from face.endpoints import Endpoints
-from face.examples import example_notes, example_pictures
-from face.model.facts import facts, limits
-from face.reading import Reader
-from face.serving.upload import strip_metadata, take_upload
-from face.wanted import wanted_model
+from dermnote.index.hit import Hit
 
 GPS, ORIENTATION = 0x8825, 0x0112
 NASTY = '<img src=x onerror="alert(1)">&"\''
@@ -198,8 +198,8 @@ def test_what_comes_from_a_bundle_is_escaped() -> None:
     model.source = model.revision = NASTY
     object.__setattr__(model.config, "gallery", NASTY)
     object.__setattr__(model.config, "sources", (NASTY,))
-    pages = [hits.notes_card([hit], NASTY), hits.pictures_card([hit], NASTY), hits.similar_card([hit], NASTY)]
-    pages += [cards.alert(NASTY), frame.header(model), facts(model)]
+    pages = [show([hit], NASTY) for show in (hit_cards.notes_card, hit_cards.pictures_card, hit_cards.similar_card)]
+    pages += [cards.alert(NASTY), page_frame.header(model), facts(model)]
     for page in pages:
         assert "<img src=x" not in page and 'onerror="' not in page
 
@@ -208,7 +208,7 @@ def test_every_surface_says_research_only() -> None:
     model = StandIn()
     reading = Reader(model).read(scribble(7), "dermoscopy")
     _, found = Reader(model).search("a dark spot", 3)
-    surfaces = [frame.header(model), limits(), frame.footer(), reading.classes, reading.written.origin]
+    surfaces = [page_frame.header(model), limits(), page_frame.footer(), reading.classes, reading.written.origin]
     for surface in [*surfaces, reading.similar, found]:
         assert "Research use only, never a diagnosis." in surface
     for endpoint in (Endpoints.classify, Endpoints.find_notes, Endpoints.find_images, Endpoints.write_note):
@@ -281,7 +281,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def test_colours_can_be_read() -> None:
-    from face.theme import CSS, make_theme
+    from dermnote.app.theme import CSS, make_theme
 
     theme = make_theme()
     for suffix in ("", "_dark"):

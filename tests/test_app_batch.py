@@ -21,21 +21,21 @@ from standin import StandIn, as_jpeg, scribble
 from zips import claiming, locked, uploaded, with_link, with_long_list, zipped
 
 import app
+from dermnote.app.batch.archive import Contents, open_archive
+from dermnote.app.batch.batch_cards import LIMITS, SHOWN, given, progress, results_cards
+from dermnote.app.batch.batch_inputs import Batch, gather
+from dermnote.app.batch.batch_items import Item, Upload
+from dermnote.app.batch.batch_limits import MAX_FILE_MB, MAX_MEMBERS, MAX_PICTURES, MAX_TABLE_MB, MAX_UNPACKED_MB, MB
+from dermnote.app.batch.batch_results import Results
+from dermnote.app.batch.batch_run import UNFORESEEN, Reading, outcomes
+from dermnote.app.batch.batch_scripts import FINISHED
+from dermnote.app.batch.batch_tab import BatchTab
+from dermnote.app.batch.batch_uploads import taken
+from dermnote.app.batch.exports import as_csv, as_jsonl
+from dermnote.app.batch.metadata_table import KNOWN, match, read_table
+from dermnote.app.loaded_models import FIRST, Models
+from dermnote.app.service import Answers
 from dermnote.errors import CasesError, DermNoteError, PictureError
-from face.answers import Answers
-from face.batch.archive import Contents, open_archive
-from face.batch.cards import LIMITS, SHOWN, given, progress, results_cards
-from face.batch.exports import as_csv, as_jsonl
-from face.batch.gathering import Batch, gather
-from face.batch.items import Item, Upload
-from face.batch.limits import MAX_FILE_MB, MAX_MEMBERS, MAX_PICTURES, MAX_TABLE_MB, MAX_UNPACKED_MB, MB
-from face.batch.results import Results
-from face.batch.run import UNFORESEEN, Reading, outcomes
-from face.batch.scripts import FINISHED
-from face.batch.tab import BatchTab
-from face.batch.table import KNOWN, match, read_table
-from face.batch.uploads import taken
-from face.models import FIRST, Models
 
 NASTY = '<img src=x onerror="alert(1)">&"\'.jpg'
 JPEG = as_jpeg(scribble(1))

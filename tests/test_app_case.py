@@ -13,16 +13,15 @@ import pytest
 from PIL import Image
 from standin import StandIn, scribble
 
-import face.taking
+from dermnote.app import hit_cards, upload_components
+from dermnote.app.case.heat_map import AGAINST, FOR, heat_card, overlay, strongest_place
+from dermnote.app.case.novelty_line import novelty_line
+from dermnote.app.case_reading import Reader
+from dermnote.app.upload_components import taking
 from dermnote.errors import ConfigError, IndexQueryError
-from dermnote.evidence import Evidence
-from dermnote.feature_map import Grid
-from dermnote.novelty import Novelty
-from face import hits
-from face.case.heat_map import AGAINST, FOR, heat_card, overlay, strongest_place
-from face.case.novelty_line import novelty_line
-from face.reading import Reader
-from face.taking import taking
+from dermnote.models.evidence import Evidence
+from dermnote.models.feature_map import Grid
+from dermnote.models.novelty import Novelty
 
 NASTY = '<img src=x onerror="alert(1)">'
 
@@ -131,7 +130,7 @@ def test_a_search_narrows_shows_maps_and_says_when_nothing_fits(reader: Reader) 
     assert page.count("fits the words") == 3
     shown = base64.b64decode(re.findall(r'base64,([^"]+)"', page)[0])
     assert Image.open(io.BytesIO(shown)).size == (288, 288)
-    assert "fits these filters" in hits.pictures_card([], "")
+    assert "fits these filters" in hit_cards.pictures_card([], "")
     assert reader.filters["label"] and reader.filters["source"] == []  # one source is no choice
 
 
@@ -154,4 +153,4 @@ def test_what_reads_an_upload_stays_when_gradio_makes_the_component_anew() -> No
     again = picture.__class__(label="A picture", type="pil")
     assert (picture.preprocess("x"), again.preprocess("x")) == ("read x", "read x")
     assert again.get_block_name() == "image" and isinstance(again, gr.Image)
-    assert not (Path(face.taking.__file__).parent / "taking.pyi").exists()
+    assert not (Path(upload_components.__file__).parent / "upload_components.pyi").exists()

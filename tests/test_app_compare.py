@@ -17,19 +17,19 @@ from gradio_client.exceptions import AppError
 from standin import StandIn, as_jpeg, scribble
 
 import app
-from dermnote.case import LesionMetadata
+from dermnote.app import input_checks
+from dermnote.app.compare import strategy_runs
+from dermnote.app.compare.comparison import ASKED, Comparison
+from dermnote.app.compare.strategy_card import sees, strategy_card
+from dermnote.app.compare.strategy_runs import SIDE_BY_SIDE, Comparing, Outcome
+from dermnote.app.compare.strategy_table import status_line, summary_card
+from dermnote.app.llm_quota.destination import all_destinations
+from dermnote.app.service import Answers
 from dermnote.errors import NotesError, PictureError
+from dermnote.llm.note_writer import NoteWriter
+from dermnote.metadata import LesionMetadata
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import STRATEGIES
-from dermnote.notes.writer import NoteWriter
-from face import checks
-from face.answers import Answers
-from face.asking.destination import all_destinations
-from face.compare import comparing
-from face.compare.comparing import SIDE_BY_SIDE, Comparing, Outcome
-from face.compare.comparison import ASKED, Comparison
-from face.compare.strategy_card import sees, strategy_card
-from face.compare.table import status_line, summary_card
 from tests.llm_server import LlmServer
 
 KEY = "sk-the-owners-own-key"
@@ -156,7 +156,7 @@ def test_the_endpoint_is_documented_for_tools() -> None:
         each for name, each in app.build_demo(StandIn()).get_api_info()["named_endpoints"].items() if name == "/compare"
     ]
     names = [each["parameter_name"] for each in endpoint["parameters"]]
-    assert names == ["picture", "modality", *checks.FIELDS, "strategies"]
+    assert names == ["picture", "modality", *input_checks.FIELDS, "strategies"]
     assert endpoint["parameters"][-1]["parameter_default"] == ["m"]
 
 
@@ -183,7 +183,7 @@ def test_answers_are_handed_on_as_they_come_and_requests_go_side_by_side(llm: Ll
 
 
 def test_who_stops_waiting_sends_nothing_further(llm: LlmServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparing, "SIDE_BY_SIDE", 1)
+    monkeypatch.setattr(strategy_runs, "SIDE_BY_SIDE", 1)
     begun, go_on = threading.Event(), threading.Event()
 
     def hold(_: dict[str, Any]) -> None:

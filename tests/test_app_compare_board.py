@@ -10,12 +10,12 @@ import gradio as gr
 import pytest
 from standin import StandIn, scribble
 
+from dermnote.app.compare.board import Board
+from dermnote.app.compare.compare_tab import CompareTab
+from dermnote.app.compare.comparison import ASKED
+from dermnote.app.loaded_models import FIRST, Models
 from dermnote.errors import PictureError
-from dermnote.notes.writer import NoteWriter
-from face.compare.board import Board
-from face.compare.comparison import ASKED
-from face.compare.tab import CompareTab
-from face.models import FIRST, Models
+from dermnote.llm.note_writer import NoteWriter
 from tests.held import P3Held
 from tests.llm_server import LlmServer
 

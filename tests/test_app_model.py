@@ -20,17 +20,17 @@ from standin import StandIn
 from test_app import contrast
 
 import app
+from dermnote.app.case_reading import Reader
+from dermnote.app.loaded_models import FIRST, KEPT, Models
+from dermnote.app.model.bundle_card import card
+from dermnote.app.model.confusion import STRONGEST
+from dermnote.app.model.facts import facts, from_python
+from dermnote.app.model.html_tables import Column, html_table
+from dermnote.app.model.model_switch import ModelSwitch
+from dermnote.app.model.offered_models import Offer
+from dermnote.app.model.performance import NOT_MEASURED, how_well
+from dermnote.app.theme import CSS, make_theme
 from dermnote.errors import BundleError, ConfigError, HubError
-from face.model.card import card
-from face.model.confusion import STRONGEST
-from face.model.facts import facts, from_python
-from face.model.how_well import NOT_MEASURED, how_well
-from face.model.offer import Offer
-from face.model.switch import ModelSwitch
-from face.model.tables import Column, html_table
-from face.models import FIRST, KEPT, Models
-from face.reading import Reader
-from face.theme import CSS, make_theme
 
 STARTER = Path(__file__).parent.parent / "dermnote" / "starter"
 NASTY = '<img src=x onerror="alert(1)">&"\'\ud800\u202e</script><svg onload=alert(2)>'

@@ -19,10 +19,10 @@ from PIL import Image
 from standin import StandIn, as_jpeg, scribble
 
 import app
+from dermnote.app.case_reading import Reader
 from dermnote.errors import ConfigError
+from dermnote.llm.note_writer import NoteWriter
 from dermnote.notes.strategies import STRATEGIES
-from dermnote.notes.writer import NoteWriter
-from face.reading import Reader
 from tests.llm_server import LlmServer
 
 KEY = "sk-the-owners-own-key"

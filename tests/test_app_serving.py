@@ -14,11 +14,11 @@ from PIL import Image
 from standin import StandIn, as_jpeg, scribble
 
 import app
+from dermnote.app.serving.access import Accounts, take_accounts
+from dermnote.app.serving.sessions import Session
+from dermnote.app.serving.upload import strip_metadata, take_upload
+from dermnote.app.serving.upload_folder import NAME, own_folder, tidy
 from dermnote.errors import ConfigError, PictureError
-from face.serving.access import Accounts, take_accounts
-from face.serving.sessions import Session
-from face.serving.upload import strip_metadata, take_upload
-from face.serving.upload_folder import NAME, own_folder, tidy
 
 HOUR = 3600
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 
-from dermnote.case import LesionMetadata
+from dermnote.metadata import LesionMetadata
 
 
 def test_blank_and_nan_fields_count_as_missing() -> None:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dermnote.case import LesionMetadata
+from dermnote.app.claims.claims_card import checked_against, claims_card, outcome
+from dermnote.app.claims.marked_text import mark_claims
+from dermnote.app.claims.verdict_labels import VERDICTS
+from dermnote.metadata import LesionMetadata
 from dermnote.notes.schema import Note
-from face.claims.claims_card import checked_against, claims_card, outcome
-from face.claims.marked_text import mark_claims
-from face.claims.verdicts import VERDICTS
 
 TEXT = 'A "benign" <b>nevus</b> & more.'
 

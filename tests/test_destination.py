@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from standin import StandIn, scribble
 
-from dermnote.notes.faults import NoKeyError
+from dermnote.app.endpoints import Endpoints
+from dermnote.app.llm_quota.destination import can_ask, destination, press_words
+from dermnote.app.service import Answers
+from dermnote.llm.llm_errors import NoKeyError
+from dermnote.llm.note_writer import NoteWriter
 from dermnote.notes.strategies import STRATEGIES
-from dermnote.notes.writer import NoteWriter
-from face.answers import Answers
-from face.asking.destination import can_ask, destination, press_words
-from face.endpoints import Endpoints
 
 KEY = "sk-the-owners-own-key"
 URL = "http://127.0.0.1:8000/v1"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from dermnote import DermNote
+from dermnote.hub.manifest import verify_manifest
 from dermnote.loading import STARTER
-from dermnote.manifest import verify_manifest
-from train.datasets import drawn
+from train.data.sources import drawn
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from dermnote.encoders import IMAGENET_MEAN, IMAGENET_STD, ImageEncoder, TextEncoder
 from dermnote.errors import BundleError, ConfigError
+from dermnote.models.encoders import IMAGENET_MEAN, IMAGENET_STD, ImageEncoder, TextEncoder
 
 TEXTS = [f"An irregular brown network with {n} dots on the left arm, asymmetric in outline." for n in range(30)]
 

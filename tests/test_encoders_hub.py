@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from dermnote.encoder_folder import encoder_folder
-from dermnote.encoders import ImageEncoder, TextEncoder
 from dermnote.errors import BundleError, HubError
 from dermnote.hub import push
+from dermnote.models.encoder_folder import encoder_folder
+from dermnote.models.encoders import ImageEncoder, TextEncoder
 from tests.hub_server import WRITE_TOKEN, Hub, running_hub
 from tests.micro_bundle import make_bundle
 

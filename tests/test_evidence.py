@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from dermnote import DermNote
-from dermnote.encoders import ImageEncoder
 from dermnote.errors import ConfigError, IndexQueryError
-from dermnote.evidence import class_heat, place_embeddings, text_heat
-from dermnote.feature_map import feature_map
-from dermnote.model import DermNoteModel
-from train.datasets.drawn import draw
+from dermnote.models.encoders import ImageEncoder
+from dermnote.models.evidence import class_heat, place_embeddings, text_heat
+from dermnote.models.feature_map import feature_map
+from dermnote.models.joint_model import DermNoteModel
+from train.data.sources.drawn import draw
 
 LINEAR = (
     "densenet121",

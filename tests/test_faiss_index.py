@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from dermnote.errors import BundleError, IndexQueryError
-from dermnote.faiss_index import RECALL_TARGET, ListSettings, VectorIndex
-from dermnote.recall import recall_at_k, smallest_nprobe, surely, without_own
+from dermnote.index.faiss_index import RECALL_TARGET, ListSettings, VectorIndex
+from dermnote.index.recall import recall_at_k, smallest_nprobe, surely, without_own
 
 N, DIM, CLUSTERS = 4000, 24, 40
 TINY = 1000  # what makes inverted lists of a few thousand vectors

@@ -20,12 +20,12 @@ import pytest
 from PIL import Image
 
 from dermnote import DermNote, LesionMetadata
+from dermnote.audit.auditing import audit
+from dermnote.audit.masking import mask_diagnosis
 from dermnote.errors import DermNoteError, NotesError, PictureError
-from dermnote.manifest import MANIFEST, write_manifest
-from dermnote.notes.auditing import audit
-from dermnote.notes.masking import mask_diagnosis
+from dermnote.hub.manifest import MANIFEST, write_manifest
+from dermnote.images.opening import open_picture
 from dermnote.notes.schema import Note, NoteRow, parse_line
-from dermnote.picture import open_picture
 from tests.micro_bundle import lesion, make_bundle
 
 ROUNDS = int(os.environ.get("DERMNOTE_FUZZ", "300"))

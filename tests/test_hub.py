@@ -15,7 +15,7 @@ import pytest
 
 from dermnote.errors import BundleError, HubError
 from dermnote.hub import pull, push
-from dermnote.manifest import write_manifest
+from dermnote.hub.manifest import write_manifest
 from tests.hub_server import READ_TOKEN, STRANGER_TOKEN, WRITE_TOKEN, Hub, running_hub
 
 CARD = "---\nlicense: cc-by-4.0\ntags:\n- dermnote\n---\n# A bundle\n"

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from dermnote.errors import BundleError, IndexQueryError
-from dermnote.index import CaseIndex
+from dermnote.images.opening import encode_jpeg
+from dermnote.index.case_index import CaseIndex
 from dermnote.loading import STARTER
-from dermnote.picture import encode_jpeg
 from tests.micro_bundle import lesion
 
 N, DIM = 50, 16

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from dermnote.notes.faults import KeyRefusedError
-from dermnote.notes.writer import NoteWriter
+from dermnote.llm.llm_errors import KeyRefusedError
+from dermnote.llm.note_writer import NoteWriter
 from tests.llm_faults import FAULTS, Fault
 from tests.llm_server import LlmServer
 from tests.note_requests import all_at_once, answer_to, small_jpeg

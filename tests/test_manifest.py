@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dermnote.errors import BundleError
-from dermnote.manifest import read_manifest, verify_manifest, write_manifest
+from dermnote.hub.manifest import read_manifest, verify_manifest, write_manifest
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dermnote.config import DermNoteConfig
-from dermnote.encoders import ImageEncoder, TextEncoder
 from dermnote.errors import BundleError
-from dermnote.model import DermNoteModel
+from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.joint_model import DermNoteModel
 
 NAMES = ("melanoma", "mole", "wart")
 TEXTS = [f"A brown mark number {n} with a regular network." for n in range(12)]

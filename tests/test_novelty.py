@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from dermnote.errors import BundleError
-from dermnote.novelty import KNOWN, KnownPictures, distances
+from dermnote.models.novelty import KNOWN, KnownPictures, distances
 
 
 def units(rows: int, seed: int, width: int = 16) -> np.ndarray:
@@ -28,7 +28,7 @@ def test_the_distance_is_the_mean_of_the_five_nearest(size: int, monkeypatch: py
     queries, vectors = units(17, 1), units(size, 2)
     naive = [np.mean(sorted(1 - vectors @ each)[:5]) for each in queries]
     np.testing.assert_allclose(distances(queries, vectors), naive, atol=1e-6)
-    monkeypatch.setattr("dermnote.novelty.BLOCK", 4)
+    monkeypatch.setattr("dermnote.models.novelty.BLOCK", 4)
     np.testing.assert_allclose(distances(queries, vectors), naive, atol=1e-6)
 
 

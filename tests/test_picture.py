@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from dermnote import picture
 from dermnote.errors import PictureError
-from dermnote.lesion import find_lesion_square
-from dermnote.picture import (
+from dermnote.images import opening
+from dermnote.images.lesion_crop import find_lesion_square
+from dermnote.images.opening import (
     crop_lesion,
     decode_jpeg,
     encode_jpeg,
@@ -198,7 +198,7 @@ def test_limits(tmp_path, monkeypatch):
         open_picture(encoded(Image.new("RGB", (8, 200))))
     with pytest.raises(PictureError, match="too narrow"):
         open_picture(encoded(Image.new("L", (16, 4000))))
-    monkeypatch.setattr(picture, "MAX_BYTES", 50)
+    monkeypatch.setattr(opening, "MAX_BYTES", 50)
     (tmp_path / "big.png").write_bytes(encoded(corners()))
     for source in (tmp_path / "big.png", encoded(corners()), io.BytesIO(encoded(corners()))):
         with pytest.raises(PictureError, match="larger than"):

@@ -19,8 +19,8 @@ import torch
 from dermnote import DermNote, LesionMetadata
 from dermnote.errors import BundleError, ConfigError, HubError, IndexQueryError, NotesError, PictureError
 from dermnote.hub import push
-from dermnote.manifest import write_manifest
-from dermnote.picture import encode_jpeg
+from dermnote.hub.manifest import write_manifest
+from dermnote.images.opening import encode_jpeg
 from dermnote.taxonomy import EIGHT
 from tests.hub_server import READ_TOKEN, WRITE_TOKEN, running_hub
 from tests.micro_bundle import lesion, make_bundle
@@ -66,13 +66,13 @@ def test_temperature_divides_the_logits(model: DermNote) -> None:
 
 
 def test_a_picture_is_read_once_for_all_that_the_page_shows(model: DermNote, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dermnote import encoding
-    from face.reading import Reader
+    from dermnote.app.case_reading import Reader
+    from dermnote.models import batch_encoding
 
     picture, opened = lesion(5), []
     alone = (model.classify(picture), model.find_notes(picture, 3), model.find_similar(picture, 3))
-    note, plain = model.write_note(picture), encoding.prepare_picture
-    monkeypatch.setattr(encoding, "prepare_picture", lambda *given: opened.append(given) or plain(*given))
+    note, plain = model.write_note(picture), batch_encoding.prepare_picture
+    monkeypatch.setattr(batch_encoding, "prepare_picture", lambda *given: opened.append(given) or plain(*given))
     read = model.read_image(picture)
     assert (model.classify(read), model.find_notes(read, 3), model.find_similar(read, 3)) == alone
     assert model.write_note(read) == note

@@ -126,7 +126,7 @@ def test_notes_and_app_are_published_beside_the_model(
     for name, blob in space.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(blob.data)
-    subprocess.run([sys.executable, "-c", "import app, face.page, dermnote.pipeline"], cwd=tmp_path, check=True)
+    subprocess.run([sys.executable, "-c", "import app, dermnote.app.page, dermnote.pipeline"], cwd=tmp_path, check=True)
 
     hub.store.log.clear()
     assert push_to_hub.main(words) == 0  # again: nothing has changed, nothing is sent

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from dermnote.images.opening import encode_jpeg
 from dermnote.notes.schema import Note, NoteRow, write_notes
-from dermnote.picture import encode_jpeg
-from train.cases import schema
+from train.data.cases import schema
 
 NAMES = ("melanoma", "melanocytic nevus", "vascular lesion")
 COLOURS = ((40, 30, 30), (200, 150, 90), (220, 40, 60))

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from train.checkpoint import checkpoints
+from train.training.checkpoint import checkpoints
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["train.fit", "torch.utils.tensorboard", "torch._dynamo", "sklearn.metrics"])
@@ -99,8 +99,8 @@ def fit(arguments: Sequence[str], prepare: Callable[[], object] | None = None) -
         arguments: Of the command.
         prepare: Called before, to put a fault in place.
     """
-    from train import console
     from train.fit import main
+    from train.runtime import console
 
     if prepare is not None:
         prepare()

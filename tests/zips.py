@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from face.batch.items import Upload
+from dermnote.app.batch.batch_items import Upload
 
 CENTRAL = b"PK\x01\x02"
 FLAGS_AT, SIZE_AT = 8, 24  # in a member's entry of the central directory

@@ -20,19 +20,20 @@ from typing import Any
 
 from dermnote.config import DermNoteConfig
 from dermnote.errors import BundleError, CasesError, ConfigError
-from dermnote.manifest import verify_manifest, write_manifest
-from dermnote.model import DermNoteModel
+from dermnote.hub.manifest import verify_manifest, write_manifest
+from dermnote.models.joint_model import DermNoteModel
+from dermnote.models.novelty import KNOWN, KnownPictures
 from dermnote.notes.schema import notes_by_case
-from dermnote.novelty import KNOWN, KnownPictures
 from dermnote.storage import replacing_folder
-from train.cases import SPLITS, Cases
-from train.console import print_summary, run
-from train.evaluating.figures import draw_figures
-from train.launched import launched
-from train.publishing import gallery
-from train.publishing.card import licence_of, render_card
-from train.publishing.gallery import Gallery
-from train.run import Run, load_run
+
+from .data.cases import SPLITS, Cases
+from .evaluation.plots import draw_figures
+from .publishing import gallery
+from .publishing.card import licence_of, render_card
+from .publishing.gallery import Gallery
+from .runtime.console import print_summary, run
+from .runtime.launch import launched
+from .training.run_folder import Run, load_run
 
 DEFAULT_SPLITS = ("train", "validation")
 DTYPES = ("float32", "float16")

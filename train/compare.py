@@ -26,11 +26,12 @@ from typing import Any
 
 from dermnote.errors import ConfigError
 from dermnote.storage import replacing_file
-from train.comparing.cells import Cell, LeftOut, cells_of, chosen
-from train.comparing.plan import GridPlan, StudyPlan, load_plan
-from train.comparing.results import Measure, Runs
-from train.comparing.running import Clock, Job, Outcome, finished, run_jobs
-from train.console import print_summary, run
+
+from .comparison.cell_results import Measure, Runs
+from .comparison.cells import Cell, LeftOut, cells_of, chosen
+from .comparison.plan import GridPlan, StudyPlan, load_plan
+from .comparison.running import Clock, Job, Outcome, finished, run_jobs
+from .runtime.console import print_summary, run
 
 FAILED = 1
 
@@ -107,7 +108,7 @@ def _changed(plan: GridPlan | StudyPlan, asked: argparse.Namespace) -> GridPlan 
 def _cells(plan: GridPlan | StudyPlan) -> list[Cell]:
     if isinstance(plan, GridPlan):
         return cells_of(plan)
-    from train.comparing.hallucination import cells_of_study
+    from .comparison.hallucination import cells_of_study
 
     return cells_of_study(plan)
 
@@ -116,11 +117,11 @@ def _jobs(
     plan: GridPlan | StudyPlan, cells: Sequence[Cell], asked: argparse.Namespace
 ) -> tuple[list[Job], list[LeftOut], list[str]]:
     if isinstance(plan, GridPlan):
-        from train.comparing.grid import make_grid
+        from .comparison.grid import make_grid
 
         grid = make_grid(plan, cells, asked.out, write=not asked.dry_run)
         return grid.jobs, grid.left_out, grid.told
-    from train.comparing.hallucination import jobs_of_study
+    from .comparison.hallucination import jobs_of_study
 
     return jobs_of_study(plan, cells, asked.out, write=not asked.dry_run), [], []
 
@@ -166,7 +167,7 @@ def _report(
     words: Sequence[str],
 ) -> None:
     """Writes comparison.json, comparison.md and the pictures, of all that is finished."""
-    from train.evaluating.provenance import command, plain, versions
+    from .evaluation.provenance import command, plain, versions
 
     folders: dict[str, dict[int, Path]] = {}
     for job in jobs:
@@ -181,9 +182,9 @@ def _report(
         "told": list(told),
     }
     if isinstance(plan, GridPlan):
-        from train.comparing.pictures import draw_all
-        from train.comparing.report import collect
-        from train.comparing.tables import write_markdown
+        from .comparison.grid_report import collect
+        from .comparison.grid_tables import write_markdown
+        from .comparison.plots import draw_all
 
         figures |= {"kind": "grid", "cases": plan.cases, "notes": plan.notes, "query_notes": plan.query_notes}
         figures |= collect(plan, cells, runs, left_out, n_boot=asked.bootstrap)
@@ -192,8 +193,8 @@ def _report(
         drawn = draw_all(figures, asked.out)
         page = write_markdown(figures, drawn)
     else:
-        from train.comparing.study_report import collect_study
-        from train.comparing.study_tables import PLOT, draw_study, write_study
+        from .comparison.study_report import collect_study
+        from .comparison.study_tables import PLOT, draw_study, write_study
 
         figures |= {"kind": "hallucination", **collect_study(plan, cells, runs, left_out)}
         figures = plain(figures)

@@ -59,7 +59,7 @@ metrics.json, which model cards and the app read:
     CURVE = {"coverage": [share], "risk": [share], "aurc", "ci"}
 
 A figure that is undefined is null (a class that is absent, an interval over fewer than five groups). The columns of
-predictions.parquet stand in `train.evaluating.predictions`.
+predictions.parquet stand in `train.evaluation.predictions`.
 """
 
 from __future__ import annotations
@@ -75,18 +75,19 @@ import pandas as pd
 from dermnote.errors import CasesError, NotesError
 from dermnote.notes.schema import notes_by_case
 from dermnote.notes.strategies import STRATEGIES, get_strategy
-from train.cases import SPLITS, Cases
-from train.console import print_summary, run
-from train.evaluating.embedded import embed, known_to
-from train.evaluating.known import probe
-from train.evaluating.measure import kinds, measure_split
-from train.evaluating.prompts import embed_prompts
-from train.evaluating.provenance import command, device_name, plain, versions
-from train.evaluating.report import console_table, trained_on_too
-from train.evaluating.results import Measured, write
-from train.evaluating.setting import Bootstrap, Setting
-from train.evaluating.subject import Subject, published_subject, subject_of_run
-from train.launched import Launched, launched
+
+from .data.cases import SPLITS, Cases
+from .evaluation.embedded_cases import embed, known_to
+from .evaluation.evaluated_model import Subject, published_subject, subject_of_run
+from .evaluation.markdown_report import console_table, trained_on_too
+from .evaluation.measure import kinds, measure_split
+from .evaluation.novelty_figures import probe
+from .evaluation.prompts import embed_prompts
+from .evaluation.provenance import command, device_name, plain, versions
+from .evaluation.results import Measured, write
+from .evaluation.setting import Bootstrap, Setting
+from .runtime.console import print_summary, run
+from .runtime.launch import Launched, launched
 
 HELD_OUT = ("test", "external")
 

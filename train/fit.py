@@ -28,25 +28,26 @@ import torch
 from accelerate import Accelerator
 
 from dermnote.errors import ConfigError
-from dermnote.model import DermNoteModel
+from dermnote.models.joint_model import DermNoteModel
 from dermnote.storage import replacing_file
-from train.checkpoint import MODEL, Progress, newest
-from train.config import TrainConfig, load_config
-from train.console import print_summary, run
-from train.fitting.devices import make_accelerator
-from train.fitting.launch import check_world, run_folder_lock
-from train.fitting.start import model_from_bundle, new_model
-from train.fitting.training import Training
-from train.fitting.training_data import TrainingData, read_training_data
-from train.run import BEST, CHECKPOINTS, CONFIG
-from train.shares import failing_together
+
+from .runtime.console import print_summary, run
+from .runtime.sharding import failing_together
+from .training.checkpoint import MODEL, Progress, newest
+from .training.devices import make_accelerator
+from .training.launch_check import check_world, run_folder_lock
+from .training.run_folder import BEST, CHECKPOINTS, CONFIG
+from .training.start import model_from_bundle, new_model
+from .training.train_config import TrainConfig, load_config
+from .training.training_data import TrainingData, read_training_data
+from .training.training_run import Training
 
 # Settings that may change when a run goes on: they do not alter the epochs that are done.
 FREE = ("epochs", "patience", "num_workers", "cache_gb", "checkpoint_minutes", "compile", "batch_size", "accumulate")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the step; returns the exit status. Asked to end before that, it raises `train.console.StopError`."""
+    """Runs the step; returns the exit status. Asked to end before that, it raises `train.runtime.console.StopError`."""
     arguments = _parser().parse_args(argv)
     asked = load_config(arguments.config, arguments.set)
     _check_out(arguments.out)

@@ -16,20 +16,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from train.cases import Cases
-from train.console import run
-from train.writing import dry_run
-from train.writing.asked import Outcome, write_asked
-from train.writing.checking import Checker
-from train.writing.failures import Failures
-from train.writing.filling import from_parts, from_template, refuse_blank, write_filled
-from train.writing.journal import Journal
-from train.writing.options import parse
-from train.writing.records import Records
-from train.writing.setup import Setup
-from train.writing.stopping import INCOMPLETE
-from train.writing.summary import print_next, print_requests, print_strategy
-from train.writing.tally import Tally, standing
+from .data.cases import Cases
+from .note_generation import dry_run
+from .note_generation.audited_notes import Checker
+from .note_generation.failures import Failures
+from .note_generation.journal import Journal
+from .note_generation.llm_run import Outcome, write_asked
+from .note_generation.local_notes import from_parts, from_template, refuse_blank, write_filled
+from .note_generation.options import parse
+from .note_generation.records import Records
+from .note_generation.run_counts import Tally, standing
+from .note_generation.run_summary import print_next, print_requests, print_strategy
+from .note_generation.setup import Setup
+from .note_generation.stop_signal import INCOMPLETE
+from .runtime.console import run
 
 
 def main(argv: Sequence[str] | None = None) -> int:

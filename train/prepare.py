@@ -22,20 +22,21 @@ from tqdm import tqdm
 
 from dermnote.cores import available_cores
 from dermnote.errors import CasesError
-from dermnote.picture import MAX_PIXELS, Modality
+from dermnote.images.opening import MAX_PIXELS, Modality
 from dermnote.storage import replacing_folder
-from train.cases import read_summary
-from train.console import run
-from train.datasets.listing import listing
-from train.datasets.raw import LeftOut, RawCase, Rejected
-from train.preparing.authors_splits import apply_authors_splits
-from train.preparing.cases_folder import Entry, Spool, write_card, write_parquet, write_rejected, write_summary
-from train.preparing.cases_summary import print_report, summarise
-from train.preparing.classes import SCHEMES, classnames
-from train.preparing.gather import Gathered, gather
-from train.preparing.inputs_fingerprint import fingerprint
-from train.preparing.picture_pool import Prepared, prepare_all
-from train.splits import Assignment, Member, assign_splits
+
+from .data.authors_splits import apply_authors_splits
+from .data.cases import read_summary
+from .data.cases_folder import Entry, Spool, write_card, write_parquet, write_rejected, write_summary
+from .data.cases_summary import print_report, summarise
+from .data.class_mapping import SCHEMES, classnames
+from .data.gather import Gathered, gather
+from .data.image_pool import Prepared, prepare_all
+from .data.inputs_fingerprint import fingerprint
+from .data.sources.listing import listing
+from .data.sources.raw import LeftOut, RawCase, Rejected
+from .data.splits import Assignment, Member, assign_splits
+from .runtime.console import run
 
 Ready = tuple[RawCase, Prepared, tuple[int, int]]  # a case, its picture without the bytes, and where those lie
 

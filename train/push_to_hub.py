@@ -22,12 +22,13 @@ from pathlib import Path
 from dermnote.config import DermNoteConfig
 from dermnote.errors import ConfigError
 from dermnote.hub import Kind, PushResult, push_folder
-from dermnote.manifest import verify_manifest
-from train.cases import Cases
-from train.console import print_summary, run
-from train.publishing.leaks import refuse_leaks
-from train.publishing.notes_dataset import write_notes_dataset
-from train.publishing.space import MODEL_VARIABLE, write_space
+from dermnote.hub.manifest import verify_manifest
+
+from .data.cases import Cases
+from .publishing.leaks import refuse_leaks
+from .publishing.notes_dataset import write_notes_dataset
+from .publishing.space import MODEL_VARIABLE, write_space
+from .runtime.console import print_summary, run
 
 
 @dataclass(frozen=True)

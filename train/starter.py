@@ -18,8 +18,9 @@ from typing import Any
 
 from dermnote.errors import BundleError
 from dermnote.storage import replacing_file, replacing_folder
-from train import build_index, evaluate, fit, generate_notes, prepare
-from train.console import print_summary, run
+
+from . import build_index, evaluate, fit, generate_notes, prepare
+from .runtime.console import print_summary, run
 
 STARTER = Path(__file__).resolve().parent.parent / "dermnote" / "starter"
 CONFIG = Path(__file__).resolve().parent / "configs" / "starter.yaml"

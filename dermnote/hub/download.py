@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dermnote.errors import BundleError, HubError
-from dermnote.hub.failures import Kind, clear_errors, endpoint
-from dermnote.manifest import MANIFEST, is_bundle, verify_manifest
+from dermnote.hub.hub_errors import Kind, clear_errors, endpoint
+from dermnote.hub.manifest import MANIFEST, is_bundle, verify_manifest
 
 TIMEOUT = 10.0  # seconds to wait for the Hub's first answer
 

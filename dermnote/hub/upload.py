@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dermnote.errors import HubError
-from dermnote.hub.failures import TOKEN_HINT, Kind, clear_errors, endpoint, page_of
-from dermnote.manifest import verify_manifest
+from dermnote.hub.hub_errors import TOKEN_HINT, Kind, clear_errors, endpoint, page_of
+from dermnote.hub.manifest import verify_manifest
 
 
 @dataclass(frozen=True)

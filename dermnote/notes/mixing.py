@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from dermnote.case import LesionMetadata
+from dermnote.audit.auditing import audit
+from dermnote.audit.claims import Claim
 from dermnote.errors import NotesError
-from dermnote.notes.answers import describe_findings
-from dermnote.notes.auditing import audit
-from dermnote.notes.claims import Claim
+from dermnote.llm.answers import describe_findings
+from dermnote.metadata import LesionMetadata
 from dermnote.notes.schema import Note
 from dermnote.notes.template import write_template
-from dermnote.notes.vocabulary import Vocabulary, dermoscopy
+from dermnote.vocabularies.vocabulary import Vocabulary, dermoscopy
 
 MIX_VERSION = "1"  # raise when the rule of what is kept changes
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?=[(\w])")

@@ -6,11 +6,11 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from dermnote.case import LesionMetadata
 from dermnote.errors import NotesError
+from dermnote.metadata import LesionMetadata
+from dermnote.models.prediction import percent
 from dermnote.notes.schema import Note
 from dermnote.notes.template import write_template
-from dermnote.prediction import percent
 
 PREDICTED = "Class predicted by the model from the picture, not confirmed: {label}{malignancy}, probability {share}."
 CAUTION = "Research use only, never a diagnosis."

@@ -26,8 +26,8 @@ class Note:
         model: Who wrote it: "template", or the language model's name.
         prompt_version: Short hash of the template or prompt; other words, other version.
         findings: What the note states, by feature, where the strategy gives it in a fixed form.
-        audit: What a check of the note found (see `dermnote.notes.auditing`).
-        request: Key of the request a language model answered (see `dermnote.notes.request`); "" for a template.
+        audit: What a check of the note found (see `dermnote.audit.auditing`).
+        request: Key of the request a language model answered (see `dermnote.llm.request`); "" for a template.
     """
 
     text: str

@@ -10,8 +10,8 @@ import hashlib
 import math
 import re
 
-from dermnote.case import LesionMetadata
 from dermnote.errors import NotesError
+from dermnote.metadata import LesionMetadata
 from dermnote.notes.schema import Note
 
 LESION = "This record is of {article} {malignancy}skin lesion"

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from dermnote.case import LesionMetadata
+from dermnote.audit.auditing import audit, summarise
 from dermnote.errors import NotesError
-from dermnote.notes.auditing import audit, summarise
+from dermnote.llm.image_payload import outgoing_jpeg
+from dermnote.llm.request import Asking
+from dermnote.metadata import LesionMetadata
+from dermnote.models.prediction import Prediction
 from dermnote.notes.mixing import mix_notes
-from dermnote.notes.outgoing import outgoing_jpeg
 from dermnote.notes.predicted import predicted_note
-from dermnote.notes.request import Asking
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import Strategy, get_strategy
 from dermnote.notes.template import has_diagnosis, template_note
-from dermnote.notes.vocabulary import Vocabulary, dermoscopy
-from dermnote.prediction import Prediction
+from dermnote.vocabularies.vocabulary import Vocabulary, dermoscopy
 
 if TYPE_CHECKING:
-    from dermnote.notes.writer import NoteWriter
+    from dermnote.llm.note_writer import NoteWriter
 
 
 def fill_note(
@@ -74,7 +74,7 @@ def ask_for_note(
             f"Strategy '{strategy.name}' writes from a record, and it holds no diagnosis.",
             "Give a label, subtype, malignancy or description; or use p3, which sees the picture alone.",
         )
-    from dermnote.notes.writer import NoteWriter  # here: nobody else needs the client, which takes long to import
+    from dermnote.llm.note_writer import NoteWriter  # here: nobody else needs the client, which takes long to import
 
     writer, vocabulary, jpeg = writer or NoteWriter(), vocabulary or dermoscopy(), outgoing_jpeg(picture)
     sha256 = hashlib.sha256(jpeg).hexdigest()

@@ -27,7 +27,7 @@ from dermnote import DermNote
 from tests.benchmarks.app_parts.alone import alone
 from tests.benchmarks.app_parts.server import AppServer
 from tests.benchmarks.app_parts.visitors import PATIENCE, Crowd, Visit
-from train.datasets.drawn import draw
+from train.data.sources.drawn import draw
 
 # What is asked of each figure: at most this.
 TARGETS = {"over HTTP": 1.5, "lost": 0, "slowest, s": PATIENCE, "memory, MB": 200, "again after, s": 15}

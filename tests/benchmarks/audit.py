@@ -17,13 +17,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dermnote.case import LesionMetadata
-from dermnote.notes.auditing import AUDIT_VERSION, audit, stated_diagnosis
-from dermnote.notes.claims import DIAGNOSIS
-from dermnote.notes.masking import mask_own_diagnosis
+from dermnote.audit.auditing import AUDIT_VERSION, audit, stated_diagnosis
+from dermnote.audit.claims import DIAGNOSIS
+from dermnote.audit.masking import mask_own_diagnosis
+from dermnote.metadata import LesionMetadata
 from dermnote.notes.template import write_template
-from dermnote.notes.vocabulary import dermoscopy
 from dermnote.taxonomy import EIGHT, find_class
+from dermnote.vocabularies.vocabulary import dermoscopy
 
 Row = dict[str, Any]
 FOLDS = 5

@@ -32,16 +32,16 @@ import pyarrow.parquet as pq
 from openai import OpenAI
 from PIL import Image
 
-from dermnote.notes.outgoing import outgoing_jpeg
-from dermnote.notes.request import Asking
+from dermnote.images.opening import encode_jpeg, resize_short_side
+from dermnote.llm.image_payload import outgoing_jpeg
+from dermnote.llm.note_writer import NoteWriter
+from dermnote.llm.request import Asking
 from dermnote.notes.strategies import get_strategy
-from dermnote.notes.vocabulary import dermoscopy
-from dermnote.notes.writer import NoteWriter
-from dermnote.picture import encode_jpeg, resize_short_side
+from dermnote.vocabularies.vocabulary import dermoscopy
 from tests.tiny_cases import NAMES, case_row
 from train import generate_notes
-from train.cases import Cases, schema
-from train.writing.records import Records
+from train.data.cases import Cases, schema
+from train.note_generation.records import Records
 
 STRATEGY = "m+p2"
 SEQUENTIAL = 25  # requests of the sequential loop; the rest of it is reckoned

@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from dermnote.picture import MAX_PIXELS
-from train.datasets import get_reader
-from train.datasets.raw import RawCase
-from train.preparing.picture_pool import prepare_all
+from dermnote.images.opening import MAX_PIXELS
+from train.data.image_pool import prepare_all
+from train.data.sources import get_reader
+from train.data.sources.raw import RawCase
 
 
 def made_up(folder: Path, count: int) -> list[RawCase]:

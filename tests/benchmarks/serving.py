@@ -35,12 +35,12 @@ from PIL import Image
 
 from dermnote import DermNote
 from dermnote.config import DermNoteConfig
-from dermnote.encoders import ImageEncoder, TextEncoder
-from dermnote.index import CaseIndex
-from dermnote.model import DermNoteModel
+from dermnote.index.case_index import CaseIndex
+from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.joint_model import DermNoteModel
 from dermnote.taxonomy import EIGHT
 from tests.benchmarks.serving_parts.peers import Encode, installed_peers, missing_peers
-from train.datasets.drawn import draw
+from train.data.sources.drawn import draw
 
 CASES, BATCH, WIDTH = 1000, 64, 128
 # Each line says what is timed, against what, and the ratio that is asked for ("at most" if True).

@@ -26,9 +26,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image, ImageFilter
 
-from dermnote.picture import encode_jpeg
-from train.cases import Cases, schema
-from train.squares import Squares
+from dermnote.images.opening import encode_jpeg
+from train.data.cases import Cases, schema
+from train.data.image_cache import Squares
 
 DISTINCT = 300
 ROWS_A_GROUP = 256

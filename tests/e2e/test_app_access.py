@@ -16,7 +16,7 @@ from gradio_client import Client, handle_file
 from standin import as_jpeg, scribble
 from test_app_clients import ask_agent
 
-from face.serving.sizes import CALL
+from dermnote.app.serving.request_limits import CALL
 from tests.benchmarks.app_parts.server import AppServer
 from tests.places import REPOSITORY
 

@@ -10,7 +10,7 @@ from browsing import Served, drop, keep, open_page, type_in
 from PIL import Image
 from playwright.sync_api import Browser, expect
 
-from train.datasets.drawn import draw
+from train.data.sources.drawn import draw
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)

@@ -22,7 +22,7 @@ from PIL import Image
 from standin import StandIn, as_jpeg, scribble
 
 import app
-from face.serving.busy import BUSY
+from dermnote.app.serving.busy import BUSY
 from tests.places import REPOSITORY
 
 PLACE = "MARKER-PLACE"

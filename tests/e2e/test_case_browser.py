@@ -9,7 +9,7 @@ import pytest
 from browsing import Served, drop, keep, open_page, type_in
 from playwright.sync_api import Browser, expect
 
-from train.datasets.drawn import draw
+from train.data.sources.drawn import draw
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)

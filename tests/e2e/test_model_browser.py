@@ -10,9 +10,9 @@ import pytest
 from browsing import Served, keep, open_page, serving
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from dermnote.app.loaded_models import KEPT
 from dermnote.hub import push
-from dermnote.manifest import write_manifest
-from face.models import KEPT
+from dermnote.hub.manifest import write_manifest
 from tests.hub_server import WRITE_TOKEN, Hub, running_hub
 from tests.micro_bundle import make_bundle
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dermnote.notes.answers import (
+from dermnote.llm.answers import (
     LONGEST,
     AnswerError,
     answer_schema,
@@ -16,7 +16,7 @@ from dermnote.notes.answers import (
     read_answer,
 )
 from dermnote.notes.strategies import STRATEGIES, Prompt
-from dermnote.notes.vocabulary import dermoscopy
+from dermnote.vocabularies.vocabulary import dermoscopy
 from tests.llm_answers import asked_schema, instance
 from tests.note_requests import MELANOMA
 

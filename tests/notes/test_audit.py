@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dermnote.case import LesionMetadata
+from dermnote.metadata import LesionMetadata
 from dermnote.notes import AUDIT_VERSION, audit, contradicted, stated_diagnosis, summarise
-from dermnote.notes.lexicon.kinds import KINDS
 from dermnote.notes.schema import Note
 from dermnote.notes.template import template_note
 from dermnote.taxonomy import EIGHT
+from dermnote.vocabularies.lexicon.subtypes import KINDS
 
 ANY = settings(derandomize=True, deadline=None, max_examples=150)
 CELLS = st.one_of(

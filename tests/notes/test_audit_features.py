@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dermnote.llm.answers import describe_findings
 from dermnote.notes import audit, stated_diagnosis
-from dermnote.notes.answers import describe_findings
 from dermnote.notes.schema import Note
-from dermnote.notes.vocabulary import Vocabulary, dermoscopy
+from dermnote.vocabularies.vocabulary import Vocabulary, dermoscopy
 
 WHOLE_NOTES = yaml.safe_load(Path(__file__).with_name("audit_findings.yaml").read_text(encoding="utf-8"))
 FINDINGS = {

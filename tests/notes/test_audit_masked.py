@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dermnote.audit.masking import mask_diagnosis
 from dermnote.notes import audit
-from dermnote.notes.lexicon.diagnoses import CAPITAL_NAMES, NAMES
-from dermnote.notes.lexicon.kinds import KINDS
-from dermnote.notes.masking import mask_diagnosis
+from dermnote.vocabularies.lexicon.diagnoses import CAPITAL_NAMES, NAMES
+from dermnote.vocabularies.lexicon.subtypes import KINDS
 
 CONCLUSIONS = yaml.safe_load(Path(__file__).with_name("audit_conclusions.yaml").read_text(encoding="utf-8"))
 REPORTED = {

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from dermnote.case import LesionMetadata
-from dermnote.notes.masking import MASK, mask_diagnosis
+from dermnote.audit.masking import MASK, mask_diagnosis
+from dermnote.metadata import LesionMetadata
 from dermnote.notes.template import write_template
 from dermnote.taxonomy import EIGHT
 from tests.places import REAL_DATA

@@ -1,7 +1,7 @@
 import pytest
 
-from dermnote.case import LesionMetadata
 from dermnote.errors import NotesError
+from dermnote.metadata import LesionMetadata
 from dermnote.notes.mixing import mix_notes
 from dermnote.notes.schema import Note
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from dermnote.errors import PictureError
-from dermnote.notes.outgoing import LONGEST_SIDE, outgoing_jpeg
+from dermnote.llm.image_payload import LONGEST_SIDE, outgoing_jpeg
 from tests.note_requests import picture_with_exif
 
 

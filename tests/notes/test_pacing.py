@@ -4,9 +4,9 @@ from email.utils import formatdate
 
 import pytest
 
-from dermnote.notes.faults import BusyError, ServerFaultError, WriterError
-from dermnote.notes.pacing import FIRST_BACKOFF, LONGEST_BACKOFF, Pacing, backoff, retry_after
-from dermnote.notes.retrying import retried
+from dermnote.llm.llm_errors import BusyError, ServerFaultError, WriterError
+from dermnote.llm.pacing import FIRST_BACKOFF, LONGEST_BACKOFF, Pacing, backoff, retry_after
+from dermnote.llm.retries import retried
 from tests.virtual_time import run_in_virtual_time
 
 PATIENCE = 600.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dermnote.case import LesionMetadata
+from dermnote.metadata import LesionMetadata
 from dermnote.notes.predicted import predicted_note, say_predicted
 
 

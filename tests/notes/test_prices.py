@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dermnote.case import LesionMetadata
 from dermnote.errors import PictureError
-from dermnote.notes.budget import Budget
-from dermnote.notes.estimate import estimate, outgoing_size
-from dermnote.notes.faults import Usage
-from dermnote.notes.outgoing import outgoing_jpeg
-from dermnote.notes.prices import FREE, PictureTokens, Price, find_price, read_prices
-from dermnote.notes.request import Asking
+from dermnote.images.opening import encode_jpeg
+from dermnote.llm.budget import Budget
+from dermnote.llm.image_payload import outgoing_jpeg
+from dermnote.llm.llm_errors import Usage
+from dermnote.llm.prices import FREE, PictureTokens, Price, find_price, read_prices
+from dermnote.llm.request import Asking
+from dermnote.llm.token_estimate import estimate, outgoing_size
+from dermnote.metadata import LesionMetadata
 from dermnote.notes.strategies import STRATEGIES
-from dermnote.notes.vocabulary import dermoscopy
-from dermnote.picture import encode_jpeg
+from dermnote.vocabularies.vocabulary import dermoscopy
 
 
 @pytest.mark.parametrize(

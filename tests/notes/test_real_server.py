@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from dermnote.notes.faults import CutOffError, MalformedError, ServerFaultError, UnknownModelError
-from dermnote.notes.writer import NoteWriter
+from dermnote.llm.llm_errors import CutOffError, MalformedError, ServerFaultError, UnknownModelError
+from dermnote.llm.note_writer import NoteWriter
 from tests.note_requests import answer_to, request_for, small_jpeg
 
 ANSWER = {"asymmetry": "asymmetric", "border": "mixed", "colours": ["black", "red"], "structures": ["dots"]}

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dermnote.case import LesionMetadata
 from dermnote.errors import NotesError
-from dermnote.notes.request import LONGEST_FIELD, Asking
+from dermnote.llm.request import LONGEST_FIELD, Asking
+from dermnote.metadata import LesionMetadata
 from dermnote.notes.strategies import DEMOGRAPHICS, RECORD, STRATEGIES, TOLD, get_strategy
-from dermnote.notes.vocabulary import Option, Vocabulary, dermoscopy
+from dermnote.vocabularies.vocabulary import Option, Vocabulary, dermoscopy
 from tests.note_requests import MELANOMA, request_for
 
 RECORD_IN_TEXT = re.compile(re.escape(TOLD).replace(r"\{record\}", "(.*?)"), re.DOTALL)

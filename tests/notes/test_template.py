@@ -3,8 +3,8 @@ import re
 
 import pytest
 
-from dermnote.case import LesionMetadata
 from dermnote.errors import NotesError
+from dermnote.metadata import LesionMetadata
 from dermnote.notes import template
 from dermnote.notes.template import prompt_version, template_note, write_template
 

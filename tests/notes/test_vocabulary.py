@@ -5,8 +5,8 @@ import pytest
 import yaml
 
 from dermnote.errors import NotesError
-from dermnote.notes.vocabulary import BUILT_IN, Vocabulary, dermoscopy
 from dermnote.taxonomy import EIGHT
+from dermnote.vocabularies.vocabulary import BUILT_IN, Vocabulary, dermoscopy
 
 SMALL = {
     "name": "hair",

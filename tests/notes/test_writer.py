@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from dermnote.errors import ConfigError
-from dermnote.notes.faults import BusyError, KeyRefusedError, MalformedError, NoKeyError, Usage
+from dermnote.llm.llm_errors import BusyError, KeyRefusedError, MalformedError, NoKeyError, Usage
+from dermnote.llm.note_writer import DEFAULT_MODEL, NoteWriter
 from dermnote.notes.strategies import ROLE
-from dermnote.notes.writer import DEFAULT_MODEL, NoteWriter
 from tests.llm_server import LlmServer
 from tests.note_requests import all_at_once, answer_to, request_for, small_jpeg
 
@@ -184,7 +184,7 @@ def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(llm_server: Ll
 
 def test_nothing_heavy_is_loaded_before_something_is_asked():
     code = (
-        "import sys; from dermnote.notes.writer import NoteWriter; NoteWriter()\n"
+        "import sys; from dermnote.llm.note_writer import NoteWriter; NoteWriter()\n"
         "heavy = {'openai', 'httpx2', 'torch', 'transformers'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)\n"
     )

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from dermnote.case import LesionMetadata
-from dermnote.notes.faults import CutOffError, KeyRefusedError, RefusalError, UnreachableError, WriterError
-from dermnote.notes.request import NoteRequest
-from dermnote.notes.writer import NoteWriter
+from dermnote.llm.llm_errors import CutOffError, KeyRefusedError, RefusalError, UnreachableError, WriterError
+from dermnote.llm.note_writer import NoteWriter
+from dermnote.llm.request import NoteRequest
+from dermnote.metadata import LesionMetadata
 from tests.llm_server import LlmServer, running
 from tests.note_requests import request_for, small_jpeg
 

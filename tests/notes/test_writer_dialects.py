@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from dermnote.notes.dialect import Dialect
-from dermnote.notes.faults import RequestRefusedError
-from dermnote.notes.writer import NoteWriter
+from dermnote.llm.dialect import Dialect
+from dermnote.llm.llm_errors import RequestRefusedError
+from dermnote.llm.note_writer import NoteWriter
 from tests.llm_server import LlmServer
 from tests.note_requests import all_at_once, answer_to, request_for, small_jpeg
 

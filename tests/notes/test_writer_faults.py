@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from dermnote.notes import faults, pacing
-from dermnote.notes.writer import NoteWriter
+from dermnote.llm import llm_errors as faults
+from dermnote.llm import pacing
+from dermnote.llm.note_writer import NoteWriter
 from tests.llm_faults import PAGE
 from tests.llm_server import LlmServer, running
 from tests.note_requests import answer_to, request_for, small_jpeg

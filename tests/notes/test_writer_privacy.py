@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from dermnote.case import LesionMetadata
-from dermnote.notes.outgoing import outgoing_jpeg
+from dermnote.llm.image_payload import outgoing_jpeg
+from dermnote.llm.note_writer import NoteWriter
+from dermnote.metadata import LesionMetadata
 from dermnote.notes.strategies import DEMOGRAPHICS, RECORD
-from dermnote.notes.writer import NoteWriter
 from tests.llm_server import LlmServer
 from tests.note_requests import picture_with_exif, request_for
 

@@ -22,11 +22,11 @@ from torch.utils.data import DataLoader
 
 from dermnote.errors import CasesError
 from tests.tiny_cases import case_row, write_cases
-from train import arrow_cache
-from train.arrow_cache import mapped_files
-from train.cases import Cases, schema
-from train.jpeg_column import JpegColumn
-from train.squares import Squares
+from train.data import arrow_cache
+from train.data.arrow_cache import mapped_files
+from train.data.cases import Cases, schema
+from train.data.image_cache import Squares
+from train.data.jpeg_column import JpegColumn
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 NAMES = ("melanoma", "melanocytic nevus", "vascular lesion")
@@ -137,7 +137,7 @@ def test_loader_workers_read_what_the_main_process_reads(folder: Path) -> None:
 
 def test_many_processes_starting_at_once_agree(folder: Path) -> None:
     code = (
-        "import sys, hashlib; from train.cases import Cases\n"
+        "import sys, hashlib; from train.data.cases import Cases\n"
         "images = Cases.read(sys.argv[1], in_memory=0).images\n"
         "print(hashlib.sha256(b''.join(images)).hexdigest())\n"
     )

@@ -7,8 +7,8 @@ import dataclasses
 import pytest
 import torch
 
-from train.config import Augmentation
-from train.fitting.augment import DRAWS, augment
+from train.training.augment import DRAWS, augment
+from train.training.train_config import Augmentation
 
 STILL = Augmentation(flip=0, quarter_turn=0, rotation=0, crop_chance=0, colour_chance=0)
 

@@ -13,11 +13,11 @@ from PIL import Image
 from dermnote.errors import CasesError
 from tests.dataset_trees import TABLES, rows_of, with_every_picture
 from train import prepare
-from train.cases import Cases
-from train.datasets.raw import LeftOut, RawCase
-from train.preparing.authors_splits import FILES, FOLDERS, apply_authors_splits, read_sides
-from train.preparing.gather import Gathered, gather
-from train.splits import Member, assign_splits
+from train.data.authors_splits import FILES, FOLDERS, apply_authors_splits, read_sides
+from train.data.cases import Cases
+from train.data.gather import Gathered, gather
+from train.data.sources.raw import LeftOut, RawCase
+from train.data.splits import Member, assign_splits
 
 REAL = TABLES / "authors_splits"
 

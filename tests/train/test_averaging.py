@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from train.averaging import MovingAverage
+from train.training.weight_average import MovingAverage
 
 
 class Small(nn.Module):

@@ -11,13 +11,13 @@ import torch
 from tiny_cases import NAMES, write_cases
 
 from dermnote.errors import CasesError
-from train.batches import BatchPlan, ProcessBatches, picture_loader
-from train.cases import Cases
-from train.embed import text_features
-from train.fitting.training_data import training_side
-from train.note_table import NoteTable
-from train.randomness import seeded
-from train.squares import Squares, decode_square, square_batches
+from train.data.cases import Cases
+from train.data.image_cache import Squares, decode_square, square_batches
+from train.runtime.randomness import seeded
+from train.training.batches import BatchPlan, ProcessBatches, picture_loader
+from train.training.embedding import text_features
+from train.training.note_table import NoteTable
+from train.training.training_data import training_side
 
 KINDS = [0] * 12 + [1] * 3 + [2] * 1
 
@@ -127,7 +127,7 @@ def test_threads_keep_the_order_and_pass_on_a_damaged_picture(cases: Cases) -> N
 
 
 def test_training_pictures_are_read_larger_only_where_they_are_cropped() -> None:
-    from train.config import TrainConfig
+    from train.training.train_config import TrainConfig
 
     image_only = TrainConfig(multimodal=False, image_size=224)
     assert training_side(image_only) == 256
@@ -181,8 +181,8 @@ def test_a_note_that_says_nothing_once_masked_stays_as_written(cases: Cases) -> 
 
 
 def test_vectors_of_notes_come_back_in_their_order() -> None:
-    from dermnote.encoders import ImageEncoder, TextEncoder
-    from dermnote.model import DermNoteModel
+    from dermnote.models.encoders import ImageEncoder, TextEncoder
+    from dermnote.models.joint_model import DermNoteModel
 
     texts = [f"{'very ' * (n % 4)}brown mark {n}" for n in range(9)]
     encoder = TextEncoder.from_scratch(texts, hidden_size=8, layers=1, heads=1, vocab_size=60)

@@ -12,8 +12,8 @@ from training_worlds import World, fit
 
 from dermnote.errors import ConfigError
 from train import fit as step
-from train.checkpoint import newest
-from train.fitting.room import check_room
+from train.training.checkpoint import newest
+from train.training.disk_space import check_room
 
 TRAIN, VALIDATION = [0, 1, 2] * 8, [0, 1, 2]
 
@@ -55,7 +55,7 @@ def fill_the_disk() -> None:
     """From the second checkpoint on no file may grow beyond what the system allows: a real fault of a real write."""
     import resource
 
-    import train.fitting.training as training
+    import train.training.training_run as training
 
     kept, saved = training.save_checkpoint, []
 

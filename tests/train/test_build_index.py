@@ -13,10 +13,10 @@ from PIL import Image
 
 from dermnote import DermNote
 from dermnote.errors import BundleError, CasesError, ConfigError, NotesError
-from dermnote.manifest import verify_manifest
+from dermnote.hub.manifest import verify_manifest
 from dermnote.notes.schema import notes_by_case
 from train import build_index
-from train.cases import Cases
+from train.data.cases import Cases
 from train.publishing.gallery import choose
 from train.publishing.licences import strictest
 from train.publishing.thumbnails import SIDE, thumbnail
@@ -89,7 +89,7 @@ def test_thumbnails_are_small_and_carry_no_metadata(model: DermNote) -> None:
 def test_a_wide_picture_keeps_its_shape_as_thumbnail() -> None:
     import io
 
-    from dermnote.picture import encode_jpeg
+    from dermnote.images.opening import encode_jpeg
 
     small = Image.open(io.BytesIO(thumbnail(encode_jpeg(Image.new("RGB", (512, 256), "red")))))
     assert small.size == (128, 64)

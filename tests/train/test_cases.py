@@ -12,8 +12,8 @@ from PIL import Image
 
 from dermnote.errors import CasesError
 from train import prepare
-from train.cases import COLUMNS, Cases
-from train.writing.records import Records
+from train.data.cases import COLUMNS, Cases
+from train.note_generation.records import Records
 
 
 @pytest.fixture(scope="module")

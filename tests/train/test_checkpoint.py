@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from dermnote.config import DermNoteConfig
-from dermnote.encoders import ImageEncoder
 from dermnote.errors import BundleError
-from dermnote.model import DermNoteModel
-from train.checkpoint import (
+from dermnote.models.encoders import ImageEncoder
+from dermnote.models.joint_model import DermNoteModel
+from train.training.checkpoint import (
     MODEL,
     OPTIMIZER,
     STATE,
@@ -22,8 +22,8 @@ from train.checkpoint import (
     newest,
     save_checkpoint,
 )
-from train.config import TrainConfig
-from train.optim import build_optimizer
+from train.training.optim import build_optimizer
+from train.training.train_config import TrainConfig
 
 CONFIG = DermNoteConfig(classnames=("a", "b"), embed_dim=4)
 SETTINGS = TrainConfig(multimodal=False, optimizer="adamw", lr=1e-2)
@@ -120,7 +120,7 @@ def test_a_failed_write_leaves_the_one_before(saved: Path, monkeypatch: pytest.M
     def full(*_: object, **__: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("train.checkpoint.save_tensors", full)
+    monkeypatch.setattr("train.training.checkpoint.save_tensors", full)
     with pytest.raises(OSError, match="no space"):
         save_checkpoint(saved.parent, model, None, CONFIG, optimizer, Progress(epoch=3))
     assert load_progress(saved).epoch == 2

@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score
 
-from train.comparing.cells import LeftOut, cells_of
-from train.comparing.differences import UNCLEAR, UNKNOWN, difference
-from train.comparing.plan import GridPlan, Partition, Recipe
-from train.comparing.report import collect, searches
-from train.comparing.results import Measure, Runs, figures_on
-from train.comparing.rows import rows_of
-from train.comparing.study_report import losses, mean_and_interval
-from train.comparing.study_tables import claim_tested, verdict, write_study
-from train.comparing.tables import write_markdown
+from train.comparison.cell_results import Measure, Runs, figures_on
+from train.comparison.cells import LeftOut, cells_of
+from train.comparison.differences import UNCLEAR, UNKNOWN, difference
+from train.comparison.grid_report import collect, searches
+from train.comparison.grid_tables import write_markdown
+from train.comparison.plan import GridPlan, Partition, Recipe
+from train.comparison.rows import rows_of
+from train.comparison.study_report import losses, mean_and_interval
+from train.comparison.study_tables import claim_tested, verdict, write_study
 
 N, CLASSES = 120, 3
 SMOKE = Path(__file__).resolve().parents[2] / "train" / "configs" / "smoke.yaml"
@@ -205,7 +205,7 @@ def test_pictures_are_drawn_and_those_of_an_earlier_look_removed(told: dict, tmp
     pytest.importorskip("matplotlib")
     from PIL import Image
 
-    from train.comparing.pictures import draw_all
+    from train.comparison.plots import draw_all
 
     assert draw_all(told, tmp_path) == ["kappa.png", "retrieval.png", "differences.png", "queries.png"]
     assert all(Image.open(path).width > 500 for path in tmp_path.glob("*.png"))

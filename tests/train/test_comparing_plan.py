@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from dermnote.errors import ConfigError
-from train.comparing.cells import cells_of, chosen, pictures_of
-from train.comparing.hallucination import cells_of_study, rate_name
-from train.comparing.plan import GridPlan, StudyPlan, load_plan
+from train.comparison.cells import cells_of, chosen, pictures_of
+from train.comparison.hallucination import cells_of_study, rate_name
+from train.comparison.plan import GridPlan, StudyPlan, load_plan
 
 CONFIGS = Path(__file__).resolve().parents[2] / "train" / "configs"
 SMALL = """

@@ -12,9 +12,9 @@ import pytest
 from tiny_cases import case_row
 
 from dermnote.errors import CasesError, ConfigError
-from train.cases import Cases, schema
-from train.comparing.plan import Partition, Where
-from train.comparing.views import choose, view_of
+from train.comparison.plan import Partition, Where
+from train.comparison.views import choose, view_of
+from train.data.cases import Cases, schema
 
 NAMES = ("melanoma", "melanocytic nevus", "vascular lesion")
 # split, source, modality, group: lesion "both" was taken twice

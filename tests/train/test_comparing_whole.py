@@ -14,13 +14,13 @@ import pytest
 from comparing_worlds import Forked
 from tiny_cases import NAMES, WORDS, case_row, write_cases, write_settings
 
-from dermnote.case import LesionMetadata
 from dermnote.errors import NotesError
+from dermnote.metadata import LesionMetadata
 from dermnote.notes.schema import Note, NoteRow, write_notes
 from train import compare
-from train.cases import Cases, schema
-from train.comparing import process, running
-from train.comparing.query_notes import complete, read_query_notes
+from train.comparison import process, running
+from train.comparison.query_notes import complete, read_query_notes
+from train.data.cases import Cases, schema
 
 TRAIN, VALIDATION, TEST = [0, 1, 2] * 8, [0, 1, 2] * 2, [0, 1, 2] * 4
 PLAN = """

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dermnote.audit.masking import mask_own_diagnosis
 from dermnote.errors import NotesError
-from dermnote.notes.masking import mask_own_diagnosis
 from dermnote.notes.schema import from_row
 from dermnote.taxonomy import EIGHT
-from train.comparing.standin_errors import CLOSED, claims_of
-from train.comparing.standin_writer import KINDS, WRITERS, write_notes_of
-from train.datasets.drawn import attributes_of
-from train.drawing.attributes import ASYMMETRIES, BORDERS, COLOURS
-from train.drawing.describe import ASYMMETRY_WORDS, BORDER_WORDS
-from train.drawing.structures import STRUCTURES
+from train.comparison.standin_errors import CLOSED, claims_of
+from train.comparison.standin_writer import KINDS, WRITERS, write_notes_of
+from train.data.sources.drawn import attributes_of
+from train.synthetic.attributes import ASYMMETRIES, BORDERS, COLOURS
+from train.synthetic.describe import ASYMMETRY_WORDS, BORDER_WORDS
+from train.synthetic.structures import STRUCTURES
 
 CLASSES = tuple(each.name for each in EIGHT)
 _PHRASES = {

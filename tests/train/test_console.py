@@ -10,7 +10,7 @@ from tests.places import REPOSITORY
 STEP = """
 import gc, sys
 sys.argv[0] = "-m"  # as Python has it while it looks for the module
-from train.console import run
+from train.runtime.console import run
 
 imported = gc.isenabled()
 run(lambda argv: print(imported, gc.isenabled(), gc.get_freeze_count() > 1000) or 0)

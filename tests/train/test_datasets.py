@@ -6,8 +6,8 @@ import pytest
 
 from dermnote.errors import CasesError
 from tests.dataset_trees import REAL_DATA, photo, read, table
-from train.datasets import NAMED, LeftOut, RawCase, Rejected
-from train.preparing.classes import classify, classnames
+from train.data.class_mapping import classify, classnames
+from train.data.sources import NAMED, LeftOut, RawCase, Rejected
 
 
 def milk_folder(folder: Path, *codes: str) -> None:

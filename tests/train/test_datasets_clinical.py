@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.dataset_trees import TABLES, count, labels, photo, read, reasons, rows_of, table, with_every_picture
-from train.datasets import RawCase
+from train.data.sources import RawCase
 
 
 def test_dermnet_as_kaggle_has_it(tmp_path):

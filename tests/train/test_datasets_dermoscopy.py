@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tests.dataset_trees import TABLES, labels, photo, read, reasons, rows_of, table, with_every_picture
-from train.datasets import RawCase
+from train.data.sources import RawCase
 
 DERM12345 = {
     "benign keratosis": {"sk", "sl", "ls", "isl", "lk"},

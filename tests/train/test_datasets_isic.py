@@ -7,8 +7,8 @@ from PIL import Image
 
 from tests.dataset_trees import TABLES, count, labels, photo, read, reasons, rows_of, table, with_every_picture
 from train import prepare
-from train.cases import Cases
-from train.datasets import RawCase
+from train.data.cases import Cases
+from train.data.sources import RawCase
 
 ONE_HOT = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", "UNK")
 CLASSES_2019 = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from train.fitting.devices import resolve_precision
+from train.training.devices import resolve_precision
 
 
 @pytest.mark.parametrize(

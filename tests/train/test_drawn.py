@@ -14,12 +14,12 @@ import pytest
 
 from dermnote.errors import CasesError
 from dermnote.taxonomy import EIGHT
-from train.datasets.drawn import attributes_of, draw, parse_spec, read
-from train.drawing.artefacts import DRAWN_ARTEFACTS
-from train.drawing.attributes import ARTEFACTS, BORDERS, COLOURS, Attributes
-from train.drawing.lesion import draw_lesion
-from train.drawing.patterns import PATTERNS
-from train.drawing.structures import STRUCTURES
+from train.data.sources.drawn import attributes_of, draw, parse_spec, read
+from train.synthetic.artefacts import DRAWN_ARTEFACTS
+from train.synthetic.attributes import ARTEFACTS, BORDERS, COLOURS, Attributes
+from train.synthetic.lesion import draw_lesion
+from train.synthetic.patterns import PATTERNS
+from train.synthetic.structures import STRUCTURES
 
 SIZE = 160
 PLAIN = replace(
@@ -52,7 +52,7 @@ def test_same_pixels_in_any_order_and_any_process() -> None:
     assert np.array_equal(first, np.asarray(draw(5, 11, SIZE)))
     code = f"""
 import hashlib
-from train.datasets.drawn import draw
+from train.data.sources.drawn import draw
 print(hashlib.sha256(draw(5, 11, {SIZE}).tobytes()).hexdigest())"""
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert told == hashlib.sha256(first.tobytes()).hexdigest()

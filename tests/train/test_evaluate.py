@@ -14,23 +14,23 @@ from PIL import Image
 
 import dermnote
 from dermnote.config import DermNoteConfig
-from dermnote.encoders import ImageEncoder, TextEncoder
 from dermnote.errors import BundleError, CasesError, NotesError
-from dermnote.model import DermNoteModel
+from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.joint_model import DermNoteModel
 from dermnote.notes.schema import Note, NoteRow, write_notes
 from dermnote.taxonomy import EIGHT
 from train import evaluate
-from train.cases import Cases
-from train.config import TextConfig, TrainConfig
-from train.evaluating.embedded import AS_WRITTEN, MASKED, Embedded, known_to, note_versions
-from train.evaluating.known import beside_training_cases, probe
-from train.evaluating.measure import Gallery, block, measure_split
-from train.evaluating.prompts import prompts_of
-from train.evaluating.searches import search
-from train.evaluating.setting import Bootstrap, Prompts, Setting
-from train.evaluating.subgroups import attributes
-from train.evaluating.tables import blocks
-from train.run import Run
+from train.data.cases import Cases
+from train.evaluation.embedded_cases import AS_WRITTEN, MASKED, Embedded, known_to, note_versions
+from train.evaluation.measure import Gallery, block, measure_split
+from train.evaluation.metric_format import blocks
+from train.evaluation.novelty_figures import beside_training_cases, probe
+from train.evaluation.prompts import prompts_of
+from train.evaluation.retrieval_figures import search
+from train.evaluation.setting import Bootstrap, Prompts, Setting
+from train.evaluation.subgroup_figures import attributes
+from train.training.run_folder import Run
+from train.training.train_config import TextConfig, TrainConfig
 
 NAMES = tuple(each.name for each in EIGHT)
 COUNT = 48

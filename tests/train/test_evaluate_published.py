@@ -11,8 +11,8 @@ import pytest
 
 from dermnote.errors import BundleError, HubError
 from dermnote.hub import push
-from dermnote.manifest import verify_manifest
-from dermnote.novelty import KnownPictures
+from dermnote.hub.manifest import verify_manifest
+from dermnote.models.novelty import KnownPictures
 from tests.hub_server import WRITE_TOKEN, running_hub
 from train import evaluate, prepare
 

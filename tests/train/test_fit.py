@@ -11,12 +11,12 @@ from safetensors.torch import load_file
 from tiny_cases import NAMES, write_cases, write_settings, write_square_notes
 
 from dermnote.errors import CasesError, ConfigError, DermNoteError, NotesError
-from dermnote.model import DermNoteModel
+from dermnote.models.joint_model import DermNoteModel
 from train import fit
-from train.checkpoint import checkpoints
-from train.fitting import devices
-from train.fitting.log import read_log
-from train.run import load_run
+from train.training import devices
+from train.training.checkpoint import checkpoints
+from train.training.run_folder import load_run
+from train.training.run_log import read_log
 
 TRAIN, VALIDATION = [0, 1, 2] * 6, [0, 1, 2] * 2
 
@@ -266,7 +266,7 @@ def test_a_text_model_out_of_reach_is_one_line(place: Path, tmp_path: Path) -> N
 def test_a_loss_that_is_not_finite_is_skipped_and_a_lost_run_says_so(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import train.engine as engine
+    import train.training.engine as engine
 
     sound, calls = engine.total, []
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from tests.places import REPOSITORY
-from train.freed_memory import keep_freed_memory
+from train.runtime.malloc import keep_freed_memory
 
 STEPS = """
 import resource, sys, torch
-from train.freed_memory import keep_freed_memory
+from train.runtime.malloc import keep_freed_memory
 
 kept = sys.argv[1] == "keep" and keep_freed_memory(torch.device("cpu"))
 for _ in range(10):

@@ -7,7 +7,7 @@ import pytest
 from dermnote.errors import NotesError
 from dermnote.notes.schema import Note, NoteRow, notes_by_case, read_notes, write_notes
 from train import generate_notes
-from train.cases import Cases
+from train.data.cases import Cases
 
 TABLE = pd.DataFrame(
     {

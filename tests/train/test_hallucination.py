@@ -14,9 +14,9 @@ from tiny_cases import NAMES, case_row, write_settings
 from dermnote.notes.schema import notes_by_case
 from dermnote.taxonomy import EIGHT
 from train import compare
-from train.cases import Cases, schema
-from train.comparing import hallucination, running
-from train.datasets.drawn import attributes_of
+from train.comparison import hallucination, running
+from train.data.cases import Cases, schema
+from train.data.sources.drawn import attributes_of
 
 PLAN = """
 kind: hallucination

@@ -16,17 +16,17 @@ import pytest
 import torch
 
 from dermnote.config import DermNoteConfig
-from dermnote.encoders import ImageEncoder, TextEncoder
 from dermnote.errors import ConfigError
-from dermnote.model import DermNoteModel
+from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.joint_model import DermNoteModel
 from dermnote.notes.schema import notes_by_case
 from tests.tiny_cases import NAMES, write_cases, write_square_notes
 from train import build_index, evaluate
-from train.config import TextConfig, TrainConfig
-from train.embed import embed_squares, embed_texts
-from train.launched import launched
-from train.shares import batch_shares
-from train.squares import Squares
+from train.data.image_cache import Squares
+from train.runtime.launch import launched
+from train.runtime.sharding import batch_shares
+from train.training.embedding import embed_squares, embed_texts
+from train.training.train_config import TextConfig, TrainConfig
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 KINDS = [0, 1, 2, 1, 0] * 5  # 25 cases: with batches of 4, one process has more than the other, and the last is short
@@ -139,7 +139,7 @@ def test_a_mistake_of_one_process_ends_both_with_one_line(made: list[str], tmp_p
 
 def test_shares_are_whole_batches_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     for count in (1, 2, 3, 8):
-        monkeypatch.setattr("train.shares.world_size", lambda count=count: count)
+        monkeypatch.setattr("train.runtime.sharding.world_size", lambda count=count: count)
         for rows in (0, 1, 4, 25, 33):
             shares = batch_shares(rows, 4, shard=True)
             assert len(shares) == count and [row for share in shares for row in share] == list(range(rows))

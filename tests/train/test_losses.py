@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from dermnote.model import ModelOutput
-from train.config import Losses, TextConfig, TrainConfig
-from train.losses import class_aware_nt_xent, cosine, l1, loss_parts, nt_xent, total
+from dermnote.models.joint_model import ModelOutput
+from train.training.losses import class_aware_nt_xent, cosine, l1, loss_parts, nt_xent, total
+from train.training.train_config import Losses, TextConfig, TrainConfig
 
 CONFIG = TrainConfig(text_config=TextConfig(), text_layers="all")
 

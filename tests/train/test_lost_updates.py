@@ -30,7 +30,7 @@ def arguments(place: Path, out: Path) -> list[str]:
 
 def spoil_pictures(process: int = 0, updates: tuple[int, ...] = (LOST,)) -> None:
     """One picture of one process is not a number: features, losses and BatchNorm statistics neither."""
-    from train.engine import Engine
+    from train.training.engine import Engine
 
     kept, passes = Engine._views, []
 
@@ -50,7 +50,7 @@ def spoil_pictures_for_good() -> None:
 
 def spoil_gradient() -> None:
     """The loss is sound and one gradient is not."""
-    from train.engine import Engine
+    from train.training.engine import Engine
 
     kept, updates = Engine._step, []
 
@@ -65,7 +65,7 @@ def spoil_gradient() -> None:
 
 def spoil_loss() -> None:
     """The loss is endless, and its gradients are sound."""
-    import train.engine as engine
+    import train.training.engine as engine
 
     kept, passes = engine.total, []
 
@@ -79,7 +79,7 @@ def spoil_loss() -> None:
 def fit_watched(words: list[str], spoil: Callable[[], None]) -> list[dict[str, torch.Tensor]]:
     """After every update: all that a run remembers."""
     from train import fit as step
-    from train.engine import Engine
+    from train.training.engine import Engine
 
     spoil()
     kept, seen = Engine.update, []

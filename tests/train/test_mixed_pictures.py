@@ -3,10 +3,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dermnote.model import ModelOutput
-from train.config import TextConfig, TrainConfig
-from train.losses import loss_parts
-from train.mixing import draw_mixing, mix
+from dermnote.models.joint_model import ModelOutput
+from train.training.losses import loss_parts
+from train.training.mixup import draw_mixing, mix
+from train.training.train_config import TextConfig, TrainConfig
 
 
 def chance(seed: int = 0) -> torch.Generator:

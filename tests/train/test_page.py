@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from train.evaluating.embedded import Embedded
-from train.evaluating.page.examples import best_and_worst
-from train.evaluating.page.page import render_page
-from train.evaluating.page.projection import project
-from train.evaluating.page.words import summary
+from train.evaluation.embedded_cases import Embedded
+from train.evaluation.page.examples import best_and_worst
+from train.evaluation.page.page import render_page
+from train.evaluation.page.projection import project
+from train.evaluation.page.summary_sentences import summary
 
 STARTER = Path(__file__).resolve().parents[2] / "dermnote" / "starter" / "metrics.json"
 NAMES = ("nevus", "melanoma", "basal & <cell>")

@@ -11,9 +11,9 @@ from PIL import Image
 
 from dermnote.errors import CasesError
 from train import prepare
-from train.cases import Cases
-from train.datasets.raw import RawCase
-from train.preparing import picture_pool
+from train.data import image_pool
+from train.data.cases import Cases
+from train.data.sources.raw import RawCase
 
 LABELS = ("nevus", "melanoma", "basal cell carcinoma")
 
@@ -286,8 +286,8 @@ def raw(picture) -> RawCase:
 
 def test_worker_processes_keep_the_order_and_survive_errors():
     cases = [raw(functools.partial(drawing, shade)) for shade in range(100)]
-    alone = list(picture_pool.prepare_all(cases, workers=1, max_pixels=10_000))
-    spread = list(picture_pool.prepare_all(cases, workers=2, max_pixels=10_000))
+    alone = list(image_pool.prepare_all(cases, workers=1, max_pixels=10_000))
+    spread = list(image_pool.prepare_all(cases, workers=2, max_pixels=10_000))
     assert spread == alone
     assert [each.error for each in alone if each.error] == ["RuntimeError: out of ink"]
     assert len({each.pixels_sha256 for each in alone if not each.error}) == 99
@@ -295,7 +295,7 @@ def test_worker_processes_keep_the_order_and_survive_errors():
 
 def test_a_killed_worker_is_an_error_not_a_wait():
     with pytest.raises(CasesError, match="killed"):
-        list(picture_pool.prepare_all([raw(killed)] * 64, workers=2, max_pixels=10_000))
+        list(image_pool.prepare_all([raw(killed)] * 64, workers=2, max_pixels=10_000))
 
 
 @pytest.mark.real_data

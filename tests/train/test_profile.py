@@ -11,7 +11,7 @@ from tiny_cases import write_cases, write_settings, write_square_notes
 from training_worlds import settings
 
 from train import fit
-from train.fitting.profiling import STAGES
+from train.training.profiling import STAGES
 
 TRAIN = [0, 1, 2] * 8
 

@@ -9,8 +9,8 @@ import pytest
 from tiny_cases import write_cases, write_settings, write_square_notes
 from training_worlds import World, fit, settings, state, wait_until
 
-from train.checkpoint import checkpoints
-from train.fitting.log import read_log
+from train.training.checkpoint import checkpoints
+from train.training.run_log import read_log
 
 TRAIN, VALIDATION = [0, 0, 1, 2] * 20, [0, 1, 2] * 2
 # Shuffling, balance, masking, dropout (0.1), augmentation, accumulation, average, warm-up, a checkpoint each update.

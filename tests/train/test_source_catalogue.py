@@ -5,9 +5,9 @@ from importlib import import_module
 import pytest
 
 from train import prepare
-from train.datasets import NAMED, get_reader
-from train.datasets.catalogue import names
-from train.preparing import inputs_fingerprint
+from train.data import inputs_fingerprint
+from train.data.sources import NAMED, get_reader
+from train.data.sources.catalogue import names
 from train.publishing.licences import CONDITIONS
 
 
@@ -21,9 +21,12 @@ def test_every_module_has_its_entry():
         assert about.title and about.citation and about.layout and about.where and about.classes and about.faults
 
 
-@pytest.mark.parametrize("name", [name for name in NAMED if hasattr(import_module(f"train.datasets.{name}"), "LABELS")])
+SOURCES = "train.data.sources"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMED if hasattr(import_module(f"{SOURCES}.{name}"), "LABELS")])
 def test_the_classes_are_those_of_its_codes(name):
-    module = import_module(f"train.datasets.{name}")
+    module = import_module(f"train.data.sources.{name}")
     assert set(module.SOURCE.classes) == set(module.LABELS.values())
 
 

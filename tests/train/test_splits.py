@@ -3,8 +3,8 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from train.preparing.unions import Unions
-from train.splits import Member, assign_splits
+from train.data.splits import Member, assign_splits
+from train.data.unions import Unions
 
 
 def member(

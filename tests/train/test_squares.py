@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from dermnote.picture import encode_jpeg
-from train import squares
-from train.squares import Squares, decode_square, square_batches
+from dermnote.images.opening import encode_jpeg
+from train.data import image_cache
+from train.data.image_cache import Squares, decode_square, square_batches
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_no_more_than_one_batch_is_decoded_ahead(jpegs: list[bytes], monkeypatch
             begun[0] += 1
         return decode_square(jpeg, size)
 
-    monkeypatch.setattr(squares, "decode_square", counted)
+    monkeypatch.setattr(image_cache, "decode_square", counted)
     for number, (_, batch) in enumerate(square_batches(jpegs, 16, 4), start=1):
         time.sleep(0.02)  # time enough to decode all that was begun
         assert begun[0] <= 4 * (number + 1)

@@ -14,7 +14,7 @@ import pytest
 from tiny_cases import write_cases, write_settings, write_square_notes
 from training_worlds import PATIENCE, World, descendants, fit, settings, state, wait_until
 
-from train.checkpoint import checkpoints, newest
+from train.training.checkpoint import checkpoints, newest
 
 TRAIN, VALIDATION = [0, 1, 2] * 24, [0, 1, 2] * 2
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -183,7 +183,7 @@ def test_ctrl_c_while_another_run_waits_for_the_folder(place: Path, tmp_path: Pa
 
 def dawdle() -> None:
     """Updates that take a minute."""
-    from train.engine import Engine
+    from train.training.engine import Engine
 
     Engine.update = lambda self, *rest, **more: (print("dawdling", flush=True), time.sleep(60))  # type: ignore
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from training_worlds import World
 
-from train.sync_norm import CPUSyncBatchNorm, synchronise_batch_norm
+from train.training.sync_norm import CPUSyncBatchNorm, synchronise_batch_norm
 
 ROUNDS = 3
 SHAPES = {"flat": (8, 5), "square": (8, 5, 3, 2)}

@@ -9,15 +9,15 @@ import torch
 from tiny_cases import write_cases, write_settings, write_square_notes
 from training_worlds import settings
 
-import train.fitting.text_vectors as vectors
+import train.training.text_vectors as vectors
 from dermnote.config import DermNoteConfig
-from dermnote.encoders import ImageEncoder, TextEncoder
 from dermnote.errors import ConfigError
-from dermnote.model import DermNoteModel
+from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.joint_model import DermNoteModel
 from train import fit
-from train.config import TrainConfig
-from train.embed import text_features
-from train.optim import set_trainable
+from train.training.embedding import text_features
+from train.training.optim import set_trainable
+from train.training.train_config import TrainConfig
 
 TEXTS = ["A dark spot.", "A tan spot, even and round.", "Red, raised, and clotted at its border."]
 CPU = torch.device("cpu")

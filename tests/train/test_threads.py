@@ -12,12 +12,12 @@ import torch
 
 from dermnote.cores import available_cores
 from tests.places import REPOSITORY
-from train.threads import take_all_cores
+from train.runtime.threads import take_all_cores
 
 LAUNCH = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "-q"]
 PROBE = """
 import torch
-from train.threads import take_all_cores
+from train.runtime.threads import take_all_cores
 
 before = torch.get_num_threads()
 take_all_cores()

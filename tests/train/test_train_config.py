@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from dermnote.errors import ConfigError
-from train.config import Augmentation, TextConfig, TrainConfig, load_config
+from train.training.train_config import Augmentation, TextConfig, TrainConfig, load_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / "train" / "configs"
 

@@ -13,9 +13,9 @@ from safetensors.torch import load_file
 from tiny_cases import write_cases, write_settings, write_square_notes
 from training_worlds import World, settings
 
-from dermnote.model import ModelOutput
-from train.checkpoint import checkpoints
-from train.fitting.log import read_log
+from dermnote.models.joint_model import ModelOutput
+from train.training.checkpoint import checkpoints
+from train.training.run_log import read_log
 
 TRAIN = [0, 0, 0, 1, 1, 2, 0, 1] * 8
 VALIDATION = [0, 1, 2, 0, 1] * 7 + [0, 2]  # 37: in batches of 16 the processes' shares differ, and the last is cut
@@ -38,7 +38,7 @@ def fit_recorded(
     runs: list[tuple[list[str], Callable[[], object] | None]],
 ) -> list[tuple[Recorded, dict[str, np.ndarray]]]:
     """Runs one after another: losses and gradients of each update, and the weights at the end."""
-    import train.engine as engine
+    import train.training.engine as engine
     from train import fit
 
     kept_add, kept_gather = engine.Tally.add, engine.gather_output
@@ -80,8 +80,8 @@ def fit_recorded(
 
 def gather_detached() -> None:
     """What many write: the others' features without gradients, one's own put back."""
-    import train.engine as engine
-    from train.ranks import world_size
+    import train.training.engine as engine
+    from train.runtime.distributed import world_size
 
     whole = engine.gather_output
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from dermnote.taxonomy import MELANOCYTIC_NEVUS, MELANOMA, find_class
-from train.metrics.bootstrap import Statistic
+
+from .bootstrap import Statistic
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int, weights: np.ndarray) -> np.ndarray:

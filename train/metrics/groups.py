@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from train.metrics.bootstrap import MIN_GROUPS, Statistic, draws, ends
+from .bootstrap import MIN_GROUPS, Statistic, draws, ends
 
 FEWEST = 20  # cases; of fewer no figure is told
 AGE_BANDS = ((30, "0-29"), (45, "30-44"), (60, "45-59"), (75, "60-74"), (float("inf"), "75+"))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from train.metrics.ties import Runs
+from .ties import Runs
 
 BLOCK_SCORES = 25_000_000  # cosines held at a time: 100 MB
 NARROW_BITS = 4  # classes up to here leave a cosine enough of 32 bits

@@ -22,8 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dermnote.cores import available_cores
-from train.metrics.ranking import Gallery, Ranking, distinct_rows
-from train.metrics.ties import Harmonic, expected_average_precision, expected_hits
+
+from .ranking import Gallery, Ranking, distinct_rows
+from .ties import Harmonic, expected_average_precision, expected_hits
 
 ALONE = 100_000_000  # cosines that one process ranks before others would have started; some 3 s
 EXACT_CHANCE, CHANCE_SAMPLE = 20_000, 5_000  # queries

@@ -13,15 +13,16 @@ from safetensors import safe_open
 
 from dermnote import __version__
 from dermnote.config import DermNoteConfig
-from train.card_template import cell, fill_card
-from train.cases import SPLITS
-from train.datasets import NAMED, get_reader
-from train.evaluating import report_classes, report_retrieval
-from train.evaluating.figures import PLOTS
-from train.evaluating.report_groups import groups
-from train.evaluating.tables import VERSIONS
-from train.publishing.front_matter import front_matter
-from train.publishing.licences import UNKNOWN, strictest
+
+from ..data.cases import SPLITS
+from ..data.sources import NAMED, get_reader
+from ..evaluation import markdown_classes, markdown_retrieval
+from ..evaluation.markdown_groups import groups
+from ..evaluation.metric_format import VERSIONS
+from ..evaluation.plots import PLOTS
+from .card_template import cell, fill_card
+from .front_matter import front_matter
+from .licences import UNKNOWN, strictest
 
 TRAINED_ON = ("train", "validation")
 HELD_OUT = "No patient or lesion among them was trained on."
@@ -150,14 +151,14 @@ def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
     splits = " and ".join(metrics["splits"])
     seen = [split for split in metrics["splits"] if split in TRAINED_ON]
     warning = f"The model was trained on {' and '.join(seen)}: those figures flatter it." if seen else HELD_OUT
-    searches = [report_retrieval.retrieval(metrics, version) for version in VERSIONS]
-    searches += [report_retrieval.alignment(metrics)]
-    more = [report_classes.recall, report_classes.reliability, report_classes.selective]
-    more += [report_classes.zero_shot, report_classes.linear_probe]
+    searches = [markdown_retrieval.retrieval(metrics, version) for version in VERSIONS]
+    searches += [markdown_retrieval.alignment(metrics)]
+    more = [markdown_classes.recall, markdown_classes.reliability, markdown_classes.selective]
+    more += [markdown_classes.zero_shot, markdown_classes.linear_probe]
     return {
         "measured_on": f"Measured on {total} cases of the splits {splits}. {warning}",
         "searches": [_inside(section) for section in searches] if metrics["strategy"] else [],
-        "classification": _inside(report_classes.classification(metrics)),
+        "classification": _inside(markdown_classes.classification(metrics)),
         "groups": _inside(groups(metrics)),
         "more": [_inside(section) for write in more if (section := write(metrics))],
         "versions": ", ".join(f"{name} {version}" for name, version in metrics["versions"].items()),

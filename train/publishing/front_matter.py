@@ -10,8 +10,9 @@ import yaml
 
 from dermnote.config import DermNoteConfig
 from dermnote.errors import ConfigError
-from train.evaluating.tables import DIRECTIONS
-from train.publishing.licences import UNKNOWN
+
+from ..evaluation.metric_format import DIRECTIONS
+from .licences import UNKNOWN
 
 # metrics.json's name -> the Hub's metric type and the words shown
 CLASSIFICATION = {

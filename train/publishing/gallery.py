@@ -11,12 +11,13 @@ import torch
 
 from dermnote.config import DermNoteConfig
 from dermnote.errors import NotesError
-from dermnote.index import CaseIndex
-from dermnote.model import DermNoteModel
-from train.cases import Cases
-from train.embed import embed_cases
-from train.publishing.thumbnails import make_thumbnails
-from train.shares import take_main_weights
+from dermnote.index.case_index import CaseIndex
+from dermnote.models.joint_model import DermNoteModel
+
+from ..data.cases import Cases
+from ..runtime.sharding import take_main_weights
+from ..training.embedding import embed_cases
+from .thumbnails import make_thumbnails
 
 
 @dataclass(frozen=True)

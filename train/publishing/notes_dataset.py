@@ -12,9 +12,10 @@ from dermnote import __version__
 from dermnote.errors import NotesError
 from dermnote.notes.schema import iterate_notes
 from dermnote.notes.strategies import get_strategy
-from train.card_template import cell, fill_card
-from train.cases import Cases
-from train.publishing.licences import strictest
+
+from ..data.cases import Cases
+from .card_template import cell, fill_card
+from .licences import strictest
 
 
 def write_notes_dataset(folder: Path, cases: Cases, notes: str | Path, repo_id: str) -> None:

@@ -11,7 +11,7 @@ from dermnote.errors import BundleError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILES = ("app.py", "requirements.txt", "LICENSE")
-FOLDERS = ("face", "dermnote")
+FOLDERS = ("dermnote",)
 MODEL_VARIABLE = "DERMNOTE_MODEL"  # what app.py reads
 
 

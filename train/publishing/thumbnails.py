@@ -12,10 +12,11 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from dermnote.cores import available_cores
-from dermnote.picture import decode_jpeg, encode_jpeg
-from train.jpeg_column import SCHEMA, JpegColumn
-from train.ranks import rank, world_size
-from train.shares import failing_together
+from dermnote.images.opening import decode_jpeg, encode_jpeg
+
+from ..data.jpeg_column import SCHEMA, JpegColumn
+from ..runtime.distributed import rank, world_size
+from ..runtime.sharding import failing_together
 
 SIDE = 128  # pixels of the long side
 QUALITY = 85

@@ -30,7 +30,7 @@ class DermNoteIndex:
     """Ours: flat or inverted lists, whichever the size asks for."""
 
     def build(self, folder: Path, pictures: np.ndarray, notes: np.ndarray) -> dict[str, Any]:
-        from dermnote.faiss_index import VectorIndex
+        from dermnote.index.faiss_index import VectorIndex
 
         index = VectorIndex.build(pictures, {"image": pictures, "text": notes})
         index.save(folder / "images.faiss")
@@ -41,7 +41,7 @@ class DermNoteIndex:
         return {"settings": f"IVF nlist {settings['nlist']} nprobe {settings['nprobe']}", "tuned": settings}
 
     def load(self, folder: Path) -> Search:
-        from dermnote.faiss_index import VectorIndex
+        from dermnote.index.faiss_index import VectorIndex
 
         dim = int(np.load(folder / "pictures.npy", mmap_mode="r").shape[1])
         index = VectorIndex.load(folder / "images.faiss", dim, json.loads((folder / "settings.json").read_text()))

@@ -9,8 +9,8 @@ import numpy as np
 
 from dermnote import DermNote
 from dermnote.notes.schema import notes_by_case
-from train.cases import Cases
-from train.embed import embed_cases
+from train.data.cases import Cases
+from train.training.embedding import embed_cases
 
 REAL_CASES = 3000  # a picture takes the starter 10 ms and more on two cores
 SPREAD = 0.5  # of the step between two real cases of a class, added to a real case to make a new one

@@ -10,7 +10,7 @@ from tests.benchmarks.training_parts.material import Material
 from tests.benchmarks.training_parts.ours import Ours
 from tests.benchmarks.training_parts.plain_loop import PlainLoop
 from tests.benchmarks.training_parts.setting import Setting
-from train.config import TrainConfig
+from train.training.train_config import TrainConfig
 
 FROZEN, PADDED, TRAINED = 2.8, 8.0, 1.8  # times as fast
 HOW = (

@@ -26,14 +26,14 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from dermnote.encoders import ImageEncoder
-from dermnote.model import DermNoteModel
+from dermnote.models.encoders import ImageEncoder
+from dermnote.models.joint_model import DermNoteModel
 from tests.benchmarks.training_parts.alternating import Block, clock
 from tests.benchmarks.training_parts.material import Material
 from tests.benchmarks.training_parts.views import training_views
-from train.config import TrainConfig
-from train.fitting.training_data import training_side
-from train.squares import Squares
+from train.data.image_cache import Squares
+from train.training.train_config import TrainConfig
+from train.training.training_data import training_side
 
 
 class PictureConfig(PretrainedConfig):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tests.benchmarks.training_parts.figures import Figure, Table
 from tests.benchmarks.training_parts.projection import SIZES, epoch_cost
 from tests.benchmarks.training_parts.setting import Setting
-from train.fitting.training_data import training_side
+from train.training.training_data import training_side
 
 
 def epochs(setting: Setting, tables: Sequence[Table]) -> Table:

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dermnote.case import LesionMetadata
+from dermnote.images.opening import encode_jpeg, resize_short_side
+from dermnote.metadata import LesionMetadata
 from dermnote.notes.schema import notes_by_case
 from dermnote.notes.template import write_template
-from dermnote.picture import encode_jpeg, resize_short_side
 from dermnote.taxonomy import EIGHT
-from train.cases import Cases
-from train.datasets.drawn import read
-from train.note_table import NoteTable
+from train.data.cases import Cases
+from train.data.sources.drawn import read
+from train.training.note_table import NoteTable
 
 STRATEGY = "m"
 TOLD = ("case_id", "source", "group", "label", "subtype", "description")  # of a drawn lesion

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from dermnote.encoders import ImageEncoder, TextEncoder
-from dermnote.model import DermNoteModel
+from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.joint_model import DermNoteModel
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def build(pair: Pair, texts: Sequence[str], classes: int, embed_dim: int = 128, 
     """The model, the same weights for the same arguments; its vocabulary is learnt from `texts`."""
     from transformers import BertConfig, BertModel
 
-    from dermnote.wordpiece import train_wordpiece
+    from dermnote.models.wordpiece import train_wordpiece
 
     torch.manual_seed(seed)
     config = BertConfig(**pair.bert)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dermnote.model import ModelOutput
-from train.config import TrainConfig
-from train.losses import loss_parts, total
+from dermnote.models.joint_model import ModelOutput
+from train.training.losses import loss_parts, total
+from train.training.train_config import TrainConfig
 
 
 def plain_loss(output: ModelOutput, labels: Tensor, config: TrainConfig) -> Tensor:

@@ -11,8 +11,8 @@ from tests.benchmarks.training_parts.input_pipeline import CACHE_GB
 from tests.benchmarks.training_parts.ours import Ours
 from tests.benchmarks.training_parts.plain_loop import PlainLoop
 from tests.benchmarks.training_parts.setting import Setting
-from train.config import TrainConfig
-from train.optim import set_trainable
+from train.training.optim import set_trainable
+from train.training.train_config import TrainConfig
 
 END_TO_END, PLAIN = 0.97, 3.0
 LONGER = 4  # times the steps for us: an epoch's start, when no batch is ready yet, must not weigh more than it does

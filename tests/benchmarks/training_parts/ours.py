@@ -13,22 +13,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dermnote.model import DermNoteModel
+from dermnote.models.joint_model import DermNoteModel
 from tests.benchmarks.training_parts.alternating import Block, clock
 from tests.benchmarks.training_parts.material import Material
 from tests.benchmarks.training_parts.networks import Pair
-from train.batches import BatchPlan, ProcessBatches, picture_loader
-from train.checkpoint import Progress
-from train.config import TrainConfig, load_config
-from train.engine import Engine
-from train.fitting.augment import DRAWS
-from train.fitting.devices import make_accelerator, resolve_precision
-from train.fitting.epoch import Epochs
-from train.fitting.note_inputs import NoteInputs
-from train.fitting.stopping import StopRequest
-from train.fitting.training_data import training_side
-from train.optim import build_optimizer, set_trainable
-from train.squares import Squares
+from train.data.image_cache import Squares
+from train.training.augment import DRAWS
+from train.training.batches import BatchPlan, ProcessBatches, picture_loader
+from train.training.checkpoint import Progress
+from train.training.devices import make_accelerator, resolve_precision
+from train.training.engine import Engine
+from train.training.epoch import Epochs
+from train.training.note_inputs import NoteInputs
+from train.training.optim import build_optimizer, set_trainable
+from train.training.stopping import StopRequest
+from train.training.train_config import TrainConfig, load_config
+from train.training.training_data import training_side
 
 PAPER = Path(__file__).resolve().parents[3] / "train" / "configs" / "paper.yaml"
 

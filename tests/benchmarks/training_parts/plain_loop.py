@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from dermnote.encoders import IMAGENET_MEAN, IMAGENET_STD
-from dermnote.model import DermNoteModel
+from dermnote.models.encoders import IMAGENET_MEAN, IMAGENET_STD
+from dermnote.models.joint_model import DermNoteModel
 from tests.benchmarks.training_parts.alternating import Block, clock
 from tests.benchmarks.training_parts.material import Material
 from tests.benchmarks.training_parts.objective import plain_loss
-from train.config import Augmentation, TrainConfig
+from train.training.train_config import Augmentation, TrainConfig
 
 
 class PictureFiles(Dataset[tuple[Tensor, int, str]]):
@@ -38,7 +38,7 @@ class PictureFiles(Dataset[tuple[Tensor, int, str]]):
 
 
 def pil_transforms(size: int, settings: Augmentation) -> Any:
-    """The same kinds of change as `train.fitting.augment` makes, each by torchvision on one PIL picture."""
+    """The same kinds of change as `train.training.augment` makes, each by torchvision on one PIL picture."""
     scale, ratio = (settings.crop_scale_min, settings.crop_scale_max), (1 / settings.crop_ratio, settings.crop_ratio)
     turns = [transforms.RandomRotation((angle, angle)) for angle in (90, 180, 270)]
     crop = transforms.RandomChoice(

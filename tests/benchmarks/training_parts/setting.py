@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from dermnote.model import DermNoteModel
+from dermnote.models.joint_model import DermNoteModel
 from tests.benchmarks.training_parts.material import Material
 from tests.benchmarks.training_parts.networks import Pair, build
 from tests.benchmarks.training_parts.ours import our_config
-from train.config import TrainConfig
+from train.training.train_config import TrainConfig
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from train.config import TrainConfig
-from train.fitting.augment import DRAWS, augment
+from train.training.augment import DRAWS, augment
+from train.training.train_config import TrainConfig
 
 _NUMBERS = torch.Generator().manual_seed(0)
 

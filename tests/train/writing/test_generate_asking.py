@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from dermnote.errors import NotesError
-from dermnote.notes.faults import KeyRefusedError, NoKeyError
+from dermnote.llm.llm_errors import KeyRefusedError, NoKeyError
 from dermnote.notes.schema import read_notes
 from tests.llm_server import LlmServer
 from tests.tiny_cases import case_row, write_cases
 from tests.train.writing.conftest import COUNT, Generate, check_exact, failures_of
-from train.cases import schema
+from train.data.cases import schema
 
 
 def test_every_case_gets_a_note_with_its_audit_and_the_key_of_its_request(
@@ -173,7 +173,7 @@ def test_credit_that_runs_out_keeps_what_came(
 def test_a_server_that_answers_nobody_is_not_asked_for_ever(
     generate: Generate, server: LlmServer, out: Path, capsys: pytest.CaptureFixture[str], monkeypatch, fault: str
 ) -> None:
-    monkeypatch.setattr("train.writing.asking.TOO_MANY", 5)
+    monkeypatch.setattr("train.note_generation.llm_requests.TOO_MANY", 5)
     server.always(fault)
     assert generate("--strategy", "p3", "--concurrency", "1") == 3
     assert len(server.chats) == 5 and len(failures_of(out)) == 5
@@ -183,7 +183,7 @@ def test_a_server_that_answers_nobody_is_not_asked_for_ever(
 def test_refusals_are_each_a_case_s_own_and_stop_nothing(
     generate: Generate, server: LlmServer, out: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr("train.writing.asking.TOO_MANY", 2)
+    monkeypatch.setattr("train.note_generation.llm_requests.TOO_MANY", 2)
     server.always("refusal")
     assert generate("--strategy", "p3", "--concurrency", "1") == 3
     assert len(server.chats) == len(failures_of(out)) > 2

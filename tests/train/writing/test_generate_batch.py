@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from dermnote.errors import NotesError
-from dermnote.notes.faults import UnreachableError
+from dermnote.llm.llm_errors import UnreachableError
 from dermnote.notes.schema import read_notes
 from tests.llm_server import LlmServer
 from tests.train.writing.conftest import COUNT, Generate, check_exact, failures_of
-from train.writing import openai_batch
-from train.writing.batch_results import BatchResults
+from train.note_generation import openai_batch
+from train.note_generation.batch_results import BatchResults
 
 BATCH = ("--strategy", "p3", "--batch")
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from dermnote.notes.faults import WriterError
+from dermnote.llm.llm_errors import WriterError
 from dermnote.notes.schema import read_notes
 from tests.llm_faults import Answer
 from tests.llm_server import LlmServer
 from tests.train.writing.conftest import COUNT, Generate, check_exact
 from tests.train.writing.test_generate_batch import BATCH, Killed, die, posts
-from train.writing import openai_batch
+from train.note_generation import openai_batch
 
 
 @pytest.fixture(autouse=True)

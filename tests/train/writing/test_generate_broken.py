@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from dermnote.errors import NotesError
-from dermnote.notes.faults import WriterError
+from dermnote.llm.llm_errors import WriterError
 from dermnote.notes.schema import Note, NoteRow, read_notes, write_notes
 from tests.llm_server import LlmServer
 from tests.train.writing.conftest import COUNT, Generate, check_exact
-from train.writing import journal as journals
-from train.writing.failures import Failures
-from train.writing.journal import Journal
-from train.writing.recorder import Recorder
+from train.note_generation import journal as journals
+from train.note_generation.failures import Failures
+from train.note_generation.journal import Journal
+from train.note_generation.recorder import Recorder
 
 
 def breaking_at(number: int, method: Any, error: Exception) -> Any:
@@ -91,7 +91,7 @@ def test_failures_that_cannot_be_written_are_one_clear_error(tmp_path: Path) -> 
 def test_requests_that_fail_together_are_no_row_of_failures(
     generate: Generate, server: LlmServer, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.writing.asking.TOO_MANY", 3)
+    monkeypatch.setattr("train.note_generation.llm_requests.TOO_MANY", 3)
     server.script(["500"] * 6)
     assert generate("--strategy", "p3", "--concurrency", "6") == 3
     assert len(server.chats) == COUNT and len(read_notes(out)) == COUNT - 6

@@ -80,7 +80,7 @@ def test_the_better_second_note_stays_when_the_audit_changes(
     server.script([says(NEVUS), says(MELANOMA), says(MELANOMA), says(MELANOMA), says(MELANOMA)])
     assert write("retry") == 0
     texts = {row.case_id: row.note.text for row in read_notes(out)}
-    monkeypatch.setattr("train.writing.checking.AUDIT_VERSION", "another")
+    monkeypatch.setattr("train.note_generation.audited_notes.AUDIT_VERSION", "another")
     out.with_name("notes.replies.sqlite").unlink()
     assert write(policy) == 0
     assert {row.case_id: row.note.text for row in check_exact(out, count=4)} == texts
@@ -103,7 +103,7 @@ def test_retry_keeps_the_flagged_note_if_the_second_request_fails(write, server:
 
 
 def test_retry_by_batch_asks_in_the_next_batch(write, server: LlmServer, out: Path, monkeypatch) -> None:
-    monkeypatch.setattr("train.writing.openai_batch.FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr("train.note_generation.openai_batch.FIRST_PAUSE_S", 0.01)
     told: list[str] = []
 
     def fault(custom_id: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dermnote.notes.schema import read_notes
 from tests.llm_server import LlmServer
 from tests.tiny_cases import NAMES, case_row, write_cases
 from tests.train.writing.conftest import COUNT, Generate, failures_of
-from train.cases import schema
+from train.data.cases import schema
 
 
 def cases_of(folder: Path, *rows: dict[str, object]) -> Path:

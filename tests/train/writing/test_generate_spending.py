@@ -12,7 +12,7 @@ from dermnote.notes.schema import read_notes
 from tests.llm_answers import completion
 from tests.llm_server import LlmServer
 from tests.train.writing.conftest import COUNT, Generate, check_exact
-from train.writing import consent
+from train.note_generation import consent
 
 AFAR = "http://notes.example.invalid/v1"
 
@@ -146,7 +146,7 @@ def test_failed_requests_cost_too(generate: Generate, server: LlmServer, out: Pa
 def test_requests_whose_answers_are_lost_count_too_as_they_may_be_billed(
     generate: Generate, server: LlmServer, monkeypatch: pytest.MonkeyPatch, capsys, fault: str, concurrency: str
 ) -> None:
-    monkeypatch.setattr("dermnote.notes.pacing.FIRST_BACKOFF", 0.01)
+    monkeypatch.setattr("dermnote.llm.pacing.FIRST_BACKOFF", 0.01)
     server.always(fault)
     spend = ("--strategy", "p3", "--model", "gpt-4o", "--concurrency", concurrency, "--max-retries", "3")
     assert generate(*spend, "--max-usd", "0.03") == 3
@@ -160,7 +160,7 @@ def test_requests_whose_answers_are_lost_count_too_as_they_may_be_billed(
 def test_answers_that_came_late_count_beside_the_lost_ones(
     generate: Generate, server: LlmServer, out: Path, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    monkeypatch.setattr("dermnote.notes.pacing.FIRST_BACKOFF", 0.01)
+    monkeypatch.setattr("dermnote.llm.pacing.FIRST_BACKOFF", 0.01)
     server.script(["torn", None])
     assert generate("--strategy", "p3", "--model", "gpt-4o", "--max-retries", "1", "--concurrency", "1") == 0
     assert len(check_exact(out)) == COUNT and "of unknown cost  1 requests" in capsys.readouterr().out

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from dermnote.errors import NotesError
 from dermnote.notes.schema import Note, NoteRow, read_notes, write_notes
-from train.writing.journal import Journal
-from train.writing.tail import last_line, repair_tail
+from train.note_generation.journal import Journal
+from train.note_generation.journal_tail import last_line, repair_tail
 
 
 def row(case: str, text: str = "A note.", request: str = "k1", strategy: str = "p3") -> NoteRow:

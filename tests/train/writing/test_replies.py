@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from dermnote.errors import NotesError
-from dermnote.notes.completion import Reply
-from dermnote.notes.faults import Usage
+from dermnote.llm.completion import Reply
+from dermnote.llm.llm_errors import Usage
 from tests.conftest import REPOSITORY
-from train.writing.replies import ReplyCache
+from train.note_generation.reply_cache import ReplyCache
 
 REPLY = Reply('{"a": "ä"}', Usage(10, 2, 1), "served-model")
 
@@ -31,8 +31,8 @@ def test_a_reply_is_there_for_others_as_soon_as_it_is_added(tmp_path: Path) -> N
 def test_a_killed_process_loses_none(tmp_path: Path) -> None:
     code = (
         "import os, sys\nfrom pathlib import Path\n"
-        "from dermnote.notes.completion import Reply\nfrom dermnote.notes.faults import Usage\n"
-        "from train.writing.replies import ReplyCache\n"
+        "from dermnote.llm.completion import Reply\nfrom dermnote.llm.llm_errors import Usage\n"
+        "from train.note_generation.reply_cache import ReplyCache\n"
         "cache = ReplyCache(Path(sys.argv[1]))\n"
         "for i in range(50):\n    cache.add(f'k{i}', Reply('{}', Usage(1, 1, 1), 'm'), 'p3', 'm')\n"
         "os.kill(os.getpid(), 9)\n"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from train.writing.stopping import stopping_signals
+from train.note_generation.stop_signal import stopping_signals
 
 
 async def heard_of(number: signal.Signals) -> list[str]:

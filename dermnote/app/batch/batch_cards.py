@@ -1,0 +1,164 @@
+"""A batch as HTML: what was given, how far it is, what came of it. Every outside word is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from textwrap import shorten
+
+from dermnote.app.batch.batch_inputs import Batch
+from dermnote.app.batch.batch_limits import MAX_FILE_MB, MAX_PICTURES, MAX_TABLE_MB, MAX_UNPACKED_MB
+from dermnote.app.batch.batch_results import Results
+from dermnote.app.batch.batch_run import Outcome
+from dermnote.app.batch.exports import as_csv, as_jsonl
+from dermnote.app.batch.metadata_table import KNOWN
+from dermnote.app.cards import READ_AS, RESEARCH_ONLY, empty, malignancy_tag
+from dermnote.app.data_urls import data_url
+from dermnote.models.prediction import percent
+
+SHOWN = 50  # pictures on the page; the downloads hold all
+LISTED = 100  # files left out that are named
+NOTE_WORDS = 150  # characters
+FAR = "unlike what was trained on"
+NO_BATCH = empty(
+    "Nothing read yet",
+    "Drop pictures of single lesions, or a zip of them, and press the button. Classes and notes appear here.",
+)
+LIMITS = (
+    '<div class="dn-limits"><p>A table (.csv) may come with them, or lie in the zip. It has a column <code>file</code> '
+    f"and any of: {', '.join(f'<code>{name}</code>' for name in KNOWN)}. What it tells goes into the notes.</p>"
+    f"<p>At most {MAX_PICTURES} pictures at a time, and {MAX_FILE_MB} MB a file, zips too ({MAX_UNPACKED_MB} MB "
+    f"unpacked; a table {MAX_TABLE_MB} MB). For more, drop several zips, or the pictures themselves.</p>"
+    "<p>Notes are filled in from a template; nothing is sent to a language model. Pictures lose their metadata as they "
+    "come. Zips and tables stay as they are until all is read, and are deleted then; what is left, within two hours. "
+    "Results are written nowhere: download them.</p></div>"
+)
+
+
+def given(batch: Batch) -> str:
+    """What was dropped, before it is read."""
+    lines = [f"{_count(len(batch.items), 'picture')} to read."]
+    if batch.table:
+        known = sum(bool(item.fields) for item in batch.items)
+        used = f"It tells {', '.join(batch.table.used)}" if batch.table.used else "It has no column that a note can use"
+        unused = f"; not used: {', '.join(batch.table.unused)[:200]}" if batch.table.unused else ""
+        lines.append(f"{batch.table.name} speaks of {known} of them. {used}{unused}.")
+    if batch.left_out:
+        lines.append(f"{_count(len(batch.left_out), 'other file')} left out.")
+    lines += batch.remarks
+    return f'<div class="dn-given" role="status">{_paragraphs(lines)}</div>'
+
+
+def waiting() -> str:
+    """Before the first picture."""
+    return _progress_card("Waiting for its turn", "Other visitors' pictures are read at the same time.", None, 1)
+
+
+def progress(done: int, total: int, seconds: float) -> str:
+    """How far it is.
+
+    Args:
+        done: Pictures read so far.
+        total: Of so many.
+        seconds: Since the first was begun.
+    """
+    left = f"About {_time(seconds / done * (total - done))} left." if 0 < done < total else ""
+    return _progress_card(f"{done} of {total} read", left, done, total)
+
+
+def _progress_card(title: str, text: str, done: int | None, total: int) -> str:
+    value = "" if done is None else f' value="{done}"'
+    return (
+        f'<section class="dn-card dn-progress" aria-label="Progress"><p><strong>{escape(title)}</strong> '
+        f'<span class="dn-soft">{escape(text)}</span></p>'
+        f'<progress max="{total}"{value} aria-label="Pictures read"></progress></section>'
+    )
+
+
+def results_cards(results: Results) -> str:
+    """Summary and downloads, what failed, what was not used, then the first pictures."""
+    return _summary(results) + _failed(results.failed) + _not_used(results) + _read(results.read)
+
+
+def _summary(results: Results) -> str:
+    return (
+        f'<section class="dn-card" aria-label="Results" data-csv="{escape(as_csv(results))}" '
+        f'data-jsonl="{escape(as_jsonl(results))}"><div class="dn-card-head">'
+        f'<div role="status"><h3>{escape(results.summary())}</h3></div>'
+        f'<span class="dn-caution">{RESEARCH_ONLY}</span></div>'
+        f'<p class="dn-gallery">{escape(READ_AS[results.kind])} By {escape(results.model)}.</p>{_downloads(results)}'
+        '<p class="dn-fine">Percentages are shares of the score this model gives to the classes it knows. '
+        "They do not say how likely a disease is in a person.</p></section>"
+    )
+
+
+def _read(read: Sequence[Outcome]) -> str:
+    if not read:
+        return ""
+    more = len(read) - SHOWN
+    rest = f'<p class="dn-fine">The first {SHOWN} are shown; the downloads hold {more} more.</p>' if more > 0 else ""
+    return (
+        '<section class="dn-card" aria-label="Pictures"><div class="dn-card-head">'
+        f'<h3>Likeliest class and note of each</h3><span class="dn-caution">{RESEARCH_ONLY}</span></div>'
+        f'<ol class="dn-batch">{"".join(map(_row, read[:SHOWN]))}</ol>{rest}</section>'
+    )
+
+
+def _downloads(results: Results) -> str:
+    if not results.outcomes:
+        return ""
+    return (
+        '<div class="dn-saves"><button type="button" data-save="csv">Download table (CSV)</button>'
+        '<button type="button" data-save="jsonl">Download with audits (JSONL)</button></div>'
+    )
+
+
+def _row(outcome: Outcome) -> str:
+    likeliest = outcome.predictions[0]
+    recorded = f'<p class="dn-where">recorded: {escape(outcome.record.label)}</p>' if outcome.record.label else ""
+    far = f'<span class="dn-tag dn-tag-far">{FAR}</span>' if outcome.novelty and outcome.novelty.far else ""
+    note = shorten(outcome.note.text if outcome.note else "", NOTE_WORDS, placeholder=" …")
+    source = data_url(outcome.thumbnail or b"")
+    return (
+        f'<li><img class="dn-thumb" src="{source}" alt="" width="64" height="64"><div>'
+        f'<p class="dn-file">{escape(outcome.name)}</p><p class="dn-class-who"><span class="dn-class-name">'
+        f'{escape(likeliest.label)}</span><span class="dn-share">{percent(likeliest.probability)}</span>'
+        f'{malignancy_tag(likeliest.malignancy)}{far}</p><p class="dn-note">{escape(note)}</p>{recorded}</div></li>'
+    )
+
+
+def _failed(failed: Sequence[Outcome]) -> str:
+    return _reasons(f"{_count(len(failed), 'file')} failed", [_reason(each.name, each.error) for each in failed])
+
+
+def _not_used(results: Results) -> str:
+    rows = [_reason("", line) for line in results.remarks]
+    rows += [_reason(each.name, each.reason) for each in results.left_out[:LISTED]]
+    more = len(results.left_out) - LISTED
+    return _reasons("Not used", [*rows, _reason("", f"and {more} more files")] if more > 0 else rows)
+
+
+def _reasons(title: str, rows: Sequence[str]) -> str:
+    if not rows:
+        return ""
+    return (
+        f'<section class="dn-card" aria-label="{title}"><h3>{title}</h3>'
+        f'<ul class="dn-reasons" tabindex="0" aria-label="{title}">{"".join(rows)}</ul></section>'
+    )
+
+
+def _reason(name: str, reason: str) -> str:
+    named = f"<b>{escape(name)}</b> " if name else ""
+    return f"<li>{named}{escape(reason)}</li>"
+
+
+def _paragraphs(lines: Sequence[str]) -> str:
+    return "".join(f"<p>{escape(line)}</p>" for line in lines)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _time(seconds: float) -> str:
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"

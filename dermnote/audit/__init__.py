@@ -1,0 +1,1 @@
+"""Audit of notes: negation scope, claims, verdicts, and diagnosis masking."""

@@ -1,0 +1,1 @@
+"""Safe opening of images, lesion crop, and transforms."""

@@ -1,0 +1,1 @@
+"""OpenAI-compatible client: dialects, retries, pacing, prices, and budget."""

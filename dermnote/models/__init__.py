@@ -1,0 +1,1 @@
+"""Backbones, image and text encoders, the joint model, and its heat maps."""

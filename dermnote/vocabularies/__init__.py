@@ -1,0 +1,1 @@
+"""Vocabularies: features, lexicon, classes, and the loader."""

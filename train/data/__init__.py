@@ -1,0 +1,1 @@
+"""Sources, cases dataset, and splits."""

@@ -1,1 +1,0 @@
-"""A training run from its start to its last epoch: what `train.fit` is made of."""

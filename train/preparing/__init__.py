@@ -1,1 +1,0 @@
-"""Pictures and tables into a cases folder: what `train.prepare` is made of."""

@@ -1,0 +1,1 @@
+"""Process-level support of the steps: console, distributed processes, randomness, threads, and memory."""

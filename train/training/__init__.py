@@ -1,0 +1,1 @@
+"""Training of the two encoders: data, losses, engine, checkpoints."""
