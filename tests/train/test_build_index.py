@@ -17,9 +17,9 @@ from dermnote.hub.manifest import verify_manifest
 from dermnote.notes.schema import notes_by_case
 from train import build_index
 from train.data.cases import Cases
+from train.data.thumbnails import SIDE, thumbnail
 from train.publishing.gallery import choose
 from train.publishing.licences import strictest
-from train.publishing.thumbnails import SIDE, thumbnail
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from dermnote.spreadsheet import inert
 from dermnote.storage import sha256_of
 
-from ..publishing.card_template import fill_card
+from ..runtime.card_template import fill_card
 from .cases import SPLITS, schema
 from .sources.raw import RawCase, Rejected
 

@@ -14,7 +14,7 @@ from dermnote.models.novelty import KNOWN, KnownPictures
 from dermnote.storage import replacing_file
 
 from ..data.cases import Cases
-from ..publishing.thumbnails import thumbnail
+from ..data.thumbnails import thumbnail
 from .embedded_cases import Embedded
 from .markdown_report import write_report
 from .page.page import render_page

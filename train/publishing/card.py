@@ -20,7 +20,7 @@ from ..evaluation import markdown_classes, markdown_retrieval
 from ..evaluation.markdown_groups import groups
 from ..evaluation.metric_format import VERSIONS
 from ..evaluation.plots import PLOTS
-from .card_template import cell, fill_card
+from ..runtime.card_template import cell, fill_card
 from .front_matter import front_matter
 from .licences import UNKNOWN, strictest
 

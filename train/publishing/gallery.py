@@ -15,9 +15,9 @@ from dermnote.index.case_index import CaseIndex
 from dermnote.models.joint_model import DermNoteModel
 
 from ..data.cases import Cases
+from ..data.thumbnails import make_thumbnails
 from ..runtime.sharding import take_main_weights
 from ..training.embedding import embed_cases
-from .thumbnails import make_thumbnails
 
 
 @dataclass(frozen=True)

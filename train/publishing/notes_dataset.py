@@ -14,7 +14,7 @@ from dermnote.notes.schema import iterate_notes
 from dermnote.notes.strategies import get_strategy
 
 from ..data.cases import Cases
-from .card_template import cell, fill_card
+from ..runtime.card_template import cell, fill_card
 from .licences import strictest
 
 

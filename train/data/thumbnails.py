@@ -14,9 +14,9 @@ from tqdm.auto import tqdm
 from dermnote.cores import available_cores
 from dermnote.images.opening import decode_jpeg, encode_jpeg
 
-from ..data.jpeg_column import SCHEMA, JpegColumn
 from ..runtime.distributed import rank, world_size
 from ..runtime.sharding import failing_together
+from .jpeg_column import SCHEMA, JpegColumn
 
 SIDE = 128  # pixels of the long side
 QUALITY = 85
