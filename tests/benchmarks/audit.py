@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dermnote.audit.auditing import AUDIT_VERSION, audit, stated_diagnosis
-from dermnote.audit.claims import DIAGNOSIS
+from dermnote.audit.auditing import AUDIT_VERSION, audit
+from dermnote.audit.claims import DIAGNOSIS, stated_diagnosis
 from dermnote.audit.masking import mask_own_diagnosis
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.template import write_template

@@ -9,13 +9,12 @@ import yaml
 
 from dermnote.audit.masking import mask_diagnosis
 from dermnote.notes import audit
-from dermnote.vocabularies.lexicon.diagnoses import CAPITAL_NAMES, NAMES
-from dermnote.vocabularies.lexicon.subtypes import KINDS
+from dermnote.vocabularies.lexicon import diagnosis_names, load_lexicon
 
 CONCLUSIONS = yaml.safe_load(Path(__file__).with_name("audit_conclusions.yaml").read_text(encoding="utf-8"))
 REPORTED = {
-    *(name for names in (*NAMES.values(), *CAPITAL_NAMES.values()) for name in names),
-    *(name for kind in KINDS for name in (*kind.names, kind.value)),
+    *diagnosis_names(),
+    *(name for names in load_lexicon("diagnoses")["capital_names"].values() for name in names),
 }
 GIVING_AWAY = {"diagnosis", "subtype", "malignancy"}
 OUTSIDE_THE_EIGHT = {"viral wart", "psoriasis", "trichoepithelioma"}  # masking knows the eight classes
