@@ -191,16 +191,14 @@ def _names_in(cell: str, vocabulary: Vocabulary) -> tuple[frozenset[str], frozen
     return frozenset(each.name.classname for each in mentions), subtypes
 
 
-def _verdict(claim: Claim, same: bool | None, *, exclusive: bool = True) -> Verdict:
+def _verdict(claim: Claim, same: bool, *, exclusive: bool = True) -> Verdict:
     """Return the verdict on a claim by its polarity.
 
     Args:
         claim: The claim.
-        same: Whether its value is the record's; None: the record has none.
+        same: Whether its value is the record's.
         exclusive: Whether another value excludes the record's; else asserting it is unsupported.
     """
-    if same is None:
-        return "not checkable"
     if claim.polarity == "denied":
         return "contradicted" if same else "supported"
     if same:
@@ -210,14 +208,20 @@ def _verdict(claim: Claim, same: bool | None, *, exclusive: bool = True) -> Verd
 
 def _record_verdict(claim: Claim, record: Record, table: DiagnosisTable) -> Verdict:
     """Return the verdict on a claim of diagnosis, subtype, malignancy, site, age or sex."""
-    if claim.kind == DIAGNOSIS:
-        return _verdict(claim, _same_diagnosis(claim, record) if record.classname else None)
-    if claim.kind == MALIGNANCY:
-        return _verdict(claim, claim.value == record.malignancy if record.malignancy else None)
-    if claim.kind == SUBTYPE:
+    kind, value = claim.kind, claim.value
+    if kind == DIAGNOSIS:
+        return _verdict(claim, _same_diagnosis(claim, record)) if record.classname else "not checkable"
+    if kind == MALIGNANCY:
+        return _verdict(claim, value == record.malignancy) if record.malignancy else "not checkable"
+    if kind == SUBTYPE:
         return _subtype_verdict(claim, record, table)
-    same = _same_patient(claim, record)
-    return "unsupported" if same is None else _verdict(claim, same)
+    if kind == AGE and record.age is not None:
+        return _verdict(claim, same_age(value, record.age))
+    if kind == SEX and record.sex:
+        return _verdict(claim, value == record.sex)
+    if kind == SITE and record.sites:
+        return _verdict(claim, any(same_site(value, site) for site in record.sites))
+    return "unsupported"
 
 
 def _feature_verdict(claim: Claim, feature: Feature, findings: Mapping[str, Any]) -> Verdict:
@@ -247,13 +251,3 @@ def _subtype_verdict(claim: Claim, record: Record, table: DiagnosisTable) -> Ver
         each.classname != claimed.classname or (each.axis == claimed.axis and bool(claimed.axis)) for each in recorded
     )
     return _verdict(claim, False, exclusive=exclusive)
-
-
-def _same_patient(claim: Claim, record: Record) -> bool | None:
-    if claim.kind == AGE:
-        return None if record.age is None else same_age(claim.value, record.age)
-    if claim.kind == SEX:
-        return claim.value == record.sex if record.sex else None
-    if claim.kind == SITE and record.sites:
-        return any(same_site(claim.value, site) for site in record.sites)
-    return None

@@ -77,13 +77,17 @@ def diagnosis_claims(
 def _strengths(
     tokens: Tokens, mentions: Sequence[Mention], contexts: Contexts, malignancies: Mapping[str, str]
 ) -> dict[Mention, _Strength]:
-    alternatives, weights = _alternatives(tokens, mentions), _weights(tokens, mentions, contexts, malignancies)
+    alternatives, opening = _alternatives(tokens, mentions), _opening(tokens, mentions, contexts)
+    with_malignancy = _with_own_malignancy(tokens, mentions, malignancies)
     strengths = {}
     for each in mentions:
-        context = contexts[each.first]
+        context, weight = contexts[each.first], BARE
         hedged = context.polarity == "asserted" and (each in alternatives or each.name.suspected)
         polarity: Polarity = "hedged" if hedged else context.polarity
-        weight = weights.get(each, BARE) if polarity == "asserted" else int(context.tentative)
+        if polarity != "asserted":
+            weight = int(context.tentative)
+        elif each.name.classname:
+            weight = _weight(tokens, each, context, opening=each is opening, verdict=each in with_malignancy)
         strengths[each] = _Strength(polarity, weight)
     return strengths
 
@@ -133,24 +137,17 @@ def _span(tokens: Tokens, first: int, last: int) -> tuple[int, int]:
     return tokens[first].start, tokens[last - 1].end
 
 
-def _weights(
-    tokens: Tokens, mentions: Sequence[Mention], contexts: Contexts, malignancies: Mapping[str, str]
-) -> dict[Mention, int]:
-    """Return the weight of each class named, taken as asserted."""
-    with_malignancy = _with_own_malignancy(tokens, mentions, malignancies)
+def _opening(tokens: Tokens, mentions: Sequence[Mention], contexts: Contexts) -> Mention | None:
+    """Return the first asserted class, if the first sentence names it and describes a lesion."""
     end = next((position for position, token in enumerate(tokens) if token.form in SENTENCE_ENDS), len(tokens))
     asserted = (each for each in mentions if each.name.classname and contexts[each.first].polarity == "asserted")
     opening = next((each for each in asserted if each.first < end), None)
-    if opening and opening.last < end and tokens[opening.last].form in _GENERIC_VERBS:
-        opening = None
-    return {
-        each: _weight(tokens, each, contexts[each.first], opening=each is opening, verdict=each in with_malignancy)
-        for each in mentions
-        if each.name.classname
-    }
+    generic = opening and opening.last < end and tokens[opening.last].form in _GENERIC_VERBS
+    return None if generic else opening
 
 
 def _weight(tokens: Tokens, mention: Mention, context: Context, *, opening: bool, verdict: bool) -> int:
+    """Return the weight of a class; `opening` if it is the note's first, `verdict` if its malignancy is beside it."""
     weight = FIRM if context.backward is Effect.CONCLUDED else _TRIGGERED[context.weight]
     clause = _clause(tokens, mention)
     if weight == FIRM or not _record_sources().isdisjoint(clause):  # "X by record", "the label says X"

@@ -154,9 +154,7 @@ def _subtypes_before(tokens: Tokens, first: int, known: Adjectives) -> tuple[int
     found: list[Subtype] = []
     start = position = first
     while position > max(0, first - _MAX_DISTANCE):
-        subtype, size = _adjective(tokens, position - 2, position, known), 2
-        if subtype is None:
-            subtype, size = _adjective(tokens, position - 1, position, known), 1
+        subtype, size = _adjective(tokens, position, known, backward=True)
         if subtype is not None:
             found.append(subtype)
             start = position - size
@@ -171,23 +169,28 @@ def _subtypes_after(tokens: Tokens, last: int, known: Adjectives) -> tuple[int, 
     connectors = _connectors()
     end = position = last
     while position < min(len(tokens), last + _MAX_DISTANCE):
-        subtype, size = _adjective(tokens, position, position + 2, known), 2
-        if subtype is None:
-            subtype, size = _adjective(tokens, position, position + 1, known), 1
+        subtype, size = _adjective(tokens, position, known)
         following = tokens[position + size].form if position + size < len(tokens) else "."
         if subtype is not None and (position == last or following in MARKS or following in connectors):
             found.append(subtype)
             end = position + size
         elif tokens[position].form not in connectors:
             break
-        position += size if subtype is not None else 1
+        position += size
     return end, found
 
 
-def _adjective(tokens: Tokens, first: int, last: int, known: Adjectives) -> Subtype | None:
-    if first < 0 or last > len(tokens) or not known:
-        return None
-    return known.get(tuple(token.form for token in tokens[first:last]))
+def _adjective(
+    tokens: Tokens, position: int, known: Adjectives, *, backward: bool = False
+) -> tuple[Subtype | None, int]:
+    """Return the subtype that two words or one word behind (or before) a position name, and how many they are."""
+    for size in (2, 1):
+        first = position - size if backward else position
+        if known and first >= 0 and first + size <= len(tokens):
+            subtype = known.get(tuple(token.form for token in tokens[first : first + size]))
+            if subtype is not None:
+                return subtype, size
+    return None, 1
 
 
 @cache

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
-from typing import NamedTuple
 
 from dermnote.vocabularies.lexicon import diagnosis_names, load_lexicon
 
@@ -24,13 +23,7 @@ _EMPTIED = f" {DESCRIPTION.format(description=MASK)}"
 _BRACKETED = re.compile(rf"\(\s*{_MARK}\s*\)")
 _ARTICLE = re.compile(rf"\b([Aa])n(?=\s+{_MARK})")
 _PLURALS = (("is", "(?:is|es)"), ("us", "(?:us|i|uses)"), ("a", "a(?:s|ta)?"), ("y", "(?:y|ies)"))
-
-
-class _Patterns(NamedTuple):
-    """Patterns of the lexicon: adjectives of a subtype before a class, and all else in the order it is removed."""
-
-    adjectives: re.Pattern[str]
-    names: tuple[re.Pattern[str], ...]
+_Replacement = tuple[re.Pattern[str], str]
 
 
 def mask_diagnosis(text: str, *, extra: Sequence[str] = ()) -> str:
@@ -47,12 +40,9 @@ def mask_diagnosis(text: str, *, extra: Sequence[str] = ()) -> str:
     Returns:
         The note without them; unchanged where it holds none.
     """
-    for pattern in _extra_patterns(tuple(extra)):  # first: a whole own name before the words it is made of
-        text = pattern.sub(MASK, text)
-    patterns = _patterns()
-    text = patterns.adjectives.sub(f"{MASK} ", text)
-    for pattern in patterns.names:
-        text = pattern.sub(MASK, text)
+    # The extra names first: a whole name before the words it is made of.
+    for pattern, mask in (*_extra_patterns(tuple(extra)), *_patterns()):
+        text = pattern.sub(mask, text)
     return _level(text)
 
 
@@ -69,37 +59,27 @@ def mask_own_diagnosis(text: str, label: object, subtype: object, classnames: Se
 
 
 @cache
-def _patterns() -> _Patterns:
-    lexicon = load_lexicon("masking")
-    known = {key: _without_spaces(value) for key, value in lexicon.items()}
-    names = map(_inflected, diagnosis_names())
+def _patterns() -> tuple[_Replacement, ...]:
+    known = {key: ["".join(each.split()) for each in patterns] for key, patterns in load_lexicon("masking").items()}
+    adjectives, nouns = "|".join(known["subtype_adjectives"]), "|".join(known["subtype_nouns"])
+    qualified = (*known["archive_groups"], *known["qualified"], *known["nevus_subtypes"])
+    names = (*map(_inflected, diagnosis_names()), *known["groups"], *known["malignancy"])
     capitals = [f"{name}s?" for names in load_lexicon("diagnoses")["capital_names"].values() for name in names]
-    adjective, noun = known["subtype_adjective"][0], known["subtype_noun"][0]
-    return _Patterns(
-        re.compile(rf"(?<![^\W_])(?:{adjective}[\s,-]+)+(?={noun})", re.IGNORECASE),
-        (
-            re.compile(
-                _any_of((*known["archive_groups"], *known["qualified"], *known["nevus_subtypes"])), re.IGNORECASE
-            ),
-            re.compile(_any_of((*names, *known["groups"], *known["malignancy"])), re.IGNORECASE),
-            re.compile(_any_of((*known["codes"], *capitals))),
-        ),
+    return (
+        (re.compile(rf"(?<![^\W_])(?:(?:{adjectives})[\s,-]+)+(?=(?:{nouns}))", re.IGNORECASE), f"{MASK} "),
+        (re.compile(_any_of(qualified), re.IGNORECASE), MASK),
+        (re.compile(_any_of(names), re.IGNORECASE), MASK),
+        (re.compile(_any_of((*known["codes"], *capitals))), MASK),
     )
 
 
-def _without_spaces(patterns: str | list[str]) -> list[str]:
-    return ["".join(each.split()) for each in ([patterns] if isinstance(patterns, str) else patterns)]
-
-
 @lru_cache(maxsize=4096)
-def _extra_patterns(extra: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+def _extra_patterns(extra: tuple[str, ...]) -> tuple[_Replacement, ...]:
     parts = {part for name in extra for part in (name, *re.split(r"[,;()]|\s[-–]\s", name))}
     known = set(diagnosis_names())  # the general patterns know those, and longer names they are part of
     unknown = [part for part in parts if len(re.sub(r"[\W_]", "", part)) > 1 and part.strip().lower() not in known]
-    if not unknown:
-        return ()
     ordered = sorted(unknown, key=lambda part: (-len(part), part))
-    return (re.compile(_any_of(map(_inflected, ordered)), re.IGNORECASE),)
+    return ((re.compile(_any_of(map(_inflected, ordered)), re.IGNORECASE), MASK),) if ordered else ()
 
 
 def _inflected(phrase: str) -> str:

@@ -1,14 +1,9 @@
 """Polarity of every token of a note: asserted, denied, hedged, or about something else than the lesion.
 
 The rules follow NegEx and ConText (Chapman 2001, Harkema 2009): trigger phrases with a scope that ends with the clause.
-They are implemented here, in two sweeps over the tokens, because the libraries cost more than they bring:
-
-- medspacy 1.3 brings 283 MB and 1.4 s to import and load, and holds spaCy at 3.7, whose thinc is built for NumPy 1:
-  pip resolves it beside our pins, and the import then fails ("numpy.dtype size changed").
-- negspacy 1.1 works beside our pins but adds 235 MB (spaCy 3.8) and 0.7 s, knows negation alone and no hedging, and
-  expects the entities to be found already.
-- Neither handles a conclusion among rejected alternatives ("favours X; Y is the main differential"), lists after one
-  "no" that end where the next finding starts, or findings of the surrounding skin, of which these notes are full.
+They are implemented here because the libraries cost more than they bring: medspacy 1.3 adds 283 MB and needs spaCy 3.7,
+which fails with NumPy 2; negspacy 1.1 adds 235 MB and knows no hedging. Neither handles a conclusion among rejected
+alternatives ("favours X; Y is the main differential"), lists after one "no", or findings of the surrounding skin.
 """
 
 from __future__ import annotations

@@ -60,17 +60,12 @@ def load_lexicon(name: str) -> dict[str, Any]:
 @cache
 def subtypes() -> tuple[Subtype, ...]:
     """Return the subtypes of the eight classes, in order of precedence."""
-    return tuple(
-        Subtype(
-            classname,
-            each["name"],
-            each.get("axis", ""),
-            tuple(each.get("names", ())),
-            tuple(each.get("adjectives", ())),
-        )
-        for classname, entries in load_lexicon("subtypes").items()
-        for each in entries
-    )
+    found = []
+    for classname, entries in load_lexicon("subtypes").items():
+        for entry in entries:
+            names, adjectives = tuple(entry.get("names", ())), tuple(entry.get("adjectives", ()))
+            found.append(Subtype(classname, entry["name"], entry.get("axis", ""), names, adjectives))
+    return tuple(found)
 
 
 @cache
