@@ -35,13 +35,8 @@ from dermnote.vocabularies.lexicon import FOLDER, recorded_malignancies
 from dermnote.vocabularies.vocabulary import Feature, Vocabulary, dermoscopy
 
 # Everything that decides a claim: rules, vocabulary and lexicon. A change of any makes audits of another version.
-_SOURCES = [
-    *sorted(Path(__file__).parent.glob("*.py")),
-    *sorted(FOLDER.glob("*.py")),
-    *sorted(FOLDER.glob("*.yaml")),
-    Path(taxonomy.__file__),
-]
-AUDIT_VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in _SOURCES)).hexdigest()[:8]
+_SOURCES = (*Path(__file__).parent.glob("*.py"), *FOLDER.glob("*.py"), *FOLDER.glob("*.yaml"), Path(taxonomy.__file__))
+AUDIT_VERSION = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(_SOURCES))).hexdigest()[:8]
 _MAX_CODE = 6  # letters; tables write codes ("MEL", "akiec") in any case
 
 

@@ -39,13 +39,8 @@ class Claim:
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the stored fields as plain JSON values."""
-        return {
-            "kind": self.kind,
-            "value": self.value,
-            "span": list(self.span),
-            "polarity": self.polarity,
-            "verdict": self.verdict,
-        }
+        stored = {name: getattr(self, name) for name in ("kind", "value", "span", "polarity", "verdict")}
+        return stored | {"span": list(self.span)}
 
 
 def contradicted(claims: Iterable[Claim]) -> list[Claim]:

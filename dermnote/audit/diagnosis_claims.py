@@ -22,16 +22,16 @@ from dermnote.vocabularies.lexicon import load_lexicon, malignancy_words
 FIRM, DRAWN, OPENING, BARE, HYPOTHETICAL = 3, 2, 1, 0, -1
 _TRIGGERED = (BARE, DRAWN, FIRM)  # by a context's weight
 _ADJECTIVES = forms("early type most my more typical classic small probable likely clear")
-_EQUALS = frozenset(forms("is was remains became"))
-_NO_VERDICT = frozenset(forms("such well same much far known seen mistaken misread confused"))  # before "as"
+_EQUALS = form_set("is was remains became")
+_NO_VERDICT = form_set("such well same much far known seen mistaken misread confused")  # before "as"
 _CLAUSE_ENDS = SENTENCE_ENDS | frozenset({",", ":", "(", ")", DASH, "but", "than"})
 # Hypothetical clauses: "which would suggest X", "X had been thought of", "were it X"; not "I would sign this out as X".
 _CONDITIONAL = frozenset({"would", "wouldn't", "will", "had"})
 _WRITERS = frozenset({"i", "we"})
 _INVERTED = frozenset({"were", "should"})
-_GENERIC_VERBS = frozenset(forms("need lack has have does do can"))  # "SCC needs more keratin" describes no lesion
-_RANKED = frozenset(forms("second third fourth other else alternative next against similar"))  # of a heading
-_NO_HEADLINE = FINITE | frozenset(forms("( ) : of in with by like and or than no not from against beyond over"))
+_GENERIC_VERBS = form_set("need lack has have does do can")  # "SCC needs more keratin" describes no lesion
+_RANKED = form_set("second third fourth other else alternative next against similar")  # of a heading
+_NO_HEADLINE = FINITE | form_set("( ) : of in with by like and or than no not from against beyond over")
 _MAX_CLAUSE = 12  # tokens of a clause searched on either side
 _MAX_LEAD = 3  # tokens before a name that has a sentence of its own
 _MAX_GAP = 3  # tokens between a name and its malignancy
@@ -236,7 +236,7 @@ def _with_own_malignancy(tokens: Tokens, mentions: Sequence[Mention], malignanci
 
 @cache
 def _record_sources() -> frozenset[str]:
-    return form_set(load_lexicon("diagnoses")["record_sources"])
+    return form_set(*load_lexicon("diagnoses")["record_sources"])
 
 
 @cache

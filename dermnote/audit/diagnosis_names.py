@@ -195,4 +195,4 @@ def _adjective(
 
 @cache
 def _connectors() -> frozenset[str]:
-    return form_set(load_lexicon("diagnoses")["connectors"])
+    return form_set(*load_lexicon("diagnoses")["connectors"])

@@ -6,9 +6,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 from dermnote.audit.claims import Claim
-from dermnote.audit.scope import DETERMINERS, FINITE, Contexts
+from dermnote.audit.scope import DETERMINERS, FINITE, Context, Contexts
 from dermnote.audit.tokens import DASH, MARKS, SENTENCE_ENDS, Phrases, Tokens, form_set, forms
 from dermnote.vocabularies.lexicon import load_lexicon
 from dermnote.vocabularies.vocabulary import Feature, Vocabulary
@@ -21,9 +22,9 @@ _MAX_HEADING = 4  # tokens
 _MAX_CLAUSE = 6  # tokens before or behind an option that a clause consists of
 _MAX_DISTANCE = 12  # tokens between an option and its feature's name
 _MAX_PART_DISTANCE = 4  # tokens between an option and the part it describes
-_PARTS_END = MARKS | DETERMINERS | FINITE | frozenset(forms("and but with at on in of to from since because as"))
+_PARTS_END = MARKS | DETERMINERS | FINITE | form_set("and but with at on in of to from since because as")
 _ALL_OVER = frozenset({"all", "both", "every", "each", "two", "either"})
-_ALONE = FINITE | DETERMINERS | frozenset(forms("and or very quite rather fairly clearly lesion overall also so"))
+_ALONE = FINITE | DETERMINERS | form_set("and or very quite rather fairly clearly lesion overall also so")
 
 
 @dataclass(frozen=True)
@@ -159,55 +160,52 @@ def feature_claims(
             first in a section does.
         all_sections: Sections about any feature, in order.
     """
+    mentions = [_Mention(*each, contexts[each[0]]) for each in found]
     if not sections:
-        return _claims_in_prose(tokens, contexts, table, found, all_sections)
-    claims: list[Claim] = []
-    starts = [first for first, _, _ in found]
-    for start, end in sections:
-        first = bisect_left(starts, start)
-        inside = found[first : bisect_left(starts, end)]
-        heading = [each for each in found[max(0, first - 1) : first] if each[1] == start - 1]
-        claims += _claims_in_section(tokens, contexts, table, inside or heading)  # "Asymmetry: none"
-    return claims
-
-
-def _claims_in_section(tokens: Tokens, contexts: Contexts, table: FeatureTable, found: Sequence[Found]) -> list[Claim]:
-    inside = [each for each in found if not contexts[each[0]].elsewhere]
-    asserted = [names for first, _, names in inside if contexts[first].polarity == "asserted"]
-    if not table.feature.many and asserted:  # "indistinct, sharp only below" is indistinct
-        chosen = next((names for names in asserted if set(names) <= set(table.combined.values())), asserted[0])
-        inside = [each for each in inside if each[2] == chosen or contexts[each[0]].polarity != "asserted"]
-    return [claim for each in inside for claim in _claims_of(tokens, contexts, table, each)]
-
-
-def _claims_in_prose(
-    tokens: Tokens,
-    contexts: Contexts,
-    table: FeatureTable,
-    found: Sequence[Found],
-    all_sections: Sequence[Section],
-) -> list[Claim]:
-    inside = [each for each in found if not contexts[each[0]].elsewhere]
-    if table.feature.many:
-        inside = [each for each in inside if not contexts[each[0]].skin]
-        return [claim for each in inside for claim in _claims_of(tokens, contexts, table, each)]
-    inside = [each for each in inside if _is_about_feature(tokens, each[0], each[1], table, all_sections)]
-    claims = [claim for each in inside for claim in _claims_of(tokens, contexts, table, each)]
-    partial = {tokens[first].start for first, last, _ in inside if _in_part(tokens, last, table)}
+        inside = [
+            each for each in mentions if not (each.context.elsewhere or (table.feature.many and each.context.skin))
+        ]
+        chosen = [each for each in inside if table.feature.many or _describes(tokens, each, table, all_sections)]
+    else:
+        chosen, starts = [], [each.first for each in mentions]
+        for start, end in sections:
+            first = bisect_left(starts, start)
+            inside = mentions[first : bisect_left(starts, end)]
+            heading = [each for each in mentions[max(0, first - 1) : first] if each.last == start - 1]
+            chosen += _mentions_in_section(table, inside or heading)  # "Asymmetry: none"
+    claims = [
+        Claim(table.feature.claim, name, (tokens[each.first].start, tokens[each.last - 1].end), each.context.polarity)
+        for each in chosen
+        for name in each.options
+    ]
+    if sections or table.feature.many:
+        return claims
+    partial = {tokens[each.first].start for each in chosen if _in_part(tokens, each.last, table)}
     return _one_option(claims, table, partial)
 
 
-def _claims_of(tokens: Tokens, contexts: Contexts, table: FeatureTable, found: Found) -> list[Claim]:
-    first, last, names = found
-    span = tokens[first].start, tokens[last - 1].end
-    return [Claim(table.feature.claim, name, span, contexts[first].polarity) for name in names]
+class _Mention(NamedTuple):
+    """Options named in a note, by first and last token (exclusive)."""
+
+    first: int
+    last: int
+    options: tuple[str, ...]
+    context: Context
 
 
-def _is_about_feature(
-    tokens: Tokens, first: int, last: int, table: FeatureTable, all_sections: Sequence[Section]
-) -> bool:
+def _mentions_in_section(table: FeatureTable, mentions: list[_Mention]) -> list[_Mention]:
+    inside = [each for each in mentions if not each.context.elsewhere]
+    asserted = [each.options for each in inside if each.context.polarity == "asserted"]
+    if table.feature.many or not asserted:
+        return inside
+    combined = set(table.combined.values())  # "indistinct, sharp only below" is indistinct
+    chosen = next((options for options in asserted if set(options) <= combined), asserted[0])
+    return [each for each in inside if each.options == chosen or each.context.polarity != "asserted"]
+
+
+def _describes(tokens: Tokens, mention: _Mention, table: FeatureTable, all_sections: Sequence[Section]) -> bool:
     """Return whether an option's word describes its feature, outside any section of another."""
-    parts = _parts()
+    first, last, parts = mention.first, mention.last, _parts()
     for token in tokens[last : last + _MAX_PART_DISTANCE]:
         if token.form in _PARTS_END or token.form in table.nouns:
             break
@@ -222,7 +220,7 @@ def _is_about_feature(
 
 @cache
 def _parts() -> frozenset[str]:
-    return form_set(load_lexicon("features")["parts"])
+    return form_set(*load_lexicon("features")["parts"])
 
 
 def _in_part(tokens: Tokens, last: int, table: FeatureTable) -> bool:

@@ -142,7 +142,7 @@ def _is_person(following: Sequence[str]) -> bool:
 
 @cache
 def _words(key: str) -> frozenset[str]:
-    return form_set(load_lexicon("body_sites")[key])
+    return form_set(*load_lexicon("body_sites")[key])
 
 
 @cache

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from functools import cache
 
 from dermnote.audit.scope import BE, Context, Effect, Trigger, add_backward_scope, forward_scope
-from dermnote.audit.tokens import MARKS, SENTENCE_ENDS, Phrases, Tokens, forms
+from dermnote.audit.tokens import MARKS, SENTENCE_ENDS, Phrases, Tokens, form_set
 from dermnote.vocabularies.lexicon import load_lexicon, trigger_phrases
 
 # Effects of the phrases that apply to a neighbour on either side: "possible melanoma", "melanoma is possible".
@@ -22,12 +22,12 @@ _EITHER_SIDE = {
     Effect.LIKELIEST: (Effect.CONCLUDE, Effect.CONCLUDED),
 }
 _NEGATIONS = frozenset({"not", "never", "cannot"})
-_PERCEIVING = frozenset(forms("can could may does do did"))
-_MODALS = frozenset(forms("may might could"))
-_CLAUSE_ENDS = MARKS | frozenset(forms("but although though while whereas"))
+_PERCEIVING = form_set("can could may does do did")
+_MODALS = form_set("may might could")
+_CLAUSE_ENDS = MARKS | form_set("but although though while whereas")
 _MAX_CLAUSE = 12  # tokens searched on either side of a "not"
 _MAX_LIST_GAP = 4  # tokens from one name of a list to the next, and on to the "not"
-_ENDS_PHRASE = MARKS | frozenset(forms("than given because without here on in as and but by if with though although"))
+_ENDS_PHRASE = MARKS | form_set("than given because without here on in as and but by if with though although")
 
 
 def read_contexts(tokens: Tokens, named: Collection[int]) -> list[Context]:

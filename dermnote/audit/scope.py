@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
-from dermnote.audit.tokens import DASH, SENTENCE_ENDS, Tokens, forms
+from dermnote.audit.tokens import DASH, SENTENCE_ENDS, Tokens, form_set
 
 Polarity = Literal["asserted", "denied", "hedged"]
 
@@ -45,23 +45,19 @@ class Effect(Enum):
 Trigger = tuple[int, int, Effect]  # first token, last token (exclusive), effect
 
 # Behind what "no" denies, these end its scope: "no network is seen and ...".
-_SEEN = frozenset(
-    forms("seen visible present evident identified noted found detected recognised appreciated observed apparent")
+_SEEN = form_set(
+    "seen visible present evident identified noted found detected recognised appreciated observed apparent"
 )
 # Ends the scope of what precedes when it opens a clause after "and": "no streaks, and the border is sharp".
-DETERMINERS = frozenset(
-    forms("a an the there it its this these some few several many numerous multiple prominent occasional")
-)
-BE = frozenset(forms("is are was were be been being has have had"))
-FINITE = BE | frozenset(
-    forms("show shows seen present visible noted identified contains contain forms mean means that which")
-)
+DETERMINERS = form_set("a an the there it its this these some few several many numerous multiple prominent occasional")
+BE = form_set("is are was were be been being has have had")
+FINITE = BE | form_set("show shows seen present visible noted identified contains contain forms mean means that which")
 _DENIES = frozenset({Effect.DENY, Effect.LACK, Effect.DENY_ALL})
 _OPENS = _DENIES | {Effect.HEDGE, Effect.MAYBE, Effect.DIFFER}
 _WHOLE_LIST = frozenset({Effect.DENY_ALL, Effect.DIFFER})
 _WEIGHT = {Effect.SIGNS: 1, Effect.SO: 1, Effect.POINT: 1, Effect.CONCLUDE: 2}
 _ENDS_LIST = frozenset({Effect.STOP, Effect.SO, Effect.POINT, Effect.CONCLUDE})
-_SUBJECTS = frozenset(forms("I we I'd we'd it this"))  # open a clause of their own
+_SUBJECTS = form_set("I we I'd we'd it this")  # open a clause of their own
 _MAX_BRACKETS = 8  # nested brackets whose outer state is kept
 # Backward effect of each trigger.
 _BACKWARD = {
@@ -73,7 +69,7 @@ _BARRIERS = frozenset({*_BACKWARD, Effect.STOP, Effect.POINT, Effect.CONCLUDE})
 _MAX_BACKWARD = 40  # tokens a trigger may reach back; keeps the time linear
 _BEFORE_AND = 12  # tokens searched to tell a list's last comma from a new clause
 _SKIN_ADJECTIVES = 5  # tokens before "skin" that may describe it
-_SKIN_STOPS = FINITE | frozenset(forms("the a an of in into with on against to and by from over . ; : ( ) ! ? lesion"))
+_SKIN_STOPS = FINITE | form_set("the a an of in into with on against to and by from over . ; : ( ) ! ? lesion")
 
 
 @dataclass(slots=True)
@@ -169,8 +165,8 @@ def forward_scope(tokens: Tokens, triggers: Sequence[Trigger], named: Collection
             state.apply(effect, end, position <= sentence + 2)
         elif (form := tokens[position].form) in SENTENCE_ENDS:
             state, outer, sentence = _OpenScope(), [], position + 1
-            if form == "?" and _touches_next(tokens, position):  # "?melanoma"
-                state.effect, state.since = Effect.MAYBE, position + 1
+            if form == "?" and position + 1 < len(tokens) and tokens[position + 1].start == tokens[position].end:
+                state.effect, state.since = Effect.MAYBE, position + 1  # "?melanoma"
         elif form == "(":
             outer = [*outer, replace(state)] if len(outer) < _MAX_BRACKETS else outer
         elif form == ")":
@@ -202,10 +198,6 @@ def _pass_token(tokens: Tokens, position: int, state: _OpenScope, joined: int) -
     elif form in ("over", "than") and state.named:  # "a nevus over melanoma", "more like X than Y", "less so than Y"
         state.effect = None if state.effect else Effect.DENY if state.weight else None
         state.since, state.named = position + 1, False
-
-
-def _touches_next(tokens: Tokens, position: int) -> bool:
-    return position + 1 < len(tokens) and tokens[position + 1].start == tokens[position].end
 
 
 def _list_joints(tokens: Tokens, starting: dict[int, tuple[int, Effect]]) -> list[int]:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from dermnote.vocabularies.lexicon import load_lexicon
 
@@ -30,6 +30,7 @@ SENTENCE_ENDS = frozenset(".!?;\n")
 _MARK_FORMS = {"colon": ":", "dash": DASH, "bar": ";", "minus": "absent"}
 _LONGEST_MATCH = 14  # tokens a phrase may span, fillers included; bounds the work at each position
 T = TypeVar("T")
+_Node = dict[str | None, Any]  # nodes by the next word; the value under None
 
 
 class Token(NamedTuple):
@@ -70,7 +71,7 @@ def forms(phrase: str) -> tuple[str, ...]:
     return tuple(token.form for token in tokenize(phrase))
 
 
-def form_set(phrases: Iterable[str]) -> frozenset[str]:
+def form_set(*phrases: str) -> frozenset[str]:
     """Return the normalised words of all phrases."""
     return frozenset(form for phrase in phrases for form in forms(phrase))
 
@@ -109,25 +110,25 @@ class Phrases(Generic[T]):
     """
 
     def __init__(self, entries: Iterable[tuple[str, T]], skipping: Iterable[str] = ()) -> None:
-        self._skipped = form_set(skipping)
-        self._root: _Node[T] = _Node()
+        self._skipped = form_set(*skipping)
+        self._root: _Node = {}
         for phrase, value in entries:
             node = self._root
             for form in forms(phrase):
-                node = node.following.setdefault(form, _Node())
-            if node is not self._root and node.value is None:
-                node.value = value
+                node = node.setdefault(form, {})
+            if node is not self._root:
+                node.setdefault(None, value)
 
     def longest_at(self, tokens: Tokens, start: int) -> tuple[int, T] | None:
         """Return the end (exclusive) and the value of the longest phrase that begins at a token, if any does."""
-        node = self._root.following.get(tokens[start].form)
+        node = self._root.get(tokens[start].form)
         if node is None:
             return None
-        found, open_nodes = (start + 1, node.value) if node.value is not None else None, [node]
+        found, open_nodes = (start + 1, node[None]) if None in node else None, [node]
         for position in range(start + 1, min(len(tokens), start + _LONGEST_MATCH)):
             form = tokens[position].form
-            reached = [each.following[form] for each in open_nodes if form in each.following]
-            found = next(((position + 1, each.value) for each in reached if each.value is not None), found)
+            reached = [each[form] for each in open_nodes if form in each]
+            found = next(((position + 1, each[None]) for each in reached if None in each), found)
             open_nodes = [*reached, *open_nodes] if form in self._skipped else reached
             if not open_nodes:
                 break
@@ -135,18 +136,10 @@ class Phrases(Generic[T]):
 
     def find(self, tokens: Tokens) -> list[tuple[int, int, T]]:
         """Return all phrases that do not overlap, from left to right: first token, last token (exclusive), value."""
-        first_words, found, reached = self._root.following, [], 0
-        for position in [position for position, token in enumerate(tokens) if token[0] in first_words]:
+        root, found, reached = self._root, [], 0
+        for position in [position for position, token in enumerate(tokens) if token[0] in root]:
             match = self.longest_at(tokens, position) if position >= reached else None
             if match is not None:
                 found.append((position, *match))
                 reached = match[0]
         return found
-
-
-class _Node(Generic[T]):
-    __slots__ = ("following", "value")
-
-    def __init__(self) -> None:
-        self.following: dict[str, _Node[T]] = {}
-        self.value: T | None = None
