@@ -1,1 +1,1 @@
-"""Audit of notes: negation scope, claims, verdicts, and diagnosis masking."""
+"""Audit of notes: claims with their polarity and verdict, and masking of the diagnosis."""

@@ -1,35 +1,36 @@
-"""Takes the diagnosis out of a note, so that what is left speaks only of what is seen.
+"""Masking of the diagnosis in a note, so that only the findings are left.
 
-Notes written from metadata name the true class, and retrieval counts "same class" as relevant: with the name in it
-the search is nearly given. Masked notes show what findings alone are worth. One neutral mark stands for whatever
-was removed, runs of it shrink to one, and articles before it are levelled, so that the gap itself tells nothing.
+Notes written from metadata name the true class, and retrieval counts "same class" as relevant: with the name in the
+note the search is trivial. Masked notes measure the findings alone. One neutral mark replaces each removed phrase, runs
+of marks shrink to one, and articles before it are levelled, so that the gap itself reveals nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
 
-from dermnote.audit import diagnosis_patterns as words
-from dermnote.notes.template import DESCRIPTION
+from dermnote.vocabularies.lexicon import diagnosis_names, load_lexicon
 
 MASK = "[masked]"
+DESCRIPTION = "Noted beside it: {description}."  # sentence of the template (`dermnote.notes.template`)
 _MARK = re.escape(MASK)
 _JOINT = r"(?:[\s,;:/–-]|\b(?:and|or|of|with|the|an?|variant|subtype|type|class|in|not|only)\b)"
 _RUN = re.compile(rf"{_MARK}(?:{_JOINT}*{_MARK})+", re.IGNORECASE)
-_KIND = re.compile(rf"(?<![^\W_])(?:{words.KIND}[\s,-]+)+(?={words.KIND_BEFORE})", re.IGNORECASE)
-# A template sentence of which nothing is left goes whole: having had one tells the source, and so a bit of the class.
+# A template sentence of which nothing is left is removed: its presence reveals the source, and so a bit of the class.
 _EMPTIED = f" {DESCRIPTION.format(description=MASK)}"
 _BRACKETED = re.compile(rf"\(\s*{_MARK}\s*\)")
 _ARTICLE = re.compile(rf"\b([Aa])n(?=\s+{_MARK})")
+_PLURALS = (("is", "(?:is|es)"), ("us", "(?:us|i|uses)"), ("a", "a(?:s|ta)?"), ("y", "(?:y|ies)"))
+_Replacement = tuple[re.Pattern[str], str]
 
 
 def mask_diagnosis(text: str, *, extra: Sequence[str] = ()) -> str:
-    """Replaces what names a class, a subtype, a group of classes or a degree of danger with "[masked]".
+    """Replace names of a class, subtype or group of classes, and words for malignancy, with "[masked]".
 
     Whole words in any case, number, spacing and hyphenation, the longest name first. The words are those of
-    `dermnote.taxonomy` and `dermnote.audit.diagnosis_patterns`, which also lists what is left standing and why.
+    `dermnote.taxonomy` and `dermnote.vocabularies`; `masking.yaml` also lists what is kept, and why.
 
     Args:
         text: A note.
@@ -39,50 +40,68 @@ def mask_diagnosis(text: str, *, extra: Sequence[str] = ()) -> str:
     Returns:
         The note without them; unchanged where it holds none.
     """
-    for pattern in _extra_patterns(tuple(extra)):  # first: a whole own name before the words it is made of
-        text = pattern.sub(MASK, text)
-    text = _KIND.sub(f"{MASK} ", text)
-    for pattern in _patterns():
-        text = pattern.sub(MASK, text)
+    # The extra names first: a whole name before the words it is made of.
+    for pattern, mask in (*_extra_patterns(tuple(extra)), *_patterns()):
+        text = pattern.sub(mask, text)
     return _level(text)
 
 
 def mask_own_diagnosis(text: str, label: object, subtype: object, classnames: Sequence[str]) -> str:
-    """A case's note without its diagnosis: what training and evaluation both mean by a masked note.
+    """Return a case's note without its diagnosis: the masked note of training and evaluation.
 
     Args:
         text: The note.
-        label: The case's own class; whatever a table has for a missing one is passed over.
+        label: The case's own class; a missing value of a table (None, NaN) is ignored.
         subtype: Its finer diagnosis, likewise.
-        classnames: All classes of the cases or of the model; a folder's own may be words nobody else knows.
+        classnames: All classes of the cases or of the model, which may be unknown to the lexicon.
     """
     return mask_diagnosis(text, extra=(*classnames, *(name for name in (label, subtype) if isinstance(name, str))))
 
 
-@lru_cache(maxsize=1)
-def _patterns() -> tuple[re.Pattern[str], ...]:
-    names = [words.inflected(name) for name in words.class_names()]
-    phrases = (*words.ARCHIVE_GROUPS, *words.QUALIFIED, *words.NEVUS_KINDS)
+@cache
+def _patterns() -> tuple[_Replacement, ...]:
+    known = {key: ["".join(each.split()) for each in patterns] for key, patterns in load_lexicon("masking").items()}
+    adjectives, nouns = "|".join(known["subtype_adjectives"]), "|".join(known["subtype_nouns"])
+    qualified = (*known["archive_groups"], *known["qualified"], *known["nevus_subtypes"])
+    names = (*map(_inflected, diagnosis_names()), *known["groups"], *known["malignancy"])
+    capitals = [f"{name}s?" for names in load_lexicon("diagnoses")["capital_names"].values() for name in names]
     return (
-        re.compile(words.any_of(phrases), re.IGNORECASE),
-        re.compile(words.any_of((*names, *words.GROUPS, *words.DANGER)), re.IGNORECASE),
-        re.compile(words.any_of(words.codes())),
+        (re.compile(rf"(?<![^\W_])(?:(?:{adjectives})[\s,-]+)+(?=(?:{nouns}))", re.IGNORECASE), f"{MASK} "),
+        (re.compile(_any_of(qualified), re.IGNORECASE), MASK),
+        (re.compile(_any_of(names), re.IGNORECASE), MASK),
+        (re.compile(_any_of((*known["codes"], *capitals))), MASK),
     )
 
 
 @lru_cache(maxsize=4096)
-def _extra_patterns(extra: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
+def _extra_patterns(extra: tuple[str, ...]) -> tuple[_Replacement, ...]:
     parts = {part for name in extra for part in (name, *re.split(r"[,;()]|\s[-–]\s", name))}
-    known = set(words.class_names())  # the general patterns know those, and longer names they are part of
-    spelled = [part for part in parts if len(re.sub(r"[\W_]", "", part)) > 1 and part.strip().lower() not in known]
-    if not spelled:
-        return ()
-    ordered = sorted(spelled, key=lambda part: (-len(part), part))
-    return (re.compile(words.any_of(map(words.inflected, ordered)), re.IGNORECASE),)
+    known = set(diagnosis_names())  # the general patterns know those, and longer names they are part of
+    unknown = [part for part in parts if len(re.sub(r"[\W_]", "", part)) > 1 and part.strip().lower() not in known]
+    ordered = sorted(unknown, key=lambda part: (-len(part), part))
+    return ((re.compile(_any_of(map(_inflected, ordered)), re.IGNORECASE), MASK),) if ordered else ()
+
+
+def _inflected(phrase: str) -> str:
+    """Return a pattern for a phrase in any spacing, hyphenation and number ("squamous-cell carcinomas")."""
+    words = re.findall(r"[^\W_]+(?:['’][^\W_]+)?", phrase.lower())
+    *first, last = [re.escape(word).replace("'", "['’]?") for word in words]
+    for ending, endings in _PLURALS:
+        if words[-1].endswith(ending) and len(words[-1]) > len(ending) + 2:
+            last = last[: -len(ending)] + endings
+            break
+    else:
+        last += "(?:s|es)?"
+    return r"[\s\-/_,]+".join([*first, last])
+
+
+def _any_of(patterns: Iterable[str]) -> str:
+    """Return one alternation of whole words; "non" and "pre" before a word belong to it."""
+    return rf"(?<![^\W_])(?:(?:non|pre)[\s-]?)?(?:{'|'.join(patterns)})(?![^\W_])"
 
 
 def _level(text: str) -> str:
-    """Shrinks runs of marks to one and writes "a" before each, until nothing changes."""
+    """Shrink runs of marks to one and write "a" before each, until nothing changes."""
     before = ""
     while text != before:
         before = text

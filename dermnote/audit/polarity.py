@@ -1,130 +1,122 @@
-"""What a note denies, hedges, or says of something else: how far each trigger phrase reaches, word by word.
+"""Polarity of every token of a note: asserted, denied, hedged, or about something else than the lesion.
 
-The rules follow NegEx and ConText (Chapman 2001, Harkema 2009): trigger phrases that reach forward or backward until
-the clause ends. They are our own, in two sweeps over the words, because the libraries cost more than they bring here:
-
-- medspacy 1.3 brings 283 MB and 1.4 s to import and load, and holds spaCy at 3.7, whose thinc is built for NumPy 1:
-  pip resolves it beside our pins, and the import then fails ("numpy.dtype size changed").
-- negspacy 1.1 works beside our pins but adds 235 MB (spaCy 3.8) and 0.7 s, knows negation alone and no hedging, and
-  expects the entities to be found already.
-- Neither knows what these notes are full of: a conclusion among rejected alternatives ("favours X; Y is the main
-  differential"), lists after one "no" that end where the next finding starts, findings of the surrounding skin.
+The rules follow NegEx and ConText (Chapman 2001, Harkema 2009): trigger phrases with a scope that ends with the clause.
+They are implemented here because the libraries cost more than they bring: medspacy 1.3 adds 283 MB and needs spaCy 3.7,
+which fails with NumPy 2; negspacy 1.1 adds 235 MB and knows no hedging. Neither handles a conclusion among rejected
+alternatives ("favours X; Y is the main differential"), lists after one "no", or findings of the surrounding skin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from functools import cache
 
-from dermnote.audit.backward_scope import reach_behind
-from dermnote.audit.forward_scope import sweep_ahead
-from dermnote.audit.phrases import Phrases
-from dermnote.audit.polarity_context import Context
-from dermnote.audit.tokens import MARKS, SENTENCE_ENDS, Word, forms
-from dermnote.audit.triggers import BE, triggers
-from dermnote.vocabularies.lexicon.scope import Reach
+from dermnote.audit.scope import BE, Context, Effect, Trigger, add_backward_scope, forward_scope
+from dermnote.audit.tokens import MARKS, SENTENCE_ENDS, Phrases, Tokens, form_set
+from dermnote.vocabularies.lexicon import load_lexicon, trigger_phrases
 
-# Some phrases reach whichever neighbour they have: "possible melanoma", "melanoma is possible".
-_EITHER_WAY = {
-    Reach.UNLIKELY: (Reach.DENY, Reach.DENIED),
-    Reach.POSSIBLE: (Reach.MAYBE, Reach.HEDGED),
-    Reach.LIKELIEST: (Reach.CONCLUDE, Reach.CONCLUDED),
+# Effects of the phrases that apply to a neighbour on either side: "possible melanoma", "melanoma is possible".
+_EITHER_SIDE = {
+    Effect.UNLIKELY: (Effect.DENY, Effect.DENIED),
+    Effect.POSSIBLE: (Effect.MAYBE, Effect.HEDGED),
+    Effect.LIKELIEST: (Effect.CONCLUDE, Effect.CONCLUDED),
 }
 _NEGATIONS = frozenset({"not", "never", "cannot"})
-_PERCEIVING = frozenset(forms("can could may do does did"))
-_MODALS = frozenset(forms("may might could"))
-_CLAUSE_ENDS = MARKS | frozenset(forms("but although though while whereas"))
-_CLAUSE = 12  # words looked at on either side of a "not"
-_BETWEEN = 4  # words from one name of a list to the next, and on to the "not"
-_AFTER_ALL = MARKS | frozenset(forms("than given because without here on in as and but by if with though although"))
+_PERCEIVING = form_set("can could may does do did")
+_MODALS = form_set("may might could")
+_CLAUSE_ENDS = MARKS | form_set("but although though while whereas")
+_MAX_CLAUSE = 12  # tokens searched on either side of a "not"
+_MAX_LIST_GAP = 4  # tokens from one name of a list to the next, and on to the "not"
+_ENDS_PHRASE = MARKS | form_set("than given because without here on in as and but by if with though although")
 
 
-def read_contexts(words: Sequence[Word], named: Collection[int]) -> list[Context]:
-    """The context of every word, in time linear in their number.
+def read_contexts(tokens: Tokens, named: Collection[int]) -> list[Context]:
+    """Return the context of every token, in time linear in their number.
 
     Args:
-        words: A note's words.
-        named: Positions where a finding or a diagnosis is named; whether one stands between a trigger and what
-            follows decides whether the trigger still reaches that.
+        tokens: A note's tokens.
+        named: Positions of the findings and diagnoses named; a trigger's scope may end at the first of them.
     """
-    found = [_settled(words, named, *each) for each in _triggers().find(words)]
-    contexts = sweep_ahead(words, found, named)
-    reach_behind(words, contexts, found, named)
+    triggers = [_resolve(tokens, named, *each) for each in _trigger_table().find(tokens)]
+    contexts = forward_scope(tokens, triggers, named)
+    add_backward_scope(tokens, contexts, triggers, named)
     return contexts
 
 
-def _settled(
-    words: Sequence[Word], named: Collection[int], start: int, end: int, reach: Reach
-) -> tuple[int, int, Reach]:
-    following = words[end].form if end < len(words) else "."
-    if reach in (Reach.LACK, Reach.DENIED, Reach.DENY) and (colon := _heads_list(words, end)) is not None:
-        return start, colon, Reach.DENY_ALL
-    if reach is Reach.CONCLUDE and following in SENTENCE_ENDS and _named_before(words, named, start):
-        return start, end, Reach.CONCLUDED  # "I consider X the most probable diagnosis."
-    if reach is Reach.HEDGED and _named_ahead(words, named, end):
-        return start, end, Reach.NOTHING  # "the lesion is considered malignant"
-    last = following in _AFTER_ALL and not (following == "in" and words[end + 1 :] and words[end + 1].form == "situ")
-    if last and (reach is Reach.LACK or (reach is Reach.DENY and words[end - 1].form == "no")):  # "network: no"
-        return start, end, Reach.DENIED
-    if reach is Reach.DENY and words[end - 1].form in _NEGATIONS and _denies_before(words, named, start, end):
-        return start, end, Reach.DENIED
-    if reach is Reach.DENIED and _named_ahead(words, named, end) and not _named_before(words, named, start):
-        return start, end, Reach.DENY  # "it is not a typical X"
-    tentative = reach is Reach.MAYBE and words[end - 1].form in _MODALS and following != "not"
-    if tentative and _speaks_of_before(words, named, start, end):
-        return start, end, Reach.HEDGED
-    if reach not in _EITHER_WAY:
-        return start, end, reach
-    ahead, behind = _EITHER_WAY[reach]
-    judged = words[start - 1].form in BE if start else False  # "X is unlikely without scale"
-    return start, end, behind if last or (judged and _speaks_of_before(words, named, start, end)) else ahead
+@cache
+def _trigger_table() -> Phrases[Effect]:
+    entries = ((phrase, Effect[effect.upper()]) for phrase, effect in trigger_phrases())
+    return Phrases(entries, skipping=load_lexicon("triggers")["fillers"])
 
 
-def _heads_list(words: Sequence[Word], end: int) -> int | None:
-    """Where a colon follows at once, or a "not" and one more word: "none of: X, Y", "not ticked: X, Y"."""
-    reach = 2 if words[end - 1].form in _NEGATIONS else 1
-    return next((end + place for place, word in enumerate(words[end : end + reach]) if word.form == ":"), None)
+def _resolve(tokens: Tokens, named: Collection[int], start: int, end: int, effect: Effect) -> Trigger:
+    """Return the trigger with its effect in this sentence; many phrases apply forward or backward."""
+    following = tokens[end].form if end < len(tokens) else "."
+    if effect in (Effect.LACK, Effect.DENIED, Effect.DENY) and (colon := _list_colon(tokens, end)) is not None:
+        return start, colon, Effect.DENY_ALL
+    if effect is Effect.CONCLUDE and following in SENTENCE_ENDS and _names_before(tokens, named, start):
+        return start, end, Effect.CONCLUDED  # "I consider X the most probable diagnosis."
+    if effect is Effect.HEDGED and _is_name_ahead(tokens, named, end):
+        return start, end, Effect.NOTHING  # "the lesion is considered malignant"
+    in_situ = following == "in" and end + 1 < len(tokens) and tokens[end + 1].form == "situ"
+    last = following in _ENDS_PHRASE and not in_situ
+    if last and (effect is Effect.LACK or (effect is Effect.DENY and tokens[end - 1].form == "no")):  # "network: no"
+        return start, end, Effect.DENIED
+    if effect is Effect.DENY and tokens[end - 1].form in _NEGATIONS and _denies_before(tokens, named, start, end):
+        return start, end, Effect.DENIED
+    if effect is Effect.DENIED and _is_name_ahead(tokens, named, end) and not _names_before(tokens, named, start):
+        return start, end, Effect.DENY  # "it is not a typical X"
+    tentative = effect is Effect.MAYBE and tokens[end - 1].form in _MODALS and following != "not"
+    if tentative and _subjects_before(tokens, named, start, end):
+        return start, end, Effect.HEDGED
+    if effect not in _EITHER_SIDE:
+        return start, end, effect
+    forward, backward = _EITHER_SIDE[effect]
+    is_verdict = tokens[start - 1].form in BE if start else False  # "X is unlikely without scale"
+    subject_before = last or (is_verdict and _subjects_before(tokens, named, start, end))
+    return start, end, backward if subject_before else forward
 
 
-def _named_ahead(words: Sequence[Word], named: Collection[int], end: int) -> bool:
-    """Whether something is named in what is left of the clause."""
-    for position in range(end, min(len(words), end + _CLAUSE)):
-        if words[position].form in _CLAUSE_ENDS:
+def _list_colon(tokens: Tokens, end: int) -> int | None:
+    """Return the colon that follows at once, or one word after a "not": "none of: X, Y", "not ticked: X, Y"."""
+    reach = 2 if tokens[end - 1].form in _NEGATIONS else 1
+    return next((end + offset for offset, token in enumerate(tokens[end : end + reach]) if token.form == ":"), None)
+
+
+def _is_name_ahead(tokens: Tokens, named: Collection[int], end: int) -> bool:
+    """Return whether something is named in the rest of the clause."""
+    for position in range(end, min(len(tokens), end + _MAX_CLAUSE)):
+        if tokens[position].form in _CLAUSE_ENDS:
             return False
         if position in named:
             return True
     return False
 
 
-def _named_before(words: Sequence[Word], named: Collection[int], start: int) -> list[int]:
-    """The names that stand before in the sentence, the last first."""
+def _names_before(tokens: Tokens, named: Collection[int], start: int) -> list[int]:
+    """Return the names before a token in its sentence, the last first."""
     before: list[int] = []
-    for position in range(start - 1, max(-1, start - _CLAUSE - 1), -1):
-        if words[position].form in SENTENCE_ENDS:
+    for position in range(start - 1, max(-1, start - _MAX_CLAUSE - 1), -1):
+        if tokens[position].form in SENTENCE_ENDS:
             break
         if position in named:
             before.append(position)
     return before
 
 
-def _speaks_of_before(words: Sequence[Word], named: Collection[int], start: int, end: int) -> list[int]:
-    """What a verb is said of: the names before it, if none stands behind it in its clause."""
-    return [] if _named_ahead(words, named, end) else _named_before(words, named, start)
+def _subjects_before(tokens: Tokens, named: Collection[int], start: int, end: int) -> list[int]:
+    """Return the subjects of a verb: the names before it, if none follows in its clause."""
+    return [] if _is_name_ahead(tokens, named, end) else _names_before(tokens, named, start)
 
 
-def _denies_before(words: Sequence[Word], named: Collection[int], start: int, end: int) -> bool:
-    """Whether a "not" speaks of what stands before it: "dots and globules are not part of it", "X did not turn up".
+def _denies_before(tokens: Tokens, named: Collection[int], start: int, end: int) -> bool:
+    """Return whether a "not" denies what precedes: "dots and globules are not part of it", "X did not turn up".
 
-    It does of a list, and of what could not be perceived; of one thing alone, or with "not evenly", it may as well
-    tell how that is: "the network is not regular".
+    It does after a list, and after a verb of perception; after one thing alone, or with an adverb ("not evenly"), it
+    may as well describe that: "the network is not regular".
     """
-    before = _speaks_of_before(words, named, start, end)
-    if not before or (end < len(words) and words[end].form.endswith("ly")):
+    before = _subjects_before(tokens, named, start, end)
+    if not before or (end < len(tokens) and tokens[end].form.endswith("ly")):
         return False
-    listed = len(before) > 1 and before[0] - before[1] <= _BETWEEN and start - before[0] <= _BETWEEN
-    return listed or words[end - 1].form == "cannot" or words[start - 1].form in _PERCEIVING
-
-
-@cache
-def _triggers() -> Phrases[Reach]:
-    return triggers()
+    is_list = len(before) > 1 and before[0] - before[1] <= _MAX_LIST_GAP and start - before[0] <= _MAX_LIST_GAP
+    return is_list or tokens[end - 1].form == "cannot" or tokens[start - 1].form in _PERCEIVING

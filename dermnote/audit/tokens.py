@@ -1,16 +1,19 @@
-"""Splits a note into words that compare equal whatever their spelling, number or case, each with its place."""
+"""Tokenisation and phrase search: words are compared in one form, whatever their spelling, number or case."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
+from typing import Any, Generic, NamedTuple, TypeVar
 
-# A boundary is a full stop, a semicolon, a bar or dot between cells, or a line's end before what opens something new (a
-# bullet, number, capital). An arrow or "=" says what a colon says, "(-)" that something is absent; a dash between
-# spaces parts, one inside a word does not.
-_WORD = re.compile(
+from dermnote.vocabularies.lexicon import load_lexicon
+
+# A boundary is a full stop, a semicolon, a bar or dot between cells, or a line's end before a new item (a bullet, a
+# number, a capital). An arrow or "=" counts as a colon, "(-)" as "absent"; a dash between spaces separates, one inside
+# a word does not.
+_TOKEN = re.compile(
     r"(?P<short>\b(?:i\.\s?e\.|e\.\s?g\.|vs\.|cf\.|viz\.|approx\.|dr\.|[rycw]/o\b))"
     r"|(?P<number>\d{1,9}(?:[.,]\d{1,9})?(?![^\W_]))"
     r"|(?P<word>[^\W_]+(?:['’ʼ][^\W_]+)*)"
@@ -23,48 +26,20 @@ _WORD = re.compile(
 )
 DASH = "–"
 MARKS = frozenset(".,;:!?()[]/>\n" + DASH)
-_ALIKE = {"colon": ":", "dash": DASH, "bar": ";", "minus": "absent"}
 SENTENCE_ENDS = frozenset(".!?;\n")
-_SPELLINGS = tuple(
-    (re.compile(pattern), to)
-    for pattern, to in (
-        (r"æ", "ae"),
-        (r"œ", "oe"),
-        (r"['’ʼ]s$|s['’ʼ]$", ""),
-        (r"^seb+h?or+h?o?e?ic", "seborrheic"),
-        (r"aem(?=[aio])", "em"),
-        (r"^naev", "nev"),
-        (r"oedema", "edema"),
-        (r"grey", "gray"),
-        (r"(?<=.[lmv])our", "or"),  # colour, tumour, favour; not "hour", "pour"
-        (r"yse(?=[drs]?$)|yze(?=[drs]?$)", "yze"),
-        (r"(?<=[a-z]{3})is(?=(?:e|ed|es|ing|ation)$)", "iz"),
-        (r"centre", "center"),
-        (r"fibre", "fiber"),
-        (r"(?<=el)l(?=ed$|ing$)", ""),  # labelled
-        (r"judgement", "judgment"),
-        (r"^homogenous", "homogeneous"),
-        (r"^morphoe", "morphe"),
-    )
-)
-_PLURALS = (
-    ("oses", "osis"),
-    ("mata", "ma"),
-    ("nevi", "nevus"),
-    ("nevuses", "nevus"),
-    ("ies", "y"),
-    ("xes", "x"),
-    ("shes", "sh"),
-)
+_MARK_FORMS = {"colon": ":", "dash": DASH, "bar": ";", "minus": "absent"}
+_LONGEST_MATCH = 14  # tokens a phrase may span, fillers included; bounds the work at each position
+T = TypeVar("T")
+_Node = dict[str | None, Any]  # nodes by the next word; the value under None
 
 
-class Word(NamedTuple):
+class Token(NamedTuple):
     """A word or mark of a text.
 
     Attributes:
-        form: What it is compared by: lower case, singular, American.
-        start: Where it starts in the text.
-        end: Where it ends.
+        form: Normalised form it is compared by: lower case, singular, American spelling.
+        start: Position of its first character in the text.
+        end: Position after its last character.
     """
 
     form: str
@@ -72,39 +47,99 @@ class Word(NamedTuple):
     end: int
 
 
-def read_words(text: str) -> list[Word]:
-    """The words and marks of a text in order, in time linear in its length; hyphens are skipped."""
-    words = []
-    for match in _WORD.finditer(text):
+Tokens = Sequence[Token]
+
+
+def tokenize(text: str) -> list[Token]:
+    """Return the words and marks of a text in order, in time linear in its length; hyphens are skipped."""
+    tokens = []
+    for match in _TOKEN.finditer(text):
         start, end = match.span()
         kind = match.lastgroup
         if kind == "word":
-            form = spelled_alike(match[0])
+            form = normalise(match[0])
         elif kind == "short":
             form = re.sub(r"[\s.]", "", match[0].lower())
         else:
-            form = _ALIKE.get(kind or "", match[0])
-        words.append(Word(form, start, end))
-    return words
+            form = _MARK_FORMS.get(kind or "", match[0])
+        tokens.append(Token(form, start, end))
+    return tokens
 
 
 def forms(phrase: str) -> tuple[str, ...]:
-    """A phrase as the words it is compared by."""
-    return tuple(word.form for word in read_words(phrase))
+    """Return the normalised words of a phrase."""
+    return tuple(token.form for token in tokenize(phrase))
+
+
+def form_set(*phrases: str) -> frozenset[str]:
+    """Return the normalised words of all phrases."""
+    return frozenset(form for phrase in phrases for form in forms(phrase))
 
 
 @lru_cache(maxsize=65536)
-def spelled_alike(word: str) -> str:
-    """One form for all spellings of a word: "Naevi" and "nevus", "colours" and "color", "Bowen's" and "bowen"."""
+def normalise(word: str) -> str:
+    """Return one form for all spellings of a word: "Naevi" and "nevus", "colours" and "color", "Bowen's", "bowen"."""
     word = word.lower()
     if not word.isascii():
         plain = unicodedata.normalize("NFKD", word[:64])
         word = "".join(letter for letter in plain if not unicodedata.combining(letter)) if len(word) <= 64 else word
-    for pattern, to in _SPELLINGS:
-        word = pattern.sub(to, word)
-    for plural, singular in _PLURALS:
+    spellings, plurals = _spelling_rules()
+    for pattern, replacement in spellings:
+        word = pattern.sub(replacement, word)
+    for plural, singular in plurals:
         if word.endswith(plural) and len(word) > len(plural) - (plural[0] == "n"):
             return word[: -len(plural)] + singular
     if len(word) > 3 and word[-1] == "s" and word[-2] not in "sui'":
         return word[:-1]
     return word
+
+
+@cache
+def _spelling_rules() -> tuple[list[tuple[re.Pattern[str], str]], list[tuple[str, str]]]:
+    lexicon = load_lexicon("spelling")
+    spellings = [(re.compile(pattern), replacement) for pattern, replacement in lexicon["spellings"].items()]
+    return spellings, list(lexicon["plurals"].items())
+
+
+class Phrases(Generic[T]):
+    """A search table of phrases, each with a value.
+
+    Args:
+        entries: Phrases in any spelling, with their values; of two equal phrases the first is kept.
+        skipping: Words that may occur inside a phrase without breaking it ("cannot be entirely excluded").
+    """
+
+    def __init__(self, entries: Iterable[tuple[str, T]], skipping: Iterable[str] = ()) -> None:
+        self._skipped = form_set(*skipping)
+        self._root: _Node = {}
+        for phrase, value in entries:
+            node = self._root
+            for form in forms(phrase):
+                node = node.setdefault(form, {})
+            if node is not self._root:
+                node.setdefault(None, value)
+
+    def longest_at(self, tokens: Tokens, start: int) -> tuple[int, T] | None:
+        """Return the end (exclusive) and the value of the longest phrase that begins at a token, if any does."""
+        node = self._root.get(tokens[start].form)
+        if node is None:
+            return None
+        found, open_nodes = (start + 1, node[None]) if None in node else None, [node]
+        for position in range(start + 1, min(len(tokens), start + _LONGEST_MATCH)):
+            form = tokens[position].form
+            reached = [each[form] for each in open_nodes if form in each]
+            found = next(((position + 1, each[None]) for each in reached if None in each), found)
+            open_nodes = [*reached, *open_nodes] if form in self._skipped else reached
+            if not open_nodes:
+                break
+        return found
+
+    def find(self, tokens: Tokens) -> list[tuple[int, int, T]]:
+        """Return all phrases that do not overlap, from left to right: first token, last token (exclusive), value."""
+        root, found, reached = self._root, [], 0
+        for position in [position for position, token in enumerate(tokens) if token[0] in root]:
+            match = self.longest_at(tokens, position) if position >= reached else None
+            if match is not None:
+                found.append((position, *match))
+                reached = match[0]
+        return found

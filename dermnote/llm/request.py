@@ -150,7 +150,9 @@ class NoteRequest:
 def _feature_lines(vocabulary: Vocabulary) -> list[str]:
     lines = []
     for feature in vocabulary.features:
-        options = "; ".join(each.name + (f" ({each.means})" if each.means else "") for each in feature.options)
+        options = "; ".join(
+            f"{each.name} ({each.description})" if each.description else each.name for each in feature.options
+        )
         lines.append(f"- {feature.title} ({'all that apply' if feature.many else 'one'}): {options}")
     return lines
 

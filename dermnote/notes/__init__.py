@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dermnote.audit.auditing import AUDIT_VERSION, audit, stated_diagnosis, summarise
-from dermnote.audit.claims import Claim, contradicted
+from dermnote.audit.auditing import AUDIT_VERSION, audit, summarise
+from dermnote.audit.claims import Claim, contradicted, stated_diagnosis
 from dermnote.audit.masking import mask_diagnosis
 
 __all__ = ["AUDIT_VERSION", "Claim", "audit", "contradicted", "mask_diagnosis", "stated_diagnosis", "summarise"]

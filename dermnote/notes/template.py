@@ -10,6 +10,7 @@ import hashlib
 import math
 import re
 
+from dermnote.audit.masking import DESCRIPTION
 from dermnote.errors import NotesError
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.schema import Note
@@ -17,7 +18,6 @@ from dermnote.notes.schema import Note
 LESION = "This record is of {article} {malignancy}skin lesion"
 DIAGNOSED = ", diagnosed as {label}"
 SUBTYPE = ", subtype {subtype}"
-DESCRIPTION = "Noted beside it: {description}."
 SEEN = "Seen {where}."
 PIECES = (LESION, DIAGNOSED, SUBTYPE, DESCRIPTION, SEEN)
 WRITER_VERSION = "1"  # raise when the words change in a way PIECES does not show

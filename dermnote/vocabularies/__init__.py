@@ -1,1 +1,1 @@
-"""Vocabularies: features, lexicon, classes, and the loader."""
+"""Vocabularies of specialties, and the lexicon of words and phrases that notes use, as YAML."""

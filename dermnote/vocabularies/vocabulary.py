@@ -1,4 +1,4 @@
-"""What a note may say: features with their options, and classes. Dermoscopy is built in; others come as YAML."""
+"""Vocabulary of a specialty: features with their options, and classes. Dermoscopy is built in; others are YAML."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ import yaml
 from dermnote.errors import NotesError
 from dermnote.settings import unknown_key
 from dermnote.taxonomy import EIGHT, LesionClass
+from dermnote.vocabularies.lexicon import FOLDER, read_yaml
 
-BUILT_IN = Path(__file__).parent
 CHOICES = ("one", "many")
 
 
 @dataclass(frozen=True)
 class Option:
-    """One thing a feature can be.
+    """A value of a feature.
 
     Attributes:
         name: As the language model must write it.
-        means: What it is told of it; may be empty.
-        words: Other spellings the audit takes for it. Never sent, so changing them makes no note stale.
+        description: Explanation sent to the language model (`means` in YAML); may be empty.
+        words: Further spellings the audit recognises. Never sent, so changing them makes no note stale.
     """
 
     name: str
-    means: str = ""
+    description: str = ""
     words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Feature:
-    """Something to look for in a picture.
+    """A feature to look for in an image.
 
     Attributes:
         name: Key in a note's findings, e.g. "colours".
         title: As a note writes it, e.g. "Dermoscopic structures".
-        claim: Kind of the claims the audit makes of it, e.g. "colour".
+        claim: Kind of its claims in the audit, e.g. "colour".
         many: Whether several options may hold at once.
-        at_least: Fewest options of a feature with many.
-        options: In the order they are told.
+        at_least: Smallest number of options of a feature with many.
+        options: In the order they are sent.
     """
 
     name: str
@@ -64,10 +64,10 @@ class Vocabulary:
     """The features and classes of a specialty.
 
     Attributes:
-        name: Its own name.
-        picture: What the pictures are, e.g. "a dermoscopic picture of one skin lesion".
-        features: In the order they are told.
-        classes: What a note that sees the picture alone may choose from.
+        name: Name of the vocabulary.
+        picture: Description of the images, e.g. "a dermoscopic picture of one skin lesion".
+        features: In the order they are sent.
+        classes: Classes that a note written from the image alone may choose from.
     """
 
     name: str
@@ -77,14 +77,14 @@ class Vocabulary:
 
     @classmethod
     def read(cls, path: str | Path) -> Vocabulary:
-        """Reads a vocabulary from YAML; `vocabularies/dermoscopy.yaml` is the pattern.
+        """Read a vocabulary from YAML in the format of `vocabularies/dermoscopy.yaml`.
 
         Raises:
-            NotesError: The file is missing, is not YAML, or lacks something (which is named).
+            NotesError: The file is missing or not YAML, or a value is missing or wrong (which one is named).
         """
         path = Path(path)
         try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
+            values = read_yaml(path)
         except (OSError, UnicodeDecodeError) as error:
             raise NotesError(f"The vocabulary {path} cannot be read.", "Give a YAML file.") from error
         except yaml.YAMLError as error:
@@ -94,8 +94,8 @@ class Vocabulary:
 
 @cache
 def dermoscopy() -> Vocabulary:
-    """The built-in vocabulary: asymmetry, border, colours, structures, and the eight classes."""
-    return Vocabulary.read(BUILT_IN / "dermoscopy.yaml")
+    """Return the built-in vocabulary: asymmetry, border, colours, structures, and the eight classes."""
+    return Vocabulary.read(FOLDER / "dermoscopy.yaml")
 
 
 def _vocabulary(values: Any, where: str) -> Vocabulary:
@@ -134,11 +134,12 @@ def _feature(name: str, values: Any, where: str) -> Feature:
 
 def _option(name: Any, values: Any, place: str) -> Option:
     where = f"option '{name}' of {place}"
-    if name is None or isinstance(name, bool):  # what YAML makes of yes, no, on, off and null
+    if name is None or isinstance(name, bool):  # YAML's reading of yes, no, on, off and null
         raise NotesError(f"{where} is not a text.", "Write it in quotes.")
-    _check(values or {}, where, needed=(), known=("means", "words"))
-    values, words = values or {}, (values or {}).get("words", ())
-    return Option(str(name), _text(values.get("means", ""), "means", where), _texts(words, "words", where))
+    values = values or {}
+    _check(values, where, needed=(), known=("means", "words"))
+    description = _text(values.get("means", ""), "means", where)
+    return Option(str(name), description, _texts(values.get("words", ()), "words", where))
 
 
 def _classes(values: Any, where: str) -> tuple[LesionClass, ...]:

@@ -1,9 +1,9 @@
-"""What the audit and the masking are worth on notes that a real vision language model wrote.
+"""Accuracy and speed of the audit and of the masking on notes that a vision language model wrote.
 
     python -m tests.benchmarks.audit --notes ../shared/llm_notes/notes.jsonl --json audit.json
 
-Rows hold isic_id, strategy, true_class, true_subtype, note, and findings (m+p1) or stated_class (p3); a row that lacks
-what a figure needs is passed over for it. Prints each figure with its target and how many rows it rests on.
+Rows hold isic_id, strategy, true_class, true_subtype, note, and findings (m+p1) or stated_class (p3); a row without a
+field that a figure needs is skipped for it. Prints each figure with its target and the number of rows.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ import argparse
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dermnote.audit.auditing import AUDIT_VERSION, audit, stated_diagnosis
-from dermnote.audit.claims import DIAGNOSIS
+from dermnote.audit.auditing import AUDIT_VERSION, audit
+from dermnote.audit.claims import DIAGNOSIS, stated_diagnosis
 from dermnote.audit.masking import mask_own_diagnosis
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.template import write_template
@@ -31,7 +31,7 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured figure; `target` is None where it is told for information."""
+    """A measured figure; it has a target where it is not for information only."""
 
     name: str
     value: float
@@ -50,121 +50,103 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--notes", type=Path, default=Path("../shared/llm_notes/notes.jsonl"))
     parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--show", action="store_true", help="also print what was missed")
+    parser.add_argument("--show", action="store_true", help="also print the notes with errors")
     args = parser.parse_args(argv)
     rows = [json.loads(line) for line in args.notes.read_text(encoding="utf-8").splitlines() if line.strip()]
-    missed: list[str] = []
-    figures = [
-        *stated_classes(rows, missed),
-        *wrong_diagnoses(rows, missed),
-        *false_alarms(rows, missed),
-        *named_findings(rows, missed),
-        *masked_classes(rows),
-        speed(rows),
-    ]
+    errors: list[str] = []
+    figures = [*diagnoses(rows, errors), *named_findings(rows, errors), *masked_classes(rows), speed(rows)]
     for each in figures:
         verdict = {True: "met", False: "MISSED", None: ""}[each.met]
         target = "" if each.target is None else f"{'<=' if each.at_most else '>='} {each.target:.3f}"
         print(f"{each.name:<66} {each.value:>9.3f}  {target:<9} {verdict:<7} n = {each.n}")
     if args.show:
-        print("\n".join(["", *missed]))
+        print("\n".join(["", *errors]))
     if args.json:
-        told = {"audit_version": AUDIT_VERSION, "notes": args.notes.name, "rows": len(rows)}
         values = [{**asdict(each), "met": each.met} for each in figures]
-        args.json.write_text(json.dumps({**told, "figures": values}, indent=2) + "\n", encoding="utf-8")
+        report = {"audit_version": AUDIT_VERSION, "notes": args.notes.name, "rows": len(rows), "figures": values}
+        args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return 0
 
 
-def stated_classes(rows: list[Row], missed: list[str]) -> list[Figure]:
-    """How often the class found in a p3 note is the one its writer says it states."""
-    asked = [row for row in rows if row["strategy"] == "p3" and row.get("stated_class")]
-    right = 0
-    for row in asked:
+def diagnoses(rows: list[Row], errors: list[str]) -> list[Figure]:
+    """The class that p3 notes state, the p3 notes flagged as wrong, and false alarms on notes with the true class."""
+    stating = [row for row in rows if row["strategy"] == "p3" and row.get("stated_class")]
+    checked = [row for row in stating if row.get("true_class")]
+    written = [row for row in rows if row["strategy"] in ("m+p1", "m+p2") and row.get("true_class")]
+    found, counts, alarms = 0, Counter[tuple[bool, bool]](), 0
+    for row in stating:
         stated = stated_diagnosis(audit(row["note"], None))
-        right += stated is not None and stated.value == row["stated_class"]
+        found += stated is not None and stated.value == row["stated_class"]
         if stated is None or stated.value != row["stated_class"]:
-            missed.append(f"[stated {row['stated_class']}, read {stated and stated.value}] {row['note']}")
-    return [Figure("p3: asserted class found", _share(right, len(asked)), len(asked), 0.97)]
-
-
-def wrong_diagnoses(rows: list[Row], missed: list[str]) -> list[Figure]:
-    """How well "contradicted" tells the p3 notes whose diagnosis is wrong."""
-    asked = [row for row in rows if row["strategy"] == "p3" and row.get("stated_class") and row.get("true_class")]
-    counts: Counter[tuple[bool, bool]] = Counter()
-    for row in asked:
+            errors.append(f"[stated {row['stated_class']}, read {stated and stated.value}] {row['note']}")
+    for row in checked:
         flagged, wrong = _flagged(row), row["stated_class"] != row["true_class"]
         counts[flagged, wrong] += 1
         if flagged != wrong:
-            missed.append(f"[true {row['true_class']}, stated {row['stated_class']}, flagged {flagged}] {row['note']}")
-    both = counts[True, True]
+            errors.append(f"[true {row['true_class']}, stated {row['stated_class']}, flagged {flagged}] {row['note']}")
+    for row in written:
+        if _flagged(row):
+            alarms += 1
+            errors.append(f"[false alarm, {row['true_class']}, {row.get('true_subtype')}] {row['note']}")
+    both, n = counts[True, True], len(checked)
     return [
+        Figure("p3: asserted class found", _share(found, len(stating)), len(stating), 0.97),
+        Figure("p3: flagged diagnoses that are wrong (precision)", _share(both, both + counts[True, False]), n, 0.95),
+        Figure("p3: wrong diagnoses flagged (recall)", _share(both, both + counts[False, True]), n, 0.95),
         Figure(
-            "p3: flagged diagnoses that are wrong (precision)",
-            _share(both, both + counts[True, False]),
-            len(asked),
-            0.95,
+            "m+p1, m+p2: false contradicted diagnosis", _share(alarms, len(written)), len(written), 0.02, at_most=True
         ),
-        Figure("p3: wrong diagnoses flagged (recall)", _share(both, both + counts[False, True]), len(asked), 0.95),
     ]
 
 
-def false_alarms(rows: list[Row], missed: list[str]) -> list[Figure]:
-    """How often a note written from the true diagnosis is said to contradict it."""
-    asked = [row for row in rows if row["strategy"] in ("m+p1", "m+p2") and row.get("true_class")]
-    alarms = [row for row in asked if _flagged(row)]
-    missed.extend(f"[false alarm, {row['true_class']}, {row.get('true_subtype')}] {row['note']}" for row in alarms)
-    return [
-        Figure(
-            "m+p1, m+p2: false contradicted diagnosis", _share(len(alarms), len(asked)), len(asked), 0.02, at_most=True
-        )
-    ]
-
-
-def named_findings(rows: list[Row], missed: list[str]) -> list[Figure]:
-    """The findings read from the text of m+p1 notes against those their writer chose, over (feature, option) pairs."""
-    asked = [row for row in rows if row["strategy"] == "m+p1" and isinstance(row.get("findings"), dict)]
+def named_findings(rows: list[Row], errors: list[str]) -> list[Figure]:
+    """Findings read from the text of m+p1 notes against those of their writer, over (feature, option) pairs."""
+    rows = [row for row in rows if row["strategy"] == "m+p1" and isinstance(row.get("findings"), dict)]
     kinds = {feature.claim: feature.name for feature in dermoscopy().features}
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in asked:
-        claims = audit(row["note"], None)
-        read = {(kinds[each.kind], each.value) for each in claims if each.kind in kinds and each.polarity == "asserted"}
-        chosen = {(name, option) for name in kinds.values() for option in _listed(row["findings"].get(name))}
-        for what, pairs in (("hit", read & chosen), ("extra", read - chosen), ("lost", chosen - read)):
+    for row in rows:
+        claims = [each for each in audit(row["note"], None) if each.kind in kinds and each.polarity == "asserted"]
+        read, chosen = {(kinds[each.kind], each.value) for each in claims}, set()
+        for name in kinds.values():
+            options = row["findings"].get(name) or []
+            chosen |= {(name, option) for option in ([options] if isinstance(options, str) else options)}
+        for outcome, pairs in (("hit", read & chosen), ("extra", read - chosen), ("lost", chosen - read)):
+            counts["all"][outcome] += len(pairs)
             for name, _ in pairs:
-                counts[name][what] += 1
-                counts["all"][what] += 1
+                counts[name][outcome] += 1
         if read != chosen:
-            missed.append(f"[extra {sorted(read - chosen)}, lost {sorted(chosen - read)}] {row['note']}")
-    each_feature = [Figure(f"  {name}", _f1(counts[name]), len(asked)) for name in kinds.values()]
-    return [Figure("m+p1: findings named in the text (micro F1)", _f1(counts["all"]), len(asked), 0.9), *each_feature]
+            errors.append(f"[extra {sorted(read - chosen)}, lost {sorted(chosen - read)}] {row['note']}")
+    each_feature = [Figure(f"  {name}", _f1(counts[name]), len(rows)) for name in kinds.values()]
+    return [Figure("m+p1: findings named in the text (micro F1)", _f1(counts["all"]), len(rows), 0.9), *each_feature]
 
 
 def masked_classes(rows: list[Row]) -> list[Figure]:
-    """How often a bag-of-words classifier tells the class of masked notes, above chance (the commonest one's share)."""
+    """Accuracy above chance of a bag-of-words classifier on masked notes; chance is the commonest class's share."""
+    rows = [row for row in rows if row.get("true_class")]
     by_strategy: dict[str, list[Row]] = defaultdict(list)
-    lesions = {row["isic_id"]: row for row in rows if row.get("true_class")}
-    for row in lesions.values():
+    for row in {row["isic_id"]: row for row in rows}.values():
         by_strategy["m"].append({**row, "note": write_template(_metadata(row))})
     for row in rows:
-        if row.get("true_class"):
-            by_strategy[row["strategy"]].append(row)
+        by_strategy[row["strategy"]].append(row)
     figures = []
     for strategy, notes in by_strategy.items():
         if len({row["true_class"] for row in notes}) < 2 or len({row["isic_id"] for row in notes}) < FOLDS:
             continue
         chance = max(Counter(row["true_class"] for row in notes).values()) / len(notes)
-        trainings = [("masked", notes, _masked), ("unmasked", notes, _written)]
-        if strategy != "m":
-            trainings.append(("unmasked m", by_strategy["m"], _written))
-        for name, source, change in trainings:
-            gain = _accuracy(source, change, notes) - chance
-            told = f"masked {strategy}: class by {name} words, above chance ({chance:.3f})"
-            figures.append(Figure(told, gain, len(notes), 0.05 if strategy == "m" else None, at_most=True))
+        trainings = [
+            ("masked", notes, _masked),
+            ("unmasked", notes, _written),
+            ("unmasked m", by_strategy["m"], _written),
+        ]
+        for name, source, change in trainings[: 2 if strategy == "m" else 3]:
+            title = f"masked {strategy}: class by {name} words, above chance ({chance:.3f})"
+            target = 0.05 if strategy == "m" else None
+            figures.append(Figure(title, _accuracy(source, change, notes) - chance, len(notes), target, at_most=True))
     return figures
 
 
 def speed(rows: list[Row]) -> Figure:
-    """Notes audited a second, each against a record."""
+    """Notes audited per second, each against a record."""
     started, count = time.perf_counter(), 0
     while time.perf_counter() - started < 1:
         for row in rows:
@@ -184,8 +166,7 @@ def _metadata(row: Row) -> LesionMetadata:
 
 
 def _masked(row: Row) -> str:
-    classnames = [each.name for each in EIGHT]
-    return mask_own_diagnosis(row["note"], row["true_class"], row.get("true_subtype"), classnames)
+    return mask_own_diagnosis(row["note"], row["true_class"], row.get("true_subtype"), [each.name for each in EIGHT])
 
 
 def _written(row: Row) -> str:
@@ -193,7 +174,7 @@ def _written(row: Row) -> str:
 
 
 def _accuracy(source: list[Row], change: Callable[[Row], str], notes: list[Row]) -> float:
-    """Cross-validated by lesion: trained on changed notes of the source, tried on masked notes."""
+    """Cross-validated by lesion: trained on changed notes of the source, tested on masked notes."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -201,18 +182,14 @@ def _accuracy(source: list[Row], change: Callable[[Row], str], notes: list[Row])
     lesions = sorted({row["isic_id"] for row in notes})
     right = 0
     for fold in range(FOLDS):
-        out = set(lesions[fold::FOLDS])
-        train = [row for row in source if row["isic_id"] not in out]
-        test = [row for row in notes if row["isic_id"] in out]
+        held_out = set(lesions[fold::FOLDS])
+        train = [row for row in source if row["isic_id"] not in held_out]
+        test = [row for row in notes if row["isic_id"] in held_out]
         model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10, max_iter=1000))
         model.fit([change(row) for row in train], [row["true_class"] for row in train])
-        guesses = model.predict([_masked(row) for row in test]).tolist()
-        right += sum(guess == row["true_class"] for guess, row in zip(guesses, test, strict=True))
+        predicted = model.predict([_masked(row) for row in test]).tolist()
+        right += sum(label == row["true_class"] for label, row in zip(predicted, test, strict=True))
     return right / len(notes)
-
-
-def _listed(value: object) -> Iterable[str]:
-    return [value] if isinstance(value, str) else [str(each) for each in value] if isinstance(value, list) else []
 
 
 def _share(part: int, whole: int) -> float:

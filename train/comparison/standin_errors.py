@@ -15,7 +15,7 @@ from ..synthetic.attributes import ASYMMETRIES, BORDERS, COLOURS
 from ..synthetic.structures import STRUCTURES
 
 ERRORS, DIAGNOSIS, WORDING = range(3)  # streams of chance
-# The closed list of the vocabulary (dermnote/notes/vocabularies/dermoscopy.yaml) and what of a drawing falls under it.
+# The closed list of the vocabulary (dermnote/vocabularies/dermoscopy.yaml) and what of a drawing falls under it.
 CLOSED = {
     "structureless areas": (
         "structureless areas",

@@ -1,4 +1,4 @@
-"""Which diagnosis a note ends up with, among alternatives, rejections and comparisons: sentences in many styles."""
+"""The diagnosis a note concludes, among alternatives, rejections and comparisons: sentences in many styles."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import yaml
 
 from dermnote.notes import audit, contradicted, stated_diagnosis
 
-CONCLUSIONS: dict[str, list[str]] = yaml.safe_load(
-    Path(__file__).with_name("audit_conclusions.yaml").read_text(encoding="utf-8")
-)
+CONCLUSIONS: dict[str, list[str]] = yaml.safe_load(Path(__file__).with_name("conclusions.yaml").read_text("utf-8"))
 COMPARISONS: dict[str, list[str | dict[str, str]]] = yaml.safe_load(
-    Path(__file__).with_name("audit_comparisons.yaml").read_text(encoding="utf-8")
+    Path(__file__).with_name("comparisons.yaml").read_text("utf-8")
 )
 CAPITALS_ALONE = {"MM", "LM", "PG", "MEL", "NV"}
 NO_CONCLUSION = (
@@ -28,24 +26,20 @@ NO_CONCLUSION = (
 )
 
 
-@pytest.mark.parametrize(
-    ("text", "classname"), [(text, classname) for classname, texts in CONCLUSIONS.items() for text in texts]
-)
-def test_the_conclusion_is_found_in_any_style(text: str, classname: str) -> None:
-    stated = stated_diagnosis(audit(text, None))
-    assert stated is not None and stated.value == classname
+@pytest.mark.parametrize(("text", "classname"), [(text, name) for name, texts in CONCLUSIONS.items() for text in texts])
+def test_the_conclusion_is_found_in_any_style_and_case(text: str, classname: str) -> None:
+    lower = [] if CAPITALS_ALONE & set(text.replace(".", " ").split()) else [text.lower()]
+    for spelled in (text, text.upper(), *lower):
+        stated = stated_diagnosis(audit(spelled, None))
+        assert stated is not None and stated.value == classname
+    other = "melanocytic nevus" if classname == "dermatofibroma" else "dermatofibroma"
+    stated = stated_diagnosis(audit(text, {"label": other}))
+    assert stated.verdict == ("contradicted" if stated.polarity == "asserted" else "unsupported")
 
 
 @pytest.mark.parametrize("text", NO_CONCLUSION)
 def test_a_note_without_conclusion_states_none(text: str) -> None:
     assert stated_diagnosis(audit(text, None)) is None
-
-
-@pytest.mark.parametrize(("text", "classname"), [(text, name) for name, texts in CONCLUSIONS.items() for text in texts])
-def test_capitals_do_not_matter(text: str, classname: str) -> None:
-    assert stated_diagnosis(audit(text.upper(), None)).value == classname
-    if not CAPITALS_ALONE & set(text.replace(".", " ").split()):
-        assert stated_diagnosis(audit(text.lower(), None)).value == classname
 
 
 def test_abbreviations_that_are_units_count_in_capitals_alone() -> None:
@@ -54,11 +48,11 @@ def test_abbreviations_that_are_units_count_in_capitals_alone() -> None:
 
 
 @pytest.mark.parametrize(("classname", "note"), [(name, note) for name, notes in COMPARISONS.items() for note in notes])
-def test_a_likeness_or_a_rival_contradicts_nothing(classname: str, note: str | dict[str, str]) -> None:
+def test_a_likeness_or_an_alternative_contradicts_nothing(classname: str, note: str | dict[str, str]) -> None:
     text, subtype = (note, None) if isinstance(note, str) else (note["text"], note["subtype"])
-    told = audit(text, {"label": classname, "subtype": subtype})
-    assert [each for each in contradicted(told) if each.kind in ("diagnosis", "subtype", "malignancy")] == []
-    assert stated_diagnosis(told).value == classname
+    claims = audit(text, {"label": classname, "subtype": subtype})
+    assert [each for each in contradicted(claims) if each.kind in ("diagnosis", "subtype", "malignancy")] == []
+    assert stated_diagnosis(claims).value == classname
 
 
 @pytest.mark.parametrize(
@@ -66,6 +60,7 @@ def test_a_likeness_or_a_rival_contradicts_nothing(classname: str, note: str | d
     [
         ("Diagnosis: nevus. Final diagnosis: melanoma.", {"melanocytic nevus", "melanoma"}),
         ("Diagnosis: nevus. The veil suggests melanoma.", {"melanocytic nevus"}),
+        ("Diagnosis: nevus. It has the melanoma of a textbook.", {"melanocytic nevus"}),
         ("Nevus. The picture recalls melanoma.", {"melanocytic nevus"}),
         ("Nevus by record; as melanoma goes, it is pale.", {"melanocytic nevus"}),
         ("What remains is a nevus. Melanoma shows streaks.", {"melanocytic nevus"}),
@@ -77,20 +72,12 @@ def test_a_likeness_or_a_rival_contradicts_nothing(classname: str, note: str | d
     ],
 )
 def test_a_note_asserts_one_class_unless_it_is_firm_on_two(text: str, asserted: set[str]) -> None:
-    named = [claim for claim in audit(text, None) if claim.kind == "diagnosis"]
-    assert {claim.value for claim in named if claim.polarity == "asserted"} == asserted
-    assert not asserted & {claim.value for claim in named if claim.polarity == "denied"}
+    diagnoses = [claim for claim in audit(text, None) if claim.kind == "diagnosis"]
+    assert {claim.value for claim in diagnoses if claim.polarity == "asserted"} == asserted
+    assert not asserted & {claim.value for claim in diagnoses if claim.polarity == "denied"}
 
 
-def test_a_wrong_conclusion_is_flagged_whatever_is_named_beside_it() -> None:
-    for classname, texts in CONCLUSIONS.items():
-        other = "melanocytic nevus" if classname == "dermatofibroma" else "dermatofibroma"
-        for text in texts:
-            stated = stated_diagnosis(audit(text, {"label": other}))
-            assert stated.verdict == ("contradicted" if stated.polarity == "asserted" else "unsupported"), text
-
-
-def test_a_subtype_goes_with_its_diagnosis() -> None:
+def test_a_subtype_has_the_polarity_of_its_diagnosis() -> None:
     text = "Blue nevus. A nodular melanoma is its likeness."
     claims = [claim for claim in audit(text, {"label": "NV", "subtype": "Blue nevus"}) if claim.kind == "subtype"]
     assert [(claim.value, claim.polarity, claim.verdict) for claim in claims] == [

@@ -1,32 +1,38 @@
+"""Masking of the diagnosis: what is removed, what is kept, and that the audit finds no diagnosis afterwards."""
+
+from __future__ import annotations
+
 import csv
 import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+import yaml
 
 from dermnote.audit.masking import MASK, mask_diagnosis
 from dermnote.metadata import LesionMetadata
+from dermnote.notes import audit
 from dermnote.notes.template import write_template
 from dermnote.taxonomy import EIGHT
+from dermnote.vocabularies.lexicon import diagnosis_names, load_lexicon
 from tests.places import REAL_DATA
 
-# Written apart from the masking's own tables: stems that no masked text may hold.
+CONCLUSIONS = yaml.safe_load(Path(__file__).with_name("conclusions.yaml").read_text(encoding="utf-8"))
+OUTSIDE_THE_EIGHT = {"viral wart", "psoriasis", "trichoepithelioma"}  # masking knows the eight classes
+# Independent of the lexicon: stems that no masked text may hold.
 TELLTALE = re.compile(
     r"melano(?!sis)|n(a)?ev(us|i)|(?<!per)keratos[ie]s|carcinoma|angioma|fibroma|lentig|seborr|actinic|bowen|basal.cell|squamous"
     r"|benign|malign|cancer|\bmoles?\b|granuloma|acanthoma|vascular (lesion|growth|tumou?r|prolif)|proliferation|spitz",
     re.IGNORECASE,
 )
 CLASS_OF_CODE = {
-    "BCC": "basal cell carcinoma",
-    "MEL": "melanoma",
-    "NV": "melanocytic nevus",
-    "AKIEC": "actinic keratosis",
-    "BKL": "benign keratosis",
-    "SCCKA": "squamous cell carcinoma",
-    "DF": "dermatofibroma",
+    **{"BCC": "basal cell carcinoma", "MEL": "melanoma", "NV": "melanocytic nevus", "AKIEC": "actinic keratosis"},
+    **{"BKL": "benign keratosis", "SCCKA": "squamous cell carcinoma", "DF": "dermatofibroma"},
     "VASC": "vascular lesion",
 }
+FINDINGS = re.compile(r"\b(?:network|globules|dots|streaks|vessels|symmetric|brown|border)\b")
 
 
 @pytest.mark.parametrize("each", EIGHT, ids=lambda each: each.name)
@@ -61,6 +67,21 @@ def test_inflected_and_related_words_go(word):
 )
 def test_findings_stay(text):
     assert mask_diagnosis(text) == text
+
+
+def test_every_name_the_audit_knows_is_removed_whole() -> None:
+    capitals = [name for names in load_lexicon("diagnoses")["capital_names"].values() for name in names]
+    for name in {*diagnosis_names(), *capitals}:
+        assert mask_diagnosis(f"Seen is {name}, here.") == "Seen is [masked], here.", name
+    assert mask_diagnosis("It is 5 mm wide, mel-coloured; nv, lm.") == "It is 5 mm wide, mel-coloured; nv, lm."
+
+
+@pytest.mark.parametrize("text", [text for texts in CONCLUSIONS.values() for text in texts])
+def test_a_masked_note_claims_no_diagnosis(text: str) -> None:
+    for spelled in (text, text.upper()):
+        claims = audit(mask_diagnosis(spelled), None)
+        left = {claim.value for claim in claims if claim.kind in ("diagnosis", "subtype", "malignancy")}
+        assert left <= OUTSIDE_THE_EIGHT
 
 
 def test_the_longest_name_goes_first_and_runs_shrink_to_one_mark():
@@ -105,8 +126,7 @@ def test_real_notes_hold_no_class_word_after_masking():
         for each in EIGHT:
             for name in (each.name, *each.words):
                 assert not re.search(rf"\b{name}\b", masked, re.IGNORECASE), (name, masked)
-        kept = re.findall(r"\b(?:network|globules|dots|streaks|vessels|symmetric|brown|border)\b", row["note"])
-        assert re.findall(r"\b(?:network|globules|dots|streaks|vessels|symmetric|brown|border)\b", masked) == kept
+        assert FINDINGS.findall(masked) == FINDINGS.findall(row["note"])
 
 
 @pytest.mark.real_data
