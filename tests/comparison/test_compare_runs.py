@@ -1,4 +1,4 @@
-"""A whole comparison of tiny cells in real processes: killed, resumed, told, and never run twice."""
+"""A comparison of tiny cells in real processes: killed, resumed, reported, and never run twice."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ import os
 import signal
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from comparing_worlds import Forked
+from forked_cells import ForkedCell
 from tiny_cases import NAMES, WORDS, case_row, write_cases, write_settings
 
 from dermnote.errors import NotesError
-from dermnote.metadata import LesionMetadata
 from dermnote.notes.schema import Note, NoteRow, write_notes
 from train import compare
-from train.comparison import process, running
-from train.comparison.query_notes import complete, read_query_notes
+from train.comparison import runner
+from train.comparison.grid import complete_notes, read_query_notes
 from train.data.cases import Cases, schema
 
 TRAIN, VALIDATION, TEST = [0, 1, 2] * 8, [0, 1, 2] * 2, [0, 1, 2] * 4
@@ -44,7 +42,7 @@ FINDINGS = {"asymmetry": "symmetric", "border": "sharp", "colours": ["red"], "st
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("compare")
     cases = write_cases(folder / "cases", TRAIN, VALIDATION)
     rows = [case_row("test", number, kind, NAMES) for number, kind in enumerate(TEST)]
@@ -64,86 +62,86 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def refuse(job: Path, log: Path) -> Forked:
+def refuse(job: Path, log: Path) -> ForkedCell:
     raise AssertionError(f"{job} was run again")
 
 
-def test_a_killed_cell_is_told_resumed_and_what_is_finished_never_run_again(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.slow
+def test_a_killed_cell_is_reported_and_resumed_and_finished_cells_are_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = place / "out"
-    command = ["--config", str(place / "plan.yaml"), "--out", str(out), "--bootstrap", "30", "--device", "cpu"]
-    monkeypatch.setattr(running, "start", lambda job, log: Forked(job, log, killed=job.parent.name == "m"))
+    out = folder / "out"
+    command = ["--config", str(folder / "plan.yaml"), "--out", str(out), "--bootstrap", "30", "--device", "cpu"]
+    monkeypatch.setattr(runner, "start", lambda job, log: ForkedCell(job, log, killed=job.parent.name == "m"))
     assert compare.main(command) == compare.FAILED
-    said = capsys.readouterr().out
-    assert "internal/m seed 0 failed: its process was ended by signal 9" in said
-    assert "[1/3] internal/image-only seed 0 finished: kappa" in said and "min left" in said
-    assert "left out: internal/p3: Only 0 of 24 training cases have a note of p3." in said
-    assert "llm/m-queried: no m+p2 notes to search with." in said
+    output = capsys.readouterr().out
+    assert "internal/m seed 0 failed: its process was ended by signal 9" in output
+    assert "[1/3] internal/image-only seed 0 finished: kappa" in output and "min left" in output
+    assert "left out: internal/p3: Only 0 of 24 training cases have a note of p3." in output
+    assert "llm/m-queried: no m+p2 notes to search with." in output
     assert "| internal/m seed 0 | failed: its process was ended by signal 9" in (out / "comparison.md").read_text()
 
     monkeypatch.setattr(
-        running, "start", lambda job, log: Forked(job, log) if job.parent.name == "m" else refuse(job, log)
+        runner, "start", lambda job, log: ForkedCell(job, log) if job.parent.name == "m" else refuse(job, log)
     )
     assert compare.main(command) == 0
     assert "Going on after epoch" in (out / "cells/internal/m/seed-0.log").read_text()
     assert "internal/image-only seed 0 was finished" in capsys.readouterr().out
-    told = json.loads((out / "comparison.json").read_text())
-    cells = {cell["name"]: cell["seeds"] for cell in told["cells"]}
+    results = json.loads((out / "comparison.json").read_text())
+    cells = {cell["name"]: cell["seeds"] for cell in results["cells"]}
     assert cells == {"internal/image-only": [0], "internal/m": [0], "internal/p3": [], "llm/m-queried": [0]}
-    kappas = [each for each in told["differences"] if each["measure"] == "kappa"]
+    kappas = [each for each in results["differences"] if each["measure"] == "kappa"]
     assert [(each["first"], each["second"]) for each in kappas] == [("m", "image-only")]
-    for name in ("image-only", "m"):  # a cell is a run folder like any other, and both speak of the same figures
+    for name in ("image-only", "m"):  # train.evaluate has the same figures
         metrics = json.loads((out / f"cells/internal/{name}/seed-0/metrics.json").read_text())
         block = metrics["splits"]["test"]["all"]
-        ours = {each["kind"] + each["version"] + each["direction"]: each["mean"] for each in told["figures"]
+        ours = {each["kind"] + each["version"] + each["direction"]: each["mean"] for each in results["figures"]
                 if each["recipe"] == name and each["row"] == "all"}  # fmt: skip
         assert ours["kappa"] == pytest.approx(block["classification"]["kappa"])
         if name == "m":
             found = block["retrieval"]["masked"]["text_to_image"]
             assert ours["mapmaskedtext_to_image"] == pytest.approx(found["map"])
             assert ours["cosinemasked"] == pytest.approx(block["alignment"]["masked"]["paired_cosine"], abs=1e-6)
-    queried = {each["queries"] for each in told["figures"] if each["recipe"] == "m-queried"} - {""}
+    queried = {each["queries"] for each in results["figures"] if each["recipe"] == "m-queried"} - {""}
     assert queried == {"m", "m+p1", "p3"}
-    assert next(row for row in told["rows"] if row["partition"] == "llm")["n_cases"] == 9
-    learnt = Cases.read(out / "views/llm", splits=["train"]).table["case_id"]
-    assert len(learnt) == 21 and "squares/train-0" not in set(learnt)
+    assert next(row for row in results["rows"] if row["partition"] == "llm")["n_cases"] == 9
+    trained = Cases.read(out / "views/llm", splits=["train"]).table["case_id"]
+    assert len(trained) == 21 and "squares/train-0" not in set(trained)
 
-    monkeypatch.setattr(running, "start", refuse)
+    monkeypatch.setattr(runner, "start", refuse)
     assert compare.main(command) == 0 == compare.main([*command, "--tables"])
     capsys.readouterr()
     assert compare.main([*command, "--only", "m", "--set", "epochs=3"]) == compare.FAILED
-    assert "was made with another epochs: remove it, or change --out" in capsys.readouterr().out
-    before = sorted(place.rglob("*"))
-    assert compare.main([*command, "--dry-run", "--out", str(place / "elsewhere"), "--minimum"]) == 0
-    assert "1 of 1 trainings to do, about" in capsys.readouterr().out and sorted(place.rglob("*")) == before
+    assert "was made with different epochs: remove it, or change --out" in capsys.readouterr().out
+    before = sorted(folder.rglob("*"))
+    assert compare.main([*command, "--dry-run", "--out", str(folder / "elsewhere"), "--minimum"]) == 0
+    assert "1 of 1 trainings to do, about" in capsys.readouterr().out and sorted(folder.rglob("*")) == before
 
 
-def test_a_cell_that_cannot_be_trained_costs_one_cell_and_one_line(
-    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ["--config", str(place / "plan.yaml"), "--out", str(tmp_path / "out"), "--only", "image-only"]
+@pytest.mark.slow
+def test_a_failing_cell_costs_only_itself(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["--config", str(folder / "plan.yaml"), "--out", str(tmp_path / "out"), "--only", "image-only"]
     assert compare.main([*command, "--set", "backbone=resnet5"]) == compare.FAILED
-    said = capsys.readouterr().out
-    assert "internal/image-only seed 0 failed:" in said and "resnet5" in said and "Traceback" not in said
-    assert "finished  0 of" in " ".join(said.split("Compared")[1].split("\n")[1:2]).replace("   ", " ")
+    output = capsys.readouterr().out
+    assert "internal/image-only seed 0 failed:" in output and "resnet5" in output and "Traceback" not in output
+    assert "finished  0 of" in " ".join(output.split("Comparison")[1].split("\n")[1:2]).replace("   ", " ")
 
 
-def test_whoever_asks_for_an_end_asks_the_child_too() -> None:
-    class Told:
-        asked = 0
+def test_signals_are_forwarded_to_the_child() -> None:
+    class Child:
+        signals = 0
 
         def wait(self) -> int:
             return 0
 
         def terminate(self) -> None:
-            self.asked += 1
+            self.signals += 1
 
-    child, before = Told(), signal.getsignal(signal.SIGTERM)
-    with process.passing_on(child) as asked:
+    child, before = Child(), signal.getsignal(signal.SIGTERM)
+    with runner.forwarding_signals(child) as received:
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGINT)
-    assert sorted(asked) == [signal.SIGINT, signal.SIGTERM] and child.asked == 2
+    assert sorted(received) == [signal.SIGINT, signal.SIGTERM] and child.signals == 2
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -156,19 +154,19 @@ def test_query_notes_find_their_cases_and_are_completed(tmp_path: Path) -> None:
         {"isic_id": "ISIC_9", "strategy": "p3", "note": "Elsewhere."},
     ]
     path.write_text("\n".join(map(json.dumps, rows)))
-    ids = pd.Series(["milk10k/ISIC_1", "ham/ISIC_2", "milk10k/ISIC_2"])
+    ids = ["milk10k/ISIC_1", "ham/ISIC_2", "milk10k/ISIC_2"]
     notes = read_query_notes(path, ids)
     assert [(row.case_id, row.note.strategy) for row in notes] == [
         ("milk10k/ISIC_1", "m+p1"),
         ("milk10k/ISIC_1", "m+p2"),
     ]
-    whole = complete(notes, {"milk10k/ISIC_1": LesionMetadata(label="melanoma", malignancy="malignant")})
+    whole = complete_notes(notes, {"milk10k/ISIC_1": {"label": "melanoma", "malignancy": "malignant"}})
     by_strategy = {row.note.strategy: row.note for row in whole}
     assert set(by_strategy) == {"m", "m+p1", "m+p2", "mix"}
     assert "melanoma" in by_strategy["m"].text and by_strategy["mix"].findings["border"] == "sharp"
     path.write_text(json.dumps({"isic_id": "ISIC_2", "strategy": "p3", "note": "Which?"}))
     with pytest.raises(NotesError, match="ISIC_2 fits several cases"):
         read_query_notes(path, ids)
-    path.write_text(json.dumps({"isic_id": "ISIC_7", "strategy": "p3", "note": "Nobody's."}))
+    path.write_text(json.dumps({"isic_id": "ISIC_7", "strategy": "p3", "note": "No case."}))
     with pytest.raises(NotesError, match="None of the notes"):
         read_query_notes(path, ids)
