@@ -32,19 +32,12 @@ COLUMNS = ["case_id", "source", "modality", "class_id", "label", "split", "group
 
 @dataclass(frozen=True)
 class View:
-    """Cases of a partition.
+    """Cases of a partition."""
 
-    Attributes:
-        folder: A cases folder.
-        table: One row per case shown (`COLUMNS`).
-        fingerprint: sha256 of the cases shown, their classes and splits.
-        notice: One line on cases left out to keep the sides apart; may be empty.
-    """
-
-    folder: Path
-    table: pd.DataFrame
-    fingerprint: str
-    notice: str
+    folder: Path  # a cases folder
+    table: pd.DataFrame  # one row per case shown (`COLUMNS`)
+    fingerprint: str  # sha256 of the cases shown, their classes and splits
+    notice: str  # one line on cases left out to keep the sides apart; may be empty
 
     def count(self, *splits: str) -> int:
         """Return the number of cases in these splits."""
@@ -91,9 +84,16 @@ def make_view(
         ends = np.cumsum([len(each) for each in tables])[:-1]
         with replacing_folder(folder) as temporary:
             _write_parts(temporary / "data", parts, tables, np.split(splits.to_numpy(), ends))
+            present = set(shown["source"])
             mark = {"fingerprint": fingerprint, "of": str(root.resolve()), **asdict(partition)}
-            _write_json(temporary / "summary.json", {**_summarise(shown, summary), "view": mark})
-            _write_json(temporary / MARK, mark)
+            description = {
+                **summary,
+                "sources": {name: source for name, source in summary["sources"].items() if name in present},
+                "splits": {split: int((shown["split"] == split).sum()) for split in SPLITS},
+                "view": mark,
+            }
+            for file, values in (("summary.json", description), (MARK, mark)):
+                (temporary / file).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return View(folder, shown, fingerprint, notice)
 
 
@@ -178,16 +178,3 @@ def _copy_rows(part: Path, splits: np.ndarray, split: str, path: Path) -> None:
             kept = rows.filter(pa.array(splits[start : start + rows.num_rows] == split))
             start += rows.num_rows
             writer.write_table(kept.set_column(column, "split", pa.array([split] * len(kept), pa.string())))
-
-
-def _summarise(table: pd.DataFrame, summary: dict[str, Any]) -> dict[str, Any]:
-    present = set(table["source"])
-    return {
-        **summary,
-        "sources": {name: source for name, source in summary["sources"].items() if name in present},
-        "splits": {split: int((table["split"] == split).sum()) for split in SPLITS},
-    }
-
-
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -35,16 +35,10 @@ Texts = Mapping[str, Mapping[str, str]]  # by case id and strategy
 
 @dataclass(frozen=True)
 class Notes:
-    """Notes of a grid, each by case id and strategy.
-
-    Attributes:
-        training: Notes to train on.
-        query: Notes of some cases only, used as queries.
-        query_file: Their file.
-    """
+    """Notes of a grid."""
 
     training: Texts
-    query: Texts
+    query: Texts  # of some cases only
     query_file: Path
 
     @classmethod

@@ -9,16 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..runtime.canvas import COLOURS, can_draw, drawing
-from .hallucination import CLEAN, CORRUPTED
+from .hallucination import CLEAN, CORRUPTED, MEASURES
 from .report import Results, left_out, markdown_table, measure_name, number, software
-from .results import KAPPA, VERSIONS, retrieval_measures
+from .results import KAPPA, VERSIONS
 
 PLOT = "hallucination.png"
 LINES = {CLEAN: "-", CORRUPTED: "--"}
-QUERIES = {
-    CLEAN: "clean query notes (without errors)",
-    CORRUPTED: "query notes with the error rate of the training notes",
-}
 PANELS = (
     ("mAP note to image, diagnosis masked", "map:{}:masked:text_to_image"),
     ("paired cosine, diagnosis masked", "cosine:{}:masked"),
@@ -50,9 +46,8 @@ def write_study_report(results: Results, *, with_plot: bool) -> str:
         "## Summary",
         _summary(results),
         f"![Retrieval, paired cosine and kappa over the rate of errors]({PLOT})" if with_plot else "",
-        "## Classification, from the image alone",
-        _kappa_table(results),
-        *(_retrieval_tables(results, queries, version) for version in VERSIONS for queries in (CLEAN, CORRUPTED)),
+        "## Results by error rate",
+        _rate_table(results),
         "## Relative losses",
         _loss_table(results),
         left_out(results),
@@ -68,9 +63,9 @@ def loss_verdict(loss: Mapping[str, Any]) -> str:
     if more is None or more["ci"] is None:
         return "cannot be told (too few seeds)"
     low, high = more["ci"]
-    if low > 0:
-        return "hurt more than classification"
-    return "hurt less than classification" if high < 0 else "no difference from classification can be told"
+    if low <= 0 <= high:
+        return "no difference from classification can be told"
+    return f"hurt {'more' if low > 0 else 'less'} than classification"
 
 
 def claim_outcomes(results: Results) -> str:
@@ -78,22 +73,18 @@ def claim_outcomes(results: Results) -> str:
     outcomes = []
     for version, name in VERSIONS.items():
         verdicts = [loss_verdict(each) for each in _alignment_losses(results, version)]
-        if not verdicts:
-            continue
         more, less = (sum(each.startswith(f"hurt {word}") for each in verdicts) for word in ("more", "less"))
-        if more == len(verdicts):
+        outcome = "it held in part, and the rest cannot be told" if more else "these runs cannot tell"
+        if less:
+            outcome = "it came out both ways" if more else "it did not hold here"
+        elif more == len(verdicts):
             outcome = "it held here"
-        elif more and less:
-            outcome = "it came out both ways"
-        elif less:
-            outcome = "it did not hold here"
-        else:
-            outcome = "it held in part, and the rest cannot be told" if more else "these runs cannot tell"
-        outcomes.append(
-            f"**On drawn lesions, {name}, {outcome}**: of {len(verdicts)} measures of alignment (kinds of notes, clean"
-            f" and corrupted queries, mAP in both directions and cosine) {more} lost more than kappa, {less} less, and"
-            f" for {len(verdicts) - more - less} no difference can be told."
-        )
+        if verdicts:
+            outcomes.append(
+                f"**On drawn lesions, {name}, {outcome}**: of {len(verdicts)} measures of alignment (kinds of notes,"
+                f" clean and corrupted queries, mAP in both directions and cosine) {more} lost more than kappa, {less}"
+                f" less, and for {len(verdicts) - more - less} no difference can be told."
+            )
     return " ".join(outcomes)
 
 
@@ -128,35 +119,30 @@ def _percent(loss: Mapping[str, Any]) -> str:
     return f"{100 * loss['mean']:.0f}%{ends}"
 
 
-def _kappa_table(results: Results) -> str:
-    without = results["image_only"]
-    last = [] if without is None else [["image-only, no notes", _spread(without["by_seed"])]]
-    rows = [*_rows(results, KAPPA.key), *([*row, *("" for _ in results["rates"][1:])] for row in last)]
-    return f"{markdown_table(_header(results), rows)}\n\n{_caption(results, 'Unweighted kappa.')}"
+def _rate_table(results: Results) -> str:
+    """Return a row per measure, set of query notes and kind of notes; a column per rate."""
+    points = {(each["measure"], each["kind"], each["rate"]): each for each in results["points"]}
+    rows: list[list[str]] = []
+    if results["image_only"] is not None:
+        rows.append([KAPPA.key, "", "image-only, no notes", _spread(results["image_only"]["by_seed"])])
+        rows[0] += [""] * (len(results["rates"]) - 1)
+    for measure in sorted(MEASURES, key=lambda each: (list(VERSIONS).index(each.version or "masked"), each != KAPPA)):
+        for kind in results["kinds"]:
+            found = [points.get((measure.key, kind, rate)) for rate in results["rates"]]
+            rows.append([measure_name(measure.key), measure.queries, kind, *map(_point_text, found)])
+    header = ["measure", "query notes", "notes", *(f"{100 * rate:g}% wrong" for rate in results["rates"])]
+    text = (
+        "Mean over seeds [lowest to highest seed], in brackets chance (cosine: random pairs). Kappa is unweighted, from"
+        " the image alone. Query notes are clean, or have the error rate of the training notes."
+    )
+    return f"{markdown_table(header, rows)}\n\n{_caption(results, text)}"
 
 
-def _retrieval_tables(results: Results, queries: str, version: str) -> str:
-    parts = [f"## {VERSIONS[version].capitalize()}, {QUERIES[queries]}"]
-    for measure in retrieval_measures(queries):
-        if measure.version == version:
-            name = measure_name(measure.key)
-            table = markdown_table(_header(results), _rows(results, measure.key))
-            parts.append(f"{name[0].upper() if name[0] == 'p' else name[0]}{name[1:]} (in brackets: chance)\n\n{table}")
-    return "\n\n".join([*parts, _caption(results, "Mean over seeds, lowest to highest seed.")])
-
-
-def _header(results: Results) -> list[str]:
-    return ["notes", *(f"{100 * rate:g}% wrong" for rate in results["rates"])]
-
-
-def _rows(results: Results, measure: str) -> list[list[str]]:
-    """Return the values of a measure: a row per kind of notes, a column per rate."""
-    points = {(each["kind"], each["rate"]): each for each in results["points"] if each["measure"] == measure}
-    texts = {
-        key: _spread(each["by_seed"]) + ("" if measure == KAPPA.key else f" ({number(_mean(each['chance_by_seed']))})")
-        for key, each in points.items()
-    }
-    return [[kind, *(texts.get((kind, rate), "–") for rate in results["rates"])] for kind in results["kinds"]]
+def _point_text(point: Mapping[str, Any] | None) -> str:
+    if point is None:
+        return "–"
+    chance = "" if point["measure"] == KAPPA.key else f" ({number(_mean(point['chance_by_seed']))})"
+    return _spread(point["by_seed"]) + chance
 
 
 def _mean(values: Sequence[float]) -> float:

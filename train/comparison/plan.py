@@ -26,137 +26,80 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class CaseFilter:
-    """Restrictions on the cases; the defaults restrict nothing.
+    """Restrictions on the cases; the defaults restrict nothing."""
 
-    Attributes:
-        sources: Only these sources.
-        without: Sources to exclude; unknown names are ignored.
-        modality: Only dermoscopic or only clinical images.
-        noted: Only cases with a query note.
-    """
-
-    sources: tuple[str, ...] | None = None
-    without: tuple[str, ...] = ()
+    sources: tuple[str, ...] | None = None  # only these
+    without: tuple[str, ...] = ()  # sources to exclude; unknown names are ignored
     modality: Literal["dermoscopy", "clinical"] | None = None
-    noted: bool = False
+    noted: bool = False  # only cases with a query note
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Training and test cases.
+    """Training and test cases; a patient or lesion on both sides stays on the side `lesions_in_both`."""
 
-    Attributes:
-        title: Shown in tables; empty for the partition's name.
-        train_on: Filter of the training and validation splits.
-        test_on: Filter of the splits named by `test_splits`.
-        test_splits: "held-out": test and external splits. "all": every split, shown as an external set.
-        lesions_in_both: Side that keeps a patient or lesion found on both (one lesion, two modalities).
-    """
-
-    title: str = ""
-    train_on: CaseFilter = field(default_factory=CaseFilter)
-    test_on: CaseFilter = field(default_factory=CaseFilter)
-    test_splits: Literal["held-out", "all"] = "held-out"
+    title: str = ""  # in tables; empty for the partition's name
+    train_on: CaseFilter = field(default_factory=CaseFilter)  # of the training and validation splits
+    test_on: CaseFilter = field(default_factory=CaseFilter)  # of the splits named by `test_splits`
+    test_splits: Literal["held-out", "all"] = "held-out"  # test and external; or all, as one external set
     lesions_in_both: Literal["train", "test"] = "train"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Training of a model.
+    """Training of a model."""
 
-    Attributes:
-        multimodal: Whether notes are used.
-        strategies: Note strategies to train on.
-        partitions: Partitions to run on; empty for the first.
-        queries: Strategies of the query notes; empty for the first of `strategies`.
-        against: Recipe to compute paired differences against; empty for none.
-        about: Description shown in tables.
-        settings: Changes to the training settings of the plan.
-    """
-
-    multimodal: bool = True
-    strategies: tuple[str, ...] = ("m",)
-    partitions: tuple[str, ...] = ()
-    queries: tuple[str, ...] = ()
-    against: str = ""
-    about: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    multimodal: bool = True  # False: images alone
+    strategies: tuple[str, ...] = ("m",)  # note strategies to train on
+    partitions: tuple[str, ...] = ()  # to run on; empty for the first
+    queries: tuple[str, ...] = ()  # strategies of the query notes; empty for the first of `strategies`
+    against: str = ""  # recipe to compute paired differences against
+    about: str = ""  # description in tables
+    settings: Mapping[str, Any] = field(default_factory=dict)  # changes to the plan's settings
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Settings of every comparison.
+    """Settings of every comparison."""
 
-    Attributes:
-        base: Training config that all cells start from; a relative path starts at the plan's folder.
-        settings: Changes to it for all cells.
-        seeds: Training seeds.
-        minimum: Cells that `--minimum` runs.
-        pictures_per_second: Training speed assumed until a cell has been timed, at 128 x 128 pixels.
-    """
-
-    base: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    seeds: tuple[int, ...] = (0, 1, 2)
-    minimum: tuple[str, ...] = ()
-    pictures_per_second: float = 100.0
+    base: str = ""  # training config that all cells start from; a relative path starts at the plan's folder
+    settings: Mapping[str, Any] = field(default_factory=dict)  # changes to it
+    seeds: tuple[int, ...] = (0, 1, 2)  # of training
+    minimum: tuple[str, ...] = ()  # cells that --minimum runs
+    pictures_per_second: float = 100.0  # training speed at 128 x 128 pixels until a cell has been timed
 
 
 @dataclass(frozen=True)
 class GridPlan(Plan):
-    """Grid of recipes and partitions on one set of cases.
+    """Grid of recipes and partitions on one set of cases."""
 
-    Attributes:
-        cases: Folder written by train.prepare, or a Hub dataset.
-        notes: notes.jsonl to train on.
-        query_notes: Notes of some cases only, used as queries (see `train.comparison.grid`).
-        partitions: By name.
-        cells: Recipes by name; those in `PAPER_COLUMNS` are shown in the paper's tables.
-        least_noted: Minimum share of the training cases with a note; cells below it are left out.
-    """
-
-    cases: str = "cases"
-    notes: str = "notes.jsonl"
-    query_notes: str | None = None
+    cases: str = "cases"  # folder written by train.prepare, or a Hub dataset
+    notes: str = "notes.jsonl"  # to train on
+    query_notes: str | None = None  # notes of some cases only (see `train.comparison.grid`)
     partitions: Mapping[str, Partition] = field(default_factory=lambda: {"internal": Partition()})
-    cells: Mapping[str, Recipe] = field(default_factory=dict)
-    least_noted: float = 0.5
+    cells: Mapping[str, Recipe] = field(default_factory=dict)  # those in `PAPER_COLUMNS` are in the paper's tables
+    least_noted: float = 0.5  # cells with a smaller share of noted training cases are left out
 
 
 @dataclass(frozen=True)
 class StudyPlan(Plan):
-    """Hallucination study (see `train.comparison.hallucination`).
+    """Hallucination study (see `train.comparison.hallucination`)."""
 
-    Attributes:
-        kinds: Strategies imitated by the stand-in writer.
-        rates: Shares of wrong attributes, 0 to 1 (for "p3" of wrong diagnoses too); losses are relative to the first.
-        drawn: Number of drawn lesions to train and validate on, before splitting.
-        held_out: Number of drawn lesions to test on.
-    """
-
-    kinds: tuple[str, ...] = STAND_IN_KINDS
-    rates: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4, 0.8)
-    drawn: int = 1000
-    held_out: int = 400
+    kinds: tuple[str, ...] = STAND_IN_KINDS  # strategies of the stand-in writer
+    rates: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4, 0.8)  # shares of wrong attributes; the first is the reference
+    drawn: int = 1000  # lesions to train and validate on, before splitting
+    held_out: int = 400  # lesions to test on
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One recipe on one partition, for all seeds.
-
-    Attributes:
-        partition: Name of the partition.
-        recipe: Name of the recipe.
-        configs: Training settings by seed.
-        queries: Names of the sets of query notes; empty for an image-only model.
-        against: Recipe to compute differences against; empty for none.
-    """
+    """One recipe on one partition, for all seeds."""
 
     partition: str
     recipe: str
-    configs: Mapping[int, TrainConfig]
-    queries: tuple[str, ...]
-    against: str = ""
+    configs: Mapping[int, TrainConfig]  # by seed
+    queries: tuple[str, ...]  # sets of query notes; empty for an image-only model
+    against: str = ""  # recipe to compute differences against
 
     @property
     def name(self) -> str:

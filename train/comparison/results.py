@@ -25,19 +25,12 @@ HIGHER, LOWER, UNCLEAR, UNKNOWN = "higher", "lower", "no difference can be told"
 
 
 class Measure(NamedTuple):
-    """Figure of merit.
+    """Figure of merit."""
 
-    Attributes:
-        kind: "kappa", "balanced_accuracy", "map" or "cosine".
-        queries: Set of query notes, for "map" and "cosine".
-        version: "masked" or "as_written", likewise.
-        direction: "image_to_text" or "text_to_image", for "map".
-    """
-
-    kind: str
-    queries: str = ""
-    version: str = ""
-    direction: str = ""
+    kind: str  # "kappa", "balanced_accuracy", "map" or "cosine"
+    queries: str = ""  # set of query notes, for "map" and "cosine"
+    version: str = ""  # key of `VERSIONS`, likewise
+    direction: str = ""  # key of `DIRECTIONS`, for "map"
 
     @property
     def key(self) -> str:
@@ -79,15 +72,10 @@ def rows_of(table: pd.DataFrame) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class CellRuns:
-    """Finished runs of one cell, on the same cases in the same order.
+    """Finished runs of one cell, on the same cases in the same order."""
 
-    Attributes:
-        tables: By seed, per_case.parquet sorted by case.
-        facts: By seed, per_case.json.
-    """
-
-    tables: Mapping[int, pd.DataFrame]
-    facts: Mapping[int, Mapping[str, Any]]
+    tables: Mapping[int, pd.DataFrame]  # by seed, per_case.parquet sorted by case
+    facts: Mapping[int, Mapping[str, Any]]  # by seed, per_case.json
 
     @classmethod
     def read(cls, folders: Mapping[int, Path]) -> CellRuns:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from dermnote.storage import replacing_file
 
@@ -28,31 +28,18 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "
 
 @dataclass(frozen=True)
 class Job:
-    """One training with its evaluation.
+    """One training with its evaluation."""
 
-    Attributes:
-        name: Of its cell.
-        folder: Run folder, `.../seed-N`.
-        config: Training settings.
-        cases: Cases folder to train on.
-        notes: Notes to train on; None for images alone.
-        tested: Cases folder to test on.
-        queries: By name of the set of query notes, its file ("notes") and strategy ("strategy").
-        inputs: Digests of the inputs; a finished run with other ones is refused.
-        cost: See `train.comparison.plan.training_cost`.
-        evaluate: Whether to run `train.evaluate` too.
-    """
-
-    name: str
-    folder: Path
+    name: str  # of its cell
+    folder: Path  # of the run, `.../seed-N`
     config: TrainConfig
-    cases: str
-    notes: str | None
-    tested: str
-    queries: Mapping[str, Mapping[str, str]]
-    inputs: Mapping[str, str]
-    cost: float
-    evaluate: bool = True
+    cases: str  # folder to train on
+    notes: str | None  # to train on; None for images alone
+    tested: str  # cases folder to test on
+    queries: Mapping[str, Mapping[str, str]]  # by set of query notes, its file ("notes") and "strategy"
+    inputs: Mapping[str, str]  # digests; a finished run with other ones is refused
+    cost: float  # see `train.comparison.plan.training_cost`
+    evaluate: bool = True  # whether to run `train.evaluate` too
 
     @property
     def title(self) -> str:
@@ -71,27 +58,11 @@ class Job:
 
 
 class State(NamedTuple):
-    """State of a job's folder.
+    """State of a job's folder."""
 
-    Attributes:
-        finished: Whether the run is complete and belongs to the job.
-        differs: Inputs and settings in which the run found differs; empty if there is none.
-        seconds: Time spent on it, earlier attempts included.
-    """
-
-    finished: bool
-    differs: str
-    seconds: float
-
-
-class Child(Protocol):
-    """Running child process."""
-
-    def wait(self) -> int:
-        """Wait for the exit status; negative for a signal."""
-
-    def terminate(self) -> None:
-        """Send SIGTERM."""
+    finished: bool  # complete, and of this very job
+    differs: str  # names of the inputs and settings in which the run found differs
+    seconds: float  # spent on it, earlier attempts included
 
 
 def state_of(job: Job) -> State:
@@ -180,7 +151,7 @@ def _run(job: Job, device: str | None, bootstrap: int) -> str:
     return f"{_reason(status, log)} (see {log})"
 
 
-def start(task: Path, log: Path) -> Child:
+def start(task: Path, log: Path) -> subprocess.Popen[bytes]:
     """Start `cell_run` on a task file, in its own session: Ctrl-C reaches it only through this process.
 
     Args:
@@ -193,7 +164,7 @@ def start(task: Path, log: Path) -> Child:
 
 
 @contextmanager
-def forwarding_signals(child: Child) -> Iterator[list[int]]:
+def forwarding_signals(child: subprocess.Popen[bytes]) -> Iterator[list[int]]:
     """Forward signals to stop as SIGTERM to the child, which saves its state; yields the signals received."""
     received: list[int] = []
 

@@ -81,21 +81,13 @@ MAX_DETAILS = 2  # structures that the four points of M+P2 have room for
 
 @dataclass(frozen=True)
 class Claims:
-    """Statements of a note.
-
-    Attributes:
-        asymmetry: One of `train.synthetic.attributes.ASYMMETRIES`.
-        border: One of `BORDERS`.
-        colours: Of `COLOURS`.
-        structures: Of `STRUCTURES`, or of the closed list.
-        label: Diagnostic class.
-    """
+    """Statements of a note: attributes of `train.synthetic`, structures perhaps by the closed list."""
 
     asymmetry: str
     border: str
     colours: tuple[str, ...]
     structures: tuple[str, ...]
-    label: str
+    label: str  # diagnostic class
 
 
 def write_standin_notes(table: pd.DataFrame, strategy: str, rate: float, seed: int) -> list[NoteRow]:
