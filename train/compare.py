@@ -27,8 +27,13 @@ from typing import Any
 from dermnote.errors import ConfigError
 from dermnote.storage import replacing_file
 
+from .comparison.grid import grid_jobs
+from .comparison.hallucination import study_cells, study_jobs, study_results
+from .comparison.hallucination_report import draw_study, write_study_report
 from .comparison.plan import Cell, GridPlan, StudyPlan, expand_grid, load_plan, select_cells
-from .comparison.results import KAPPA, CellRuns, Measure
+from .comparison.plots import draw_grid
+from .comparison.report import write_report
+from .comparison.results import DIRECTIONS, KAPPA, CellRuns, Measure, grid_results
 from .comparison.runner import Job, expected_seconds, run_jobs, state_of
 from .runtime.console import print_summary, run
 
@@ -41,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv = list(sys.argv[1:] if argv is None else argv)
     args = parse(argv)
     plan = _override(load_plan(args.config, args.set), args)
-    cells = _cells(plan)
+    cells = expand_grid(plan) if isinstance(plan, GridPlan) else study_cells(plan)
     selected = cells if args.tables else select_cells(cells, plan.minimum if args.minimum else args.only)
     jobs, left_out, notices = _jobs(plan, selected, args)
     if args.dry_run:
@@ -98,22 +103,10 @@ def _override(plan: Plan, args: argparse.Namespace) -> Plan:
     return replace(plan, seeds=tuple(dict.fromkeys(args.seeds)) if args.seeds else plan.seeds, **changes)
 
 
-def _cells(plan: Plan) -> list[Cell]:
-    if isinstance(plan, GridPlan):
-        return expand_grid(plan)
-    from .comparison.hallucination import study_cells
-
-    return study_cells(plan)
-
-
 def _jobs(plan: Plan, cells: Sequence[Cell], args: argparse.Namespace) -> tuple[list[Job], dict[str, str], list[str]]:
     """Return the trainings, the cells left out with the reason, and notices."""
     if isinstance(plan, GridPlan):
-        from .comparison.grid import grid_jobs
-
         return grid_jobs(plan, cells, args.out, write=not args.dry_run)
-    from .comparison.hallucination import study_jobs
-
     return study_jobs(plan, cells, args.out, write=not args.dry_run), {}, []
 
 
@@ -139,8 +132,8 @@ def _main_figures(job: Job) -> str:
     mask = found.rows.get("all", next(iter(found.rows.values())))
     text = f"kappa {found.values(KAPPA, mask)[0]:.3f}"
     for name in found.queries[:1]:
-        directions = (Measure("map", name, "masked", way) for way in ("image_to_text", "text_to_image"))
-        text += ", masked mAP " + " and ".join(f"{found.values(each, mask)[0]:.3f}" for each in directions)
+        maps = (Measure("map", name, "masked", direction) for direction in DIRECTIONS)
+        text += ", masked mAP " + " and ".join(f"{found.values(each, mask)[0]:.3f}" for each in maps)
     return text
 
 
@@ -154,7 +147,7 @@ def _write_results(
     argv: Sequence[str],
 ) -> None:
     """Write comparison.json, comparison.md and the plots of everything finished."""
-    from .evaluation.provenance import command, plain, versions
+    from .evaluation.provenance import command, plain, versions  # imports torch
 
     folders: dict[str, dict[int, Path]] = {}
     for job in jobs:
@@ -172,10 +165,6 @@ def _write_results(
         "left_out": [{"name": name, "reason": reason} for name, reason in left_out.items()],
     }
     if isinstance(plan, GridPlan):
-        from .comparison.plots import draw_grid
-        from .comparison.report import write_report
-        from .comparison.results import grid_results
-
         results |= {"cases": plan.cases, "notes": plan.notes, "query_notes": plan.query_notes}
         results |= grid_results(plan, cells, runs, n_boot=args.bootstrap)
         results["device"] = next((found.device for found in runs.values()), None)
@@ -183,9 +172,6 @@ def _write_results(
         plots = draw_grid(results, args.out)
         page = write_report(results, plots)
     else:
-        from .comparison.hallucination import study_results
-        from .comparison.hallucination_report import draw_study, write_study_report
-
         results = plain(results | study_results(plan, cells, runs))
         plots = draw_study(results, args.out)
         page = write_study_report(results, with_plot=bool(plots))

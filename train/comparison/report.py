@@ -13,7 +13,7 @@ from .results import DIRECTIONS, HIGHER, LOWER, UNCLEAR, VERSIONS, Measure
 
 Results = Mapping[str, Any]  # content of comparison.json
 WHOLE = ("all", "test, all", "external, all")  # rows of all held-out cases of a partition
-SEARCHES = [*(("map", direction) for direction in DIRECTIONS), ("cosine", "")]
+SEARCHES = [*(("map", f":{direction}") for direction in DIRECTIONS), ("cosine", "")]
 KINDS = {"kappa": "kappa", "balanced_accuracy": "balanced accuracy", "map": "mAP", "cosine": "paired cosine"}
 PLOTS = {
     "kappa.png": "Kappa from the image alone, mean over seeds, 95% over patients or lesions",
@@ -121,7 +121,8 @@ def _frames(results: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
     differences = pd.DataFrame(results["differences"], columns=columns)
     for frame in (figures, differences):
         frame["title"] = [_title(results, row) for row in frame.to_dict("records")]
-    figures["measure"] = [Measure(*parts).key for parts in figures[list(Measure._fields)].itertuples(index=False)]
+    measures = [Measure(*parts) for parts in figures[list(Measure._fields)].itertuples(index=False)]
+    figures["any_queries"] = [each._replace(queries="").key for each in measures]
     figures["text"] = [_cell_text(each, len(results["seeds"])) for each in figures.to_dict("records")]
     several = {cell["name"] for cell in results["cells"] if len(cell["queries"]) > 1}
     figures["own"] = figures["queries"].isin([""]) | (figures["queries"] == figures["recipe"])
@@ -223,13 +224,13 @@ def _differences(results: Results, heading: str, differences: pd.DataFrame, text
     rows = []
     for each in differences.to_dict("records"):
         single = each["verdict"] in (HIGHER, LOWER) and len(each["by_seed"]) == 1
-        value, by_seed = (
-            number(each["value"], each["ci"], sign="+"),
-            ", ".join(f"{seed:+.3f}" for seed in each["by_seed"]),
-        )
-        verdict = f"{each['verdict']} in the one seed run" if single else each["verdict"]
         rows.append(
-            [each["title"], each["first"], each["second"], measure_name(each["measure"]), value, by_seed, verdict]
+            [
+                *(each["title"], each["first"], each["second"], measure_name(each["measure"])),
+                number(each["value"], each["ci"], sign="+"),
+                ", ".join(f"{value:+.3f}" for value in each["by_seed"]),
+                f"{each['verdict']} in the one seed run" if single else each["verdict"],
+            ]
         )
     if not rows:
         return ""
@@ -237,54 +238,50 @@ def _differences(results: Results, heading: str, differences: pd.DataFrame, text
     return f"{heading}\n\n{markdown_table(header, rows)}\n\n{_caption(results, text)}"
 
 
+def _pivot(figures: pd.DataFrame, index: list[str], measures: Sequence[str]) -> str:
+    """Return a table with a row per value of `index`, in order of appearance, and a column per measure."""
+    figures = figures.drop_duplicates([*index, "any_queries"])
+    rows = figures[index].drop_duplicates()
+    texts = figures.set_index([*index, "any_queries"])["text"].to_dict()
+    cells = [[*row, *(texts.get((*row, measure), "–") for measure in measures)] for row in rows.itertuples(index=False)]
+    return markdown_table([*index, *map(measure_name, measures)], cells)
+
+
 def _other_cells(results: Results, figures: pd.DataFrame, differences: pd.DataFrame) -> str:
     """Return the cells outside the paper's tables: single losses, text encoders."""
-    about = {
-        cell["recipe"]: cell["about"]
-        for cell in results["cells"]
-        if cell["column"] is None and cell["seeds"] and len(cell["queries"]) < 2
-    }
+    single = [cell for cell in results["cells"] if cell["seeds"] and len(cell["queries"]) < 2]
+    about = {cell["recipe"]: cell["about"] for cell in single if cell["column"] is None}
     if not about:
         return ""
-    measures = ["kappa", *(f"map:{{}}:masked:{way}" for way in DIRECTIONS), "cosine:{}:masked"]
-    rows = []
-    for row in results["rows"]:
-        if row["row"] not in WHOLE:
-            continue
-        inside = _inside(figures, row)
-        for recipe, special in {"m": "all losses", **about}.items():
-            found = inside[inside["recipe"] == recipe].set_index("measure")
-            queries = next((name for name in found["queries"] if name), "")
-            texts = [found["text"].get(each.format(queries)) for each in measures]
-            if any(texts):
-                rows.append([_title(results, row), recipe, special, *(text or "–" for text in texts)])
-    header = ["partition", "cell", "description", *(measure_name(each.format("m")) for each in measures)]
-    table = f"{markdown_table(header, rows)}\n\n{_caption(results, 'As above.')}"
-    chosen = differences[differences["first"].isin(list(about))]
-    rest = _differences(results, "### Differences", chosen, "On the same cases, paired.")
-    return f"## Losses and text encoders\n\n{table}\n\n{rest}"
+    chosen = figures[figures["row"].isin(WHOLE) & figures["recipe"].isin(["m", *about])]
+    chosen = chosen.assign(cell=chosen["recipe"], description=chosen["recipe"].map({"m": "all losses", **about}))
+    measures = ["kappa", *(f"map:masked:{direction}" for direction in DIRECTIONS), "cosine:masked"]
+    table = _pivot(
+        chosen.rename(columns={"title": "partition, data"}), ["partition, data", "cell", "description"], measures
+    )
+    against = differences[differences["first"].isin(list(about))]
+    rest = _differences(results, "### Differences", against, "On the same cases, paired.")
+    return f"## Losses and text encoders\n\n{table}\n\n{_caption(results, 'As above.')}\n\n{rest}"
 
 
 def _queries(results: Results, cell: Mapping[str, Any], figures: pd.DataFrame, differences: pd.DataFrame) -> str:
     """Return the results of several sets of query notes for the same lesions, with models trained on one strategy."""
     place = {"partition": cell["partition"], "row": "all"}
-    inside = _inside(figures[(figures["recipe"] == cell["recipe"]) & (figures["queries"] != "")], place)
-    measures = [Measure(kind, "{}", version, way).key for version in VERSIONS for kind, way in SEARCHES]
-    texts = inside.set_index("measure")["text"]
-    rows = [[name, *(texts[each.format(name)] for each in measures)] for name in cell["queries"]]
+    chosen = _inside(figures[(figures["recipe"] == cell["recipe"]) & (figures["queries"] != "")], place)
+    measures = [f"{kind}:{version}{way}" for version in VERSIONS for kind, way in SEARCHES]
     cases = next(each["n_cases"] for each in results["rows"] if place.items() <= each.items())
     text = (
         f"No model was trained on these notes: there are too few. {cell['recipe']} was trained on template notes of"
         " other lesions (also of drawn ones with their findings, where the cases hold some); each strategy's notes of"
         f" the same {cases} held-out lesions are the queries, and the gallery is these lesions only."
     )
-    chosen = _inside(differences[differences["first"].str.endswith(" notes")], place)
-    chosen = chosen.sort_values("measure", key=lambda keys: keys.str.contains("as_written"), kind="stable")
+    pairs = _inside(differences[differences["first"].str.endswith(" notes")], place)
+    pairs = pairs.sort_values("measure", key=lambda keys: keys.str.contains("as_written"), kind="stable")
     parts = [
         "## Strategies as queries, on the same lesions",
-        markdown_table(["notes", *(measure_name(each) for each in measures)], rows),
+        _pivot(chosen.assign(notes=chosen["queries"]), ["notes"], measures),
         _caption(results, text),
-        _differences(results, "### Strategy against strategy", chosen, "The same lesions and models, paired."),
+        _differences(results, "### Strategy against strategy", pairs, "The same lesions and models, paired."),
     ]
     return "\n\n".join(parts)
 
