@@ -152,7 +152,7 @@ def test_lesions_in_training_are_not_tested_on(folder: Path, tmp_path: Path) -> 
     assert shown(view.folder, "train") == ["both", "g0"] and shown(view.folder, "validation") == ["g2"]
     assert shown(view.folder, "external") == ["g1", "g3", "g5"]
     assert view.notice.startswith("1 cases are not tested on")
-    assert view.count("train", "external") == 5
+    assert len(view.table.query("split in ('train', 'external')")) == 5
     whole = Cases.read(view.folder)
     by_id = dict(zip(Cases.read(folder).table["case_id"], Cases.read(folder).images, strict=True))
     assert all(by_id[case_id] == image for case_id, image in zip(whole.table["case_id"], whole.images, strict=True))

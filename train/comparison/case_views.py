@@ -38,10 +38,6 @@ class View:
     fingerprint: str  # sha256 of the cases shown, their classes and splits
     notice: str  # one line on cases left out to keep the sides apart; may be empty
 
-    def count(self, *splits: str) -> int:
-        """Return the number of cases in these splits."""
-        return int(self.table["split"].isin(splits).sum())
-
 
 def make_view(
     cases: str | Path, partition: Partition, folder: Path, name: str, noted: Collection[str] = (), *, write: bool = True

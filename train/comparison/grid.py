@@ -141,7 +141,7 @@ def _job(
             "notes": _digest(used) if multimodal else "",
             "query notes": _digest(queries),
         },
-        cost=training_cost(config, view.count("train")),
+        cost=training_cost(config, int((view.table["split"] == "train").sum())),
     )
 
 

@@ -233,23 +233,19 @@ def grid_results(
             differences += [{**each, **place} for each in compared if each is not None]
     return {
         "partitions": {name: each.title or name for name, each in plan.partitions.items()},
-        "cells": [_describe(cell, plan.cells[cell.recipe].about, runs.get(cell.name)) for cell in cells],
+        "cells": [
+            {
+                **{"name": cell.name, "partition": cell.partition, "recipe": cell.recipe},
+                **{"column": PAPER_COLUMNS.get(cell.recipe), "about": plan.cells[cell.recipe].about},
+                "queries": list(runs[cell.name].queries) if cell.name in runs else [],
+                "seeds": list(runs[cell.name].tables) if cell.name in runs else [],
+                "device": runs[cell.name].device if cell.name in runs else None,
+            }
+            for cell in cells
+        ],
         "rows": rows,
         "figures": figures,
         "differences": differences,
-    }
-
-
-def _describe(cell: Cell, about: str, found: CellRuns | None) -> dict[str, Any]:
-    return {
-        "name": cell.name,
-        "partition": cell.partition,
-        "recipe": cell.recipe,
-        "column": PAPER_COLUMNS.get(cell.recipe),
-        "about": about,
-        "queries": list(found.queries) if found else [],
-        "seeds": list(found.tables) if found else [],
-        "device": found.device if found else None,
     }
 
 

@@ -27,7 +27,6 @@ from ..synthetic.describe import ASYMMETRY_WORDS, BORDER_WORDS, join
 from ..synthetic.structures import STRUCTURES
 from .plan import STAND_IN_KINDS
 
-WRITER = "stand-in"
 VERSION = "a003d401"  # change it with any change to the notes: runs trained on other notes are not reused
 ERRORS, DIAGNOSIS, WORDING = range(3)  # random streams
 # Closed list of dermnote/vocabularies/dermoscopy.yaml, with the structures of a drawing that each name covers.
@@ -111,7 +110,7 @@ def write_standin_notes(table: pd.DataFrame, strategy: str, rate: float, seed: i
             raise NotesError(f"{case.case_id} is no drawn lesion: its attributes are unknown.")
         claims = draw_claims(case.case_id, truth, case.label, rate, seed, strategy)
         text = write_text(strategy, claims, case.subtype or "", _stream(seed, case.case_id, WORDING))
-        rows.append(NoteRow(case.case_id, Note(text, strategy, model=WRITER, prompt_version=VERSION)))
+        rows.append(NoteRow(case.case_id, Note(text, strategy, model="stand-in", prompt_version=VERSION)))
     return rows
 
 
@@ -132,7 +131,8 @@ def draw_claims(case_id: str, truth: Mapping[str, Any], label: str, rate: float,
     rng = _stream(seed, case_id, ERRORS)
     structures, known = tuple(truth["structures"]), tuple(STRUCTURES)
     if strategy == "m+p1":
-        structures, known = closed_structures(structures), tuple(CLOSED)
+        structures = tuple(name for name, drawn in CLOSED.items() if set(drawn) & set(structures))
+        known = tuple(CLOSED)
     (asymmetry,) = _replace((truth["asymmetry"],), ASYMMETRIES, rate, rng)
     (border,) = _replace((truth["border"],), BORDERS, rate, rng)
     colours = _replace(tuple(truth["colours"]), COLOURS, rate, rng)
@@ -140,11 +140,6 @@ def draw_claims(case_id: str, truth: Mapping[str, Any], label: str, rate: float,
     if strategy == "p3":
         (label,) = _replace((label,), [each.name for each in EIGHT], rate, _stream(seed, case_id, DIAGNOSIS))
     return Claims(asymmetry, border, colours, structures, label)
-
-
-def closed_structures(structures: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of the closed list that cover these structures of a drawing, in the order of the list."""
-    return tuple(name for name, drawn in CLOSED.items() if set(drawn) & set(structures))
 
 
 def write_text(strategy: str, claims: Claims, subtype: str, rng: np.random.Generator) -> str:
