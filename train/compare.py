@@ -112,17 +112,18 @@ def _jobs(plan: Plan, cells: Sequence[Cell], args: argparse.Namespace) -> tuple[
 
 def _print_plan(plan: Plan, jobs: Sequence[Job], left_out: Mapping[str, str], notices: Sequence[str]) -> None:
     """Print the trainings with their cost."""
-    done = [job for job in jobs if state_of(job).finished]
-    left = [job for job in jobs if job not in done]
-    for job in jobs:
-        minutes = expected_seconds([job], done, plan.pictures_per_second) / 60
-        print(f"  {job.title:<44} {'finished' if job in done else f'about {minutes:.1f} min'}")
+    states = [state_of(job) for job in jobs]
+    left = [job for job, state in zip(jobs, states, strict=True) if not state.finished]
+    timed = [(job.cost, state.seconds) for job, state in zip(jobs, states, strict=True) if state.finished]
+    for job, state in zip(jobs, states, strict=True):
+        minutes = expected_seconds([job], timed, plan.pictures_per_second) / 60
+        print(f"  {job.title:<44} {'finished' if state.finished else f'about {minutes:.1f} min'}")
     for name, reason in left_out.items():
         print(f"  {name:<44} left out: {reason}")
     for line in notices:
         print(line)
-    basis = "from the finished cells" if done else "from the config's pictures_per_second"
-    minutes = expected_seconds(left, done, plan.pictures_per_second) / 60
+    basis = "from the finished cells" if timed else "from the config's pictures_per_second"
+    minutes = expected_seconds(left, timed, plan.pictures_per_second) / 60
     print(f"{len(left)} of {len(jobs)} trainings to do, about {minutes:.0f} min ({basis})")
 
 

@@ -23,12 +23,11 @@ def draw_grid(results: Results, folder: Path) -> list[str]:
         folder: Destination of the PNG files; outdated ones are removed.
     """
     figures = [{**each, "line": _line(results, each)} for each in results["figures"] if each["mean"] is not None]
-    shown = [each for each in figures if each["recipe"] in PAPER_COLUMNS]
     several = {cell["name"] for cell in results["cells"] if len(cell["queries"]) > 1}
     maps = [each for each in figures if each["kind"] == "map"]
-    own = [each for each in maps if each in shown and each["queries"] == each["recipe"]]
+    own = [each for each in maps if each["queries"] == each["recipe"] and each["recipe"] in PAPER_COLUMNS]
     queried = [each for each in maps if each["row"] == "all" and f"{each['partition']}/{each['recipe']}" in several]
-    kappa = [each for each in shown if each["kind"] == "kappa"]
+    kappa = [each for each in figures if each["kind"] == "kappa" and each["recipe"] in PAPER_COLUMNS]
     for name in PLOTS:
         (folder / name).unlink(missing_ok=True)
     if not can_draw():

@@ -79,10 +79,10 @@ def state_of(job: Job) -> State:
     return State(finished, ", ".join(differs), float(mark.get("seconds", 0.0)))
 
 
-def expected_seconds(jobs: Sequence[Job], finished: Sequence[Job], pictures_per_second: float) -> float:
-    """Estimate the time of jobs from the finished ones, else from the assumed training speed."""
-    if cost := sum(job.cost for job in finished):
-        return sum(state_of(job).seconds for job in finished) / cost * sum(job.cost for job in jobs)
+def expected_seconds(jobs: Sequence[Job], timed: Sequence[tuple[float, float]], pictures_per_second: float) -> float:
+    """Estimate the time of jobs from the (cost, seconds) of finished ones, else from the assumed training speed."""
+    if cost := sum(cost for cost, _ in timed):
+        return sum(seconds for _, seconds in timed) / cost * sum(job.cost for job in jobs)
     return sum(job.cost / pictures_per_second + OVERHEAD for job in jobs)
 
 
@@ -107,7 +107,7 @@ def run_jobs(
         StopError: A signal was received; the training under way has saved its state.
     """
     failures = {}
-    done = [job for job in jobs if state_of(job).finished]
+    timed = [(job.cost, state.seconds) for job in jobs if (state := state_of(job)).finished]
     for number, job in enumerate(jobs, start=1):
         status, failure, state = "was finished", "", state_of(job)
         if not state.finished:
@@ -119,9 +119,9 @@ def run_jobs(
         if failure:
             status, failures[job.title] = "failed", failure
         elif status == "finished":
-            done.append(job)
+            timed.append((job.cost, state_of(job).seconds))
         left = [each for each in jobs[number:] if not state_of(each).finished]
-        rest = f"; about {expected_seconds(left, done, pictures_per_second) / 60:.0f} min left" if left else ""
+        rest = f"; about {expected_seconds(left, timed, pictures_per_second) / 60:.0f} min left" if left else ""
         result = failure or f"{describe(job)}; {state_of(job).seconds / 60:.1f} min"
         print(f"[{number}/{len(jobs)}] {job.title} {status}: {result}{rest}")
     return failures
