@@ -1,17 +1,17 @@
-"""Compares ways of writing notes and of training on them, on one set of cases, and says what can be told.
+"""Compare note strategies and training settings on one set of cases, with paired differences between them.
 
     python -m train.compare --config train/configs/compare.yaml --cases cases/ --notes notes.jsonl --out runs/compare
-    python -m train.compare ... --dry-run            # lists the cells, and what each would cost
+    python -m train.compare ... --dry-run            # lists the cells and their cost
     python -m train.compare ... --minimum            # the few cells that answer the first question
     python -m train.compare ... --only 'internal/*'  # by partition/recipe, recipe or partition
-    python -m train.compare ... --tables             # only writes the tables of what is there
+    python -m train.compare ... --tables             # only writes the tables of the finished cells
     python -m train.compare --config train/configs/hallucination.yaml --out runs/hallucination
 
-Each cell is trained and measured once a seed, in a process of its own, into OUT/cells/PARTITION/RECIPE/seed-N: a run
-folder like any other. What is finished stays, what was interrupted goes on; run the same command again. A cell that
-fails is told and the others go on; the exit status is then 1.
+Each cell is trained and evaluated once per seed, in its own process, into OUT/cells/PARTITION/RECIPE/seed-N: a run
+folder like any other. Finished cells are kept and interrupted ones resumed: run the same command again. A cell that
+fails is reported and the others go on; the exit status is then 1.
 
-Writes comparison.md, comparison.json and pictures into OUT.
+Writes comparison.md, comparison.json and plots into OUT.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,189 +27,162 @@ from typing import Any
 from dermnote.errors import ConfigError
 from dermnote.storage import replacing_file
 
-from .comparison.cell_results import Measure, Runs
-from .comparison.cells import Cell, LeftOut, cells_of, chosen
-from .comparison.plan import GridPlan, StudyPlan, load_plan
-from .comparison.running import Clock, Job, Outcome, finished, run_jobs
+from .comparison.grid import grid_jobs
+from .comparison.hallucination import study_cells, study_jobs, study_results
+from .comparison.hallucination_report import draw_study, write_study_report
+from .comparison.plan import Cell, GridPlan, StudyPlan, expand_grid, load_plan, select_cells
+from .comparison.plots import draw_grid
+from .comparison.report import write_report
+from .comparison.results import DIRECTIONS, KAPPA, CellRuns, Measure, grid_results
+from .comparison.runner import Job, expected_seconds, run_jobs, state_of
 from .runtime.console import print_summary, run
 
 FAILED = 1
+Plan = GridPlan | StudyPlan
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs what is asked for; 1 if a cell failed."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    asked = parse(words)
-    plan = _changed(load_plan(asked.config, asked.set), asked)
-    cells = _cells(plan)
-    patterns = list(plan.minimum) if asked.minimum else asked.only
-    picked = cells if asked.tables else chosen(cells, patterns)
-    jobs, left_out, told = _jobs(plan, picked, asked)
-    clock = Clock(plan.pictures_per_second)
-    if asked.dry_run:
-        _show(jobs, left_out, told, clock)
+    """Run the comparison; 1 if a cell failed."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    args = parse(argv)
+    plan = _override(load_plan(args.config, args.set), args)
+    cells = expand_grid(plan) if isinstance(plan, GridPlan) else study_cells(plan)
+    selected = cells if args.tables else select_cells(cells, plan.minimum if args.minimum else args.only)
+    jobs, left_out, notices = _jobs(plan, selected, args)
+    if args.dry_run:
+        _print_plan(plan, jobs, left_out, notices)
         return 0
-    for line in (*told, *(f"left out: {each.name}: {each.reason}" for each in left_out)):
+    for line in (*notices, *(f"left out: {name}: {reason}" for name, reason in left_out.items())):
         print(line)
-    outcomes: list[Outcome] = []
-    if not asked.tables:
-        outcomes = run_jobs(jobs, clock, _figures, device=asked.device, bootstrap=asked.bootstrap)
-        # cells finished before stand in the tables too
-        rest, more, _ = _jobs(plan, [cell for cell in cells if cell not in picked], asked)
-        jobs, left_out = [*jobs, *rest], [*left_out, *more]
-    failed = [each for each in outcomes if each.status == "failed"]
-    left_out += [LeftOut(each.job.title, f"failed: {each.reason}") for each in failed]
-    _report(plan, cells, jobs, left_out, told, asked, words)
-    return FAILED if failed else 0
+    failures: dict[str, str] = {}
+    if not args.tables:
+        failures = run_jobs(
+            jobs,
+            _main_figures,
+            pictures_per_second=plan.pictures_per_second,
+            device=args.device,
+            bootstrap=args.bootstrap,
+        )
+        # The tables show the cells finished before too.
+        others, more, _ = _jobs(plan, [cell for cell in cells if cell not in selected], args)
+        jobs, left_out = [*jobs, *others], left_out | more
+    left_out |= {title: f"failed: {reason}" for title, reason in failures.items()}
+    _write_results(plan, cells, jobs, left_out, notices, args, argv)
+    return FAILED if failures else 0
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Reads the command line."""
-    shape = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("python -m train.compare", description=__doc__, formatter_class=shape)
+    """Parse the command line."""
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(f"python -m {__package__}.compare", description=__doc__, formatter_class=formatter)
     add = parser.add_argument
-    add("--config", type=Path, required=True, help="what to compare, e.g. train/configs/compare.yaml")
+    add("--config", type=Path, required=True, help="config of the comparison, e.g. train/configs/compare.yaml")
     add("--out", type=Path, default=Path("runs/compare"), help="folder of the comparison (default: %(default)s)")
     add("--cases", help="folder that train.prepare wrote, or a Hub dataset (default: the config's)")
-    add("--notes", help="notes.jsonl to learn from (default: the config's)")
-    add("--query-notes", metavar="FILE", help="notes of some cases only, by several writers, to search with")
-    add("--only", nargs="+", default=[], metavar="NAME", help="run these cells alone; * stands for anything")
-    add("--minimum", action="store_true", help="run the config's minimum alone")
-    add("--seeds", nargs="+", type=int, metavar="N", help="instead of the config's")
+    add("--notes", help="notes.jsonl to train on (default: the config's)")
+    add("--query-notes", metavar="FILE", help="notes of some cases only, by several writers, used as queries")
+    add("--only", nargs="+", default=[], metavar="NAME", help="run only these cells; * is a wildcard")
+    add("--minimum", action="store_true", help="run only the config's minimum")
+    add("--seeds", nargs="+", type=int, metavar="N", help="training seeds (default: the config's)")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="change a training setting of all cells")
-    add("--dry-run", action="store_true", help="list the cells and what each would cost, and write nothing")
-    add("--tables", action="store_true", help="train nothing, write the tables of what is there")
+    add("--dry-run", action="store_true", help="list the cells and their cost, and write nothing")
+    add("--tables", action="store_true", help="train nothing, write the tables of the finished cells")
     add("--bootstrap", type=int, default=1000, metavar="N", help="draws for the intervals (default: %(default)s)")
-    add("--device", help="cpu, cuda, ... to measure on (default: a GPU if there is one)")
+    add("--device", help="cpu, cuda, ... for the evaluation (default: a GPU if there is one)")
     return parser.parse_args(argv)
 
 
-def _changed(plan: GridPlan | StudyPlan, asked: argparse.Namespace) -> GridPlan | StudyPlan:
-    """The plan as the command line has it."""
-    if asked.minimum and not plan.minimum:
-        raise ConfigError(f"{asked.config} names no minimum.", "Name cells with --only.")
-    seeds = tuple(dict.fromkeys(asked.seeds)) if asked.seeds else plan.seeds
-    if isinstance(plan, StudyPlan):
-        given = [name for name in ("cases", "notes", "query_notes") if getattr(asked, name)]
-        if given:
-            raise ConfigError(
-                "The hallucination study draws its own lesions and writes its own notes.", "Leave it out."
-            )
-        return replace(plan, seeds=seeds)
-    return replace(
-        plan,
-        seeds=seeds,
-        cases=asked.cases or plan.cases,
-        notes=asked.notes or plan.notes,
-        query_notes=asked.query_notes or plan.query_notes,
-    )
+def _override(plan: Plan, args: argparse.Namespace) -> Plan:
+    """Return the plan with the options of the command line."""
+    if args.minimum and not plan.minimum:
+        raise ConfigError(f"{args.config} names no minimum.", "Name cells with --only.")
+    changes = {name: getattr(args, name) for name in ("cases", "notes", "query_notes") if getattr(args, name)}
+    if changes and isinstance(plan, StudyPlan):
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in changes)
+        raise ConfigError("The hallucination study draws its own lesions and writes its own notes.", f"Remove {names}.")
+    return replace(plan, seeds=tuple(dict.fromkeys(args.seeds)) if args.seeds else plan.seeds, **changes)
 
 
-def _cells(plan: GridPlan | StudyPlan) -> list[Cell]:
+def _jobs(plan: Plan, cells: Sequence[Cell], args: argparse.Namespace) -> tuple[list[Job], dict[str, str], list[str]]:
+    """Return the trainings, the cells left out with the reason, and notices."""
     if isinstance(plan, GridPlan):
-        return cells_of(plan)
-    from .comparison.hallucination import cells_of_study
-
-    return cells_of_study(plan)
+        return grid_jobs(plan, cells, args.out, write=not args.dry_run)
+    return study_jobs(plan, cells, args.out, write=not args.dry_run), {}, []
 
 
-def _jobs(
-    plan: GridPlan | StudyPlan, cells: Sequence[Cell], asked: argparse.Namespace
-) -> tuple[list[Job], list[LeftOut], list[str]]:
-    if isinstance(plan, GridPlan):
-        from .comparison.grid import make_grid
-
-        grid = make_grid(plan, cells, asked.out, write=not asked.dry_run)
-        return grid.jobs, grid.left_out, grid.told
-    from .comparison.hallucination import jobs_of_study
-
-    return jobs_of_study(plan, cells, asked.out, write=not asked.dry_run), [], []
-
-
-def _show(jobs: Sequence[Job], left_out: Sequence[LeftOut], told: Sequence[str], clock: Clock) -> None:
-    """What would be run."""
-    done = {job.title: finished(job) for job in jobs}
-    for job in jobs:
-        if done[job.title][0]:
-            clock.add(job.cost, done[job.title][2])
-    for job in jobs:
-        state = "finished" if done[job.title][0] else f"about {clock.expect([job]) / 60:.1f} min"
-        print(f"  {job.title:<44} {state}")
-    for each in left_out:
-        print(f"  {each.name:<44} left out: {each.reason}")
-    for line in told:
+def _print_plan(plan: Plan, jobs: Sequence[Job], left_out: Mapping[str, str], notices: Sequence[str]) -> None:
+    """Print the trainings with their cost."""
+    states = [state_of(job) for job in jobs]
+    left = [job for job, state in zip(jobs, states, strict=True) if not state.finished]
+    timed = [(job.cost, state.seconds) for job, state in zip(jobs, states, strict=True) if state.finished]
+    for job, state in zip(jobs, states, strict=True):
+        minutes = expected_seconds([job], timed, plan.pictures_per_second) / 60
+        print(f"  {job.title:<44} {'finished' if state.finished else f'about {minutes:.1f} min'}")
+    for name, reason in left_out.items():
+        print(f"  {name:<44} left out: {reason}")
+    for line in notices:
         print(line)
-    left = [job for job in jobs if not done[job.title][0]]
-    timed = "by the cells that are finished" if clock.cost else "by the config's pictures_per_second"
-    print(f"{len(left)} of {len(jobs)} trainings to do, about {clock.expect(left) / 60:.0f} min ({timed})")
+    basis = "from the finished cells" if timed else "from the config's pictures_per_second"
+    minutes = expected_seconds(left, timed, plan.pictures_per_second) / 60
+    print(f"{len(left)} of {len(jobs)} trainings to do, about {minutes:.0f} min ({basis})")
 
 
-def _figures(job: Job) -> str:
-    """The main figures of a finished training."""
-    found = Runs.read({job.config.seed: job.folder})
+def _main_figures(job: Job) -> str:
+    """Return kappa and masked retrieval of a finished training."""
+    found = CellRuns.read({job.config.seed: job.folder})
     mask = found.rows.get("all", next(iter(found.rows.values())))
-    said = [f"kappa {found.values(Measure('kappa'), mask)[0]:.3f}"]
+    text = f"kappa {found.values(KAPPA, mask)[0]:.3f}"
     for name in found.queries[:1]:
-        ways = [
-            found.values(Measure("map", name, "masked", way), mask)[0] for way in ("image_to_text", "text_to_image")
-        ]
-        said.append(f"masked mAP {ways[0]:.3f} and {ways[1]:.3f}")
-    return ", ".join(said)
+        maps = (Measure("map", name, "masked", direction) for direction in DIRECTIONS)
+        text += ", masked mAP " + " and ".join(f"{found.values(each, mask)[0]:.3f}" for each in maps)
+    return text
 
 
-def _report(
-    plan: GridPlan | StudyPlan,
+def _write_results(
+    plan: Plan,
     cells: Sequence[Cell],
     jobs: Sequence[Job],
-    left_out: Sequence[LeftOut],
-    told: Sequence[str],
-    asked: argparse.Namespace,
-    words: Sequence[str],
+    left_out: Mapping[str, str],
+    notices: Sequence[str],
+    args: argparse.Namespace,
+    argv: Sequence[str],
 ) -> None:
-    """Writes comparison.json, comparison.md and the pictures, of all that is finished."""
-    from .evaluation.provenance import command, plain, versions
+    """Write comparison.json, comparison.md and the plots of everything finished."""
+    from .evaluation.provenance import command, plain, versions  # imports torch
 
     folders: dict[str, dict[int, Path]] = {}
     for job in jobs:
-        if finished(job)[0]:
+        if state_of(job).finished:
             folders.setdefault(job.name, {})[job.config.seed] = job.folder
-    runs = {name: Runs.read(each) for name, each in folders.items()}
-    figures: dict[str, Any] = {
-        "command": command("train.compare", [word for word in words if word != "--tables"]),  # which trains nothing
+    runs = {name: CellRuns.read(each) for name, each in folders.items()}
+    training_argv = [word for word in argv if word != "--tables"]
+    results: dict[str, Any] = {
+        "kind": "grid" if isinstance(plan, GridPlan) else "hallucination",
+        "command": command(f"{__package__}.compare", training_argv),
         "versions": versions(),
-        "bootstrap": asked.bootstrap,
+        "bootstrap": args.bootstrap,
         "seeds": list(plan.seeds),
-        "told": list(told),
+        "told": list(notices),
+        "left_out": [{"name": name, "reason": reason} for name, reason in left_out.items()],
     }
     if isinstance(plan, GridPlan):
-        from .comparison.grid_report import collect
-        from .comparison.grid_tables import write_markdown
-        from .comparison.plots import draw_all
-
-        figures |= {"kind": "grid", "cases": plan.cases, "notes": plan.notes, "query_notes": plan.query_notes}
-        figures |= collect(plan, cells, runs, left_out, n_boot=asked.bootstrap)
-        figures["device"] = next((cell["device"] for cell in figures["cells"] if cell["device"]), None)
-        figures = plain(figures)
-        drawn = draw_all(figures, asked.out)
-        page = write_markdown(figures, drawn)
+        results |= {"cases": plan.cases, "notes": plan.notes, "query_notes": plan.query_notes}
+        results |= grid_results(plan, cells, runs, n_boot=args.bootstrap)
+        results["device"] = next((found.device for found in runs.values()), None)
+        results = plain(results)
+        plots = draw_grid(results, args.out)
+        page = write_report(results, plots)
     else:
-        from .comparison.study_report import collect_study
-        from .comparison.study_tables import PLOT, draw_study, write_study
-
-        figures |= {"kind": "hallucination", **collect_study(plan, cells, runs, left_out)}
-        figures = plain(figures)
-        drawn = [PLOT] if draw_study(figures, asked.out) else []
-        page = write_study(figures, with_plot=bool(drawn))
-    for name, text in (
-        ("comparison.json", json.dumps(figures, indent=1, ensure_ascii=False) + "\n"),
-        ("comparison.md", page),
-    ):
-        with replacing_file(asked.out / name) as aside:
-            aside.write_text(text, encoding="utf-8")
-    total = sum(len(each) for each in folders.values())
-    rows = {"finished": f"{total} of {len(jobs)} trainings", "tables": asked.out / "comparison.md"}
-    rows |= {"figures": asked.out / "comparison.json", "pictures": ", ".join(drawn) or "none"}
-    print_summary("Compared (research use only, never a diagnosis)", rows)
+        results = plain(results | study_results(plan, cells, runs))
+        plots = draw_study(results, args.out)
+        page = write_study_report(results, with_plot=bool(plots))
+    text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
+    for name, content in (("comparison.json", text), ("comparison.md", page)):
+        with replacing_file(args.out / name) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    finished = f"{sum(map(len, folders.values()))} of {len(jobs)} trainings"
+    rows = {"finished": finished, "tables": args.out / "comparison.md", "figures": args.out / "comparison.json"}
+    print_summary("Comparison (research use only, never a diagnosis)", rows | {"plots": ", ".join(plots) or "none"})
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""What a comparison's config file asks for, read and checked before anything is trained."""
+"""Config of a comparison, and the cells that it expands to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -13,219 +14,245 @@ from dermnote.errors import ConfigError
 from dermnote.settings import build, unknown_key
 
 from ..runtime.overrides import apply_overrides
+from ..training.train_config import TrainConfig
 
-# Columns of the paper's tables (arXiv 2511.21827), by the name a cell must have to stand in them.
+# Columns of the paper's tables (arXiv 2511.21827), by the name of the cell shown there.
 PAPER_COLUMNS = {"image-only": "Img", "m": "M", "m+p1": "M+P1", "m+p2": "M+P2", "p3": "P3", "mix": "mix"}
 IMAGE_ONLY = "image-only"
+STAND_IN_KINDS = ("m+p1", "m+p2", "p3")
+REFERENCE_SIDE = 128  # pixels; image side that `pictures_per_second` refers to
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Where:
-    """A part of the cases; what is left at its default restricts nothing.
+class CaseFilter:
+    """Restrictions on the cases; the defaults restrict nothing."""
 
-    Attributes:
-        sources: Only these.
-        without: All but these; a name that the cases do not have is passed over.
-        modality: Only dermoscopic or only clinical pictures.
-        noted: Only cases that the query notes speak of.
-    """
-
-    sources: tuple[str, ...] | None = None
-    without: tuple[str, ...] = ()
+    sources: tuple[str, ...] | None = None  # only these
+    without: tuple[str, ...] = ()  # sources to exclude; unknown names are ignored
     modality: Literal["dermoscopy", "clinical"] | None = None
-    noted: bool = False
+    noted: bool = False  # only cases with a query note
 
 
 @dataclass(frozen=True)
 class Partition:
-    """What is learnt from and what is tested on.
+    """Training and test cases; a patient or lesion on both sides stays on the side `lesions_in_both`."""
 
-    Attributes:
-        title: For a reader; empty takes the partition's name.
-        train_on: Of the training and validation splits.
-        test_on: Of the splits that `test_splits` names.
-        test_splits: "held-out": test and external as they are. "all": whatever fits `test_on`, as an external set.
-        lesions_in_both: Whose a patient or lesion is that both sides hold (one lesion, two modalities): it leaves the
-            other side.
-    """
-
-    title: str = ""
-    train_on: Where = field(default_factory=Where)
-    test_on: Where = field(default_factory=Where)
-    test_splits: Literal["held-out", "all"] = "held-out"
+    title: str = ""  # in tables; empty for the partition's name
+    train_on: CaseFilter = field(default_factory=CaseFilter)  # of the training and validation splits
+    test_on: CaseFilter = field(default_factory=CaseFilter)  # of the splits named by `test_splits`
+    test_splits: Literal["held-out", "all"] = "held-out"  # test and external; or all, as one external set
     lesions_in_both: Literal["train", "test"] = "train"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is trained.
+    """Training of a model."""
 
-    Attributes:
-        multimodal: Whether it learns from notes.
-        strategies: Whose notes.
-        partitions: Names of the partitions it is run on.
-        queries: Strategies whose notes are searched with; empty takes the first of `strategies`.
-        against: The recipe it is compared with, case by case; empty for none.
-        about: What is special about it, for a reader.
-        settings: Changes to the common training settings.
-    """
-
-    multimodal: bool = True
-    strategies: tuple[str, ...] = ("m",)
-    partitions: tuple[str, ...] = ()
-    queries: tuple[str, ...] = ()
-    against: str = ""
-    about: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    multimodal: bool = True  # False: images alone
+    strategies: tuple[str, ...] = ("m",)  # note strategies to train on
+    partitions: tuple[str, ...] = ()  # to run on; empty for the first
+    queries: tuple[str, ...] = ()  # strategies of the query notes; empty for the first of `strategies`
+    against: str = ""  # recipe to compute paired differences against
+    about: str = ""  # description in tables
+    settings: Mapping[str, Any] = field(default_factory=dict)  # changes to the plan's settings
 
 
 @dataclass(frozen=True)
-class GridPlan:
-    """A grid of cells: recipes on partitions of one set of cases, each with the same seeds.
+class Plan:
+    """Settings of every comparison."""
 
-    Attributes:
-        cases: Folder that train.prepare wrote.
-        notes: notes.jsonl to learn from.
-        query_notes: Notes of some cases only, to search with (see `train.comparison.query_notes`).
-        base: Training config that all cells start from; a relative path starts at the plan's own folder.
-        settings: Changes to it for all cells.
-        seeds: Of the training runs.
-        partitions: By name.
-        cells: Recipes by name; those of `PAPER_COLUMNS` stand in the paper's tables.
-        minimum: Cells that `--minimum` runs.
-        least_noted: Share of training cases that must have a note, or the cell is left out.
-        pictures_per_second: Training speed to reckon with before a cell has been timed.
-    """
+    base: str = ""  # training config that all cells start from; a relative path starts at the plan's folder
+    settings: Mapping[str, Any] = field(default_factory=dict)  # changes to it
+    seeds: tuple[int, ...] = (0, 1, 2)  # of training
+    minimum: tuple[str, ...] = ()  # cells that --minimum runs
+    pictures_per_second: float = 100.0  # training speed at 128 x 128 pixels until a cell has been timed
 
-    cases: str = "cases"
-    notes: str = "notes.jsonl"
-    base: str = ""
-    cells: Mapping[str, Recipe] = field(default_factory=dict)
-    query_notes: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    seeds: tuple[int, ...] = (0, 1, 2)
+
+@dataclass(frozen=True)
+class GridPlan(Plan):
+    """Grid of recipes and partitions on one set of cases."""
+
+    cases: str = "cases"  # folder written by train.prepare, or a Hub dataset
+    notes: str = "notes.jsonl"  # to train on
+    query_notes: str | None = None  # notes of some cases only (see `train.comparison.grid`)
     partitions: Mapping[str, Partition] = field(default_factory=lambda: {"internal": Partition()})
-    minimum: tuple[str, ...] = ()
-    least_noted: float = 0.5
-    pictures_per_second: float = 100.0
+    cells: Mapping[str, Recipe] = field(default_factory=dict)  # those in `PAPER_COLUMNS` are in the paper's tables
+    least_noted: float = 0.5  # cells with a smaller share of noted training cases are left out
 
 
 @dataclass(frozen=True)
-class StudyPlan:
-    """The hallucination study; see `train.comparison.hallucination`.
+class StudyPlan(Plan):
+    """Hallucination study (see `train.comparison.hallucination`)."""
 
-    Attributes:
-        base: As in `GridPlan`.
-        settings: As in `GridPlan`.
-        seeds: Of the training runs, and of the errors in the notes.
-        kinds: Strategies that the stand-in writes.
-        rates: Shares of attributes (and blind diagnoses) that are wrong; the first is the one compared with.
-        drawn: Drawn lesions to train and validate on, before splitting.
-        held_out: Drawn lesions of another seed to measure on.
-        minimum: Cells that `--minimum` runs.
-        pictures_per_second: As in `GridPlan`.
-    """
+    kinds: tuple[str, ...] = STAND_IN_KINDS  # strategies of the stand-in writer
+    rates: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4, 0.8)  # shares of wrong attributes; the first is the reference
+    drawn: int = 1000  # lesions to train and validate on, before splitting
+    held_out: int = 400  # lesions to test on
 
-    base: str = ""
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    seeds: tuple[int, ...] = (0, 1, 2)
-    kinds: tuple[str, ...] = ("m+p1", "m+p2", "p3")
-    rates: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4, 0.8)
-    drawn: int = 1000
-    held_out: int = 400
-    minimum: tuple[str, ...] = ()
-    pictures_per_second: float = 100.0
+
+@dataclass(frozen=True)
+class Cell:
+    """One recipe on one partition, for all seeds."""
+
+    partition: str
+    recipe: str
+    configs: Mapping[int, TrainConfig]  # by seed
+    queries: tuple[str, ...]  # sets of query notes; empty for an image-only model
+    against: str = ""  # recipe to compute differences against
+
+    @property
+    def name(self) -> str:
+        """`PARTITION/RECIPE`, also its folder."""
+        return f"{self.partition}/{self.recipe}"
+
+    @property
+    def config(self) -> TrainConfig:
+        """Settings of the first seed."""
+        return next(iter(self.configs.values()))
 
 
 def load_plan(path: str | Path, overrides: Sequence[str] = ()) -> GridPlan | StudyPlan:
-    """Reads a comparison's config file.
+    """Read the config file of a comparison.
 
     Args:
-        path: A YAML file; `kind: hallucination` makes it a study, else it is a grid.
+        path: A YAML file; `kind: hallucination` selects the study, else it is a grid.
         overrides: `key=value` changes of the training settings of all cells.
 
     Raises:
         ConfigError: The file is missing or not YAML, a key is unknown, or a value is wrong.
     """
     where = str(path)
-    values = _read_yaml(Path(path))
+    values = _read_yaml(path, "config")
     kind = values.pop("kind", "grid")
     if kind not in ("grid", "hallucination"):
         raise ConfigError(f"'kind' in {where} must be grid or hallucination, not {kind!r}.")
-    values["settings"] = apply_overrides(dict(_mapping(values.get("settings"), "settings", where)), list(overrides))
     if "base" not in values:
         raise ConfigError(f"{where} names no base.", "Name a training config, such as base: starter.yaml.")
     values["base"] = str(Path(path).parent / str(values["base"]))
-    return _study(values, where) if kind == "hallucination" else _grid(values, where)
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"The config {path} cannot be read.", "Ready ones are in train/configs.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML ({str(error).splitlines()[0]}).") from error
-    return dict(_mapping(values, "the file", str(path)))
-
-
-def _grid(values: dict[str, Any], where: str) -> GridPlan:
+    settings = apply_overrides(dict(_group(values.pop("settings", None), "settings", where)), list(overrides))
+    if kind == "hallucination":
+        study = _build(StudyPlan, values, where, settings=settings)
+        if any(not 0 <= rate <= 1 for rate in study.rates) or len(study.rates) < 2:
+            raise ConfigError(f"'rates' in {where} must be two or more numbers between 0 and 1.")
+        for name in study.kinds:
+            if name not in STAND_IN_KINDS:
+                raise unknown_key(name, STAND_IN_KINDS, f"kinds in {where}")
+        return study
     cells = {
-        str(name): _recipe(each, f"cells.{name}", where)
-        for name, each in _mapping(values.pop("cells", None), "cells", where).items()
+        str(name): _build(Recipe, dict(_group(each, f"cells.{name}", where)), where, f"cells.{name}.")
+        for name, each in _group(values.pop("cells", None), "cells", where).items()
     }
-    given = _mapping(values.pop("partitions", None), "partitions", where) or {"internal": {}}
-    partitions = {str(name): build(Partition, each or {}, where, f"partitions.{name}.") for name, each in given.items()}
-    if not cells:
+    partitions = {
+        str(name): build(Partition, each or {}, where, f"partitions.{name}.")
+        for name, each in (_group(values.pop("partitions", None), "partitions", where) or {"internal": {}}).items()
+    }
+    grid = _build(GridPlan, values, where, settings=settings, cells=cells, partitions=partitions)
+    _check_grid(grid, where)
+    return grid
+
+
+def expand_grid(plan: GridPlan) -> list[Cell]:
+    """Return every cell of a grid, partition by partition.
+
+    Raises:
+        ConfigError: The base config or a setting is wrong (the cell is named).
+    """
+    return [
+        Cell(
+            partition,
+            name,
+            train_configs(plan, recipe, f"cells.{name}"),
+            (recipe.queries or recipe.strategies[:1]) if recipe.multimodal else (),
+            recipe.against,
+        )
+        for partition in plan.partitions
+        for name, recipe in plan.cells.items()
+        if partition in (recipe.partitions or (next(iter(plan.partitions)),))
+    ]
+
+
+def train_configs(plan: Plan, recipe: Recipe, where: str) -> dict[int, TrainConfig]:
+    """Return the training settings by seed: the base config, the plan's changes, then the recipe's."""
+    values = _merge(_merge(_read_yaml(plan.base, "base config"), plan.settings), recipe.settings)
+    values |= {"multimodal": recipe.multimodal, "strategies": list(recipe.strategies), "sources": None}
+    return {seed: build(TrainConfig, {**values, "seed": seed}, where) for seed in plan.seeds}
+
+
+def select_cells(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
+    """Return the cells that match a pattern by partition/recipe, recipe or partition; `*` is a wildcard.
+
+    Raises:
+        ConfigError: A pattern matches no cell.
+    """
+
+    def matches(cell: Cell, pattern: str) -> bool:
+        return any(fnmatch(name, pattern) for name in (cell.name, cell.recipe, cell.partition))
+
+    for pattern in patterns:
+        if not any(matches(cell, pattern) for cell in cells):
+            raise ConfigError(f"No cell is named '{pattern}'.", f"There are: {', '.join(cell.name for cell in cells)}.")
+    return [cell for cell in cells if not patterns or any(matches(cell, pattern) for pattern in patterns)]
+
+
+def training_cost(config: TrainConfig, n_train: int) -> float:
+    """Return the cost of one training in images of 128 x 128 pixels: training cases x epochs x relative area."""
+    return n_train * config.epochs * (config.training_size / REFERENCE_SIDE) ** 2
+
+
+def _check_grid(plan: GridPlan, where: str) -> None:
+    if not plan.cells:
         raise ConfigError(f"{where} names no cells.", "Name at least one under cells.")
-    for name, cell in cells.items():
-        for partition in cell.partitions:
-            if partition not in partitions:
-                raise unknown_key(partition, partitions, f"cells.{name}.partitions in {where}")
-        if cell.against and cell.against not in cells:
-            raise unknown_key(cell.against, cells, f"cells.{name}.against in {where}")
-    plan = _with_lists(GridPlan, values, where, cells=cells, partitions=partitions)
+    for name, recipe in plan.cells.items():
+        for partition in recipe.partitions:
+            if partition not in plan.partitions:
+                raise unknown_key(partition, plan.partitions, f"cells.{name}.partitions in {where}")
+        if recipe.against and recipe.against not in plan.cells:
+            raise unknown_key(recipe.against, plan.cells, f"cells.{name}.against in {where}")
     if not 0 <= plan.least_noted <= 1:
         raise ConfigError(f"'least_noted' in {where} must be between 0 and 1, not {plan.least_noted}.")
-    return plan
 
 
-def _study(values: dict[str, Any], where: str) -> StudyPlan:
-    plan = _with_lists(StudyPlan, values, where)
-    if any(not 0 <= rate <= 1 for rate in plan.rates) or len(plan.rates) < 2:
-        raise ConfigError(f"'rates' in {where} must be two or more numbers between 0 and 1.")
-    unknown = [kind for kind in plan.kinds if kind not in ("m+p1", "m+p2", "p3")]
-    if unknown:
-        raise unknown_key(unknown[0], ("m+p1", "m+p2", "p3"), f"kinds in {where}")
-    return plan
-
-
-def _with_lists(kind: type[T], values: dict[str, Any], where: str, **ready: Any) -> T:
-    """A plan, whose lists of numbers and groups of settings `build` does not know."""
-    settings = values.pop("settings")
-    numbers: dict[str, tuple[Any, ...]] = {}
+def _build(kind: type[T], values: dict[str, Any], where: str, prefix: str = "", **ready: Any) -> T:
+    """Build a dataclass whose lists of numbers and nested settings `dermnote.settings.build` cannot read."""
+    names = {each.name for each in fields(kind)}  # type: ignore[arg-type]
     for key, number in (("seeds", int), ("rates", float)):
-        if key in values:
-            numbers[key] = _numbers(values.pop(key), number, key, where)
-    return replace(build(kind, values, where), settings=settings, **numbers, **ready)  # type: ignore[type-var]
-
-
-def _recipe(values: Any, key: str, where: str) -> Recipe:
-    given = dict(_mapping(values, key, where))
-    settings = dict(_mapping(given.pop("settings", None), f"{key}.settings", where))
-    return replace(build(Recipe, given, where, f"{key}."), settings=settings)
+        if key in values and key in names:
+            ready[key] = _numbers(values.pop(key), number, key, where)
+    if "settings" in values:
+        ready["settings"] = dict(_group(values.pop("settings"), f"{prefix}settings", where))
+    return replace(build(kind, values, where, prefix), **ready)  # type: ignore[type-var]
 
 
 def _numbers(value: Any, kind: type, key: str, where: str) -> tuple[Any, ...]:
     items = value if isinstance(value, list) else [value]
-    fits = [isinstance(each, int if kind is int else (int, float)) and not isinstance(each, bool) for each in items]
-    if not items or not all(fits) or len(set(items)) < len(items):
+    allowed = int if kind is int else (int, float)
+    valid = all(isinstance(each, allowed) and not isinstance(each, bool) for each in items)
+    if not items or not valid or len(set(items)) < len(items):
         raise ConfigError(f"'{key}' in {where} must be a list of different numbers, not {value!r}.")
     return tuple(kind(each) for each in items)
 
 
-def _mapping(value: Any, key: str, where: str) -> Mapping[str, Any]:
+def _read_yaml(path: str | Path, name: str) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"The {name} {path} cannot be read.", "Ready ones are in train/configs.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML ({str(error).splitlines()[0]}).") from error
+    return dict(_group(values, "the file", str(path)))
+
+
+def _group(value: Any, key: str, where: str) -> Mapping[str, Any]:
     if not isinstance(value or {}, Mapping):
         raise ConfigError(f"'{key}' in {where} is not a group of names and values.")
     return value or {}
+
+
+def _merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge settings; nested groups are merged key by key."""
+    merged = dict(values)
+    for key, change in changes.items():
+        nested = isinstance(merged.get(key), Mapping) and isinstance(change, Mapping)
+        merged[key] = _merge(merged[key], change) if nested else change
+    return merged

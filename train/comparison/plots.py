@@ -1,138 +1,120 @@
-"""The pictures of a grid: figures with their intervals, as dots on lines."""
+"""Plots of a grid: figures and differences with their intervals, as dots on lines."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.metric_format import DIRECTIONS, VERSIONS
 from ..runtime.canvas import COLOURS, can_draw, drawing
-from .phrasing import measure_in_words
 from .plan import IMAGE_ONLY, PAPER_COLUMNS
+from .report import PLOTS, Results, measure_name
+from .results import DIRECTIONS, HIGHER, LOWER, VERSIONS
 
-Figure = Mapping[str, Any]
-MOST_LINES = 40  # of differences in one picture
+Figures = Sequence[dict[str, Any]]
+MAX_LINES = 40  # differences in one plot
 
 
-def draw_all(told: Mapping[str, Any], folder: Path) -> list[str]:
-    """Draws what there is to draw; the names of the files written.
+def draw_grid(results: Results, folder: Path) -> list[str]:
+    """Draw the plots that the results allow, and return the names of the files written.
 
     Args:
-        told: What comparison.json holds.
-        folder: Where the PNG files go; those of an earlier look that are no longer drawn are removed.
+        results: Content of comparison.json.
+        folder: Destination of the PNG files; outdated ones are removed.
     """
-    drawers: dict[str, Callable[[Mapping[str, Any], Path], bool]] = {
-        "kappa.png": _kappa,
-        "retrieval.png": _retrieval,
-        "differences.png": _differences,
-        "queries.png": _queries,
+    figures = [{**each, "line": _line(results, each)} for each in results["figures"] if each["mean"] is not None]
+    several = {cell["name"] for cell in results["cells"] if len(cell["queries"]) > 1}
+    maps = [each for each in figures if each["kind"] == "map"]
+    own = [each for each in maps if each["queries"] == each["recipe"] and each["recipe"] in PAPER_COLUMNS]
+    queried = [each for each in maps if each["row"] == "all" and f"{each['partition']}/{each['recipe']}" in several]
+    kappa = [each for each in figures if each["kind"] == "kappa" and each["recipe"] in PAPER_COLUMNS]
+    for name in PLOTS:
+        (folder / name).unlink(missing_ok=True)
+    if not can_draw():
+        return []
+    drawn = {
+        "kappa.png": _kappa(kappa, folder / "kappa.png"),
+        "retrieval.png": _retrieval(own, "recipe", folder / "retrieval.png"),
+        "differences.png": _differences(results, folder / "differences.png"),
+        "queries.png": _retrieval(queried, "queries", folder / "queries.png"),
     }
-    able, drawn = can_draw(), []
-    for name, draw in drawers.items():
-        if able and draw(told, folder / name):
-            drawn.append(name)
-        else:
-            (folder / name).unlink(missing_ok=True)
-    return drawn
+    return [name for name, written in drawn.items() if written]
 
 
-def _kappa(told: Mapping[str, Any], path: Path) -> bool:
-    chosen = [each for each in told["figures"] if each["kind"] == "kappa" and each["recipe"] in PAPER_COLUMNS]
-    if not chosen:
+def _kappa(figures: Figures, path: Path) -> bool:
+    if not figures:
         return False
-    lines = list(dict.fromkeys(_line(told, each) for each in chosen))
+    lines = list(dict.fromkeys(each["line"] for each in figures))
     with drawing(path, 8, 1.2 + 0.45 * len(lines)) as figure:
         axes = figure.subplots()
-        _dots(axes, lines, chosen, lambda each: _line(told, each), lambda each: each["recipe"])
-        axes.set(xlabel="kappa, from the picture alone")
+        _dots(axes, lines, figures, "recipe")
+        axes.set(xlabel="kappa, from the image alone")
     return True
 
 
-def _retrieval(told: Mapping[str, Any], path: Path) -> bool:
-    own = [each for each in told["figures"] if each["kind"] == "map" and each["recipe"] in PAPER_COLUMNS]
-    chosen = [each for each in own if each["queries"] == each["recipe"]]
-    return _searches(told, path, chosen, "recipe")
-
-
-def _queries(told: Mapping[str, Any], path: Path) -> bool:
-    several = {cell["name"] for cell in told["cells"] if len(cell["queries"]) > 1}
-    chosen = [
-        each
-        for each in told["figures"]
-        if each["kind"] == "map" and each["row"] == "all" and f"{each['partition']}/{each['recipe']}" in several
-    ]
-    return _searches(told, path, chosen, "queries")
-
-
-def _searches(told: Mapping[str, Any], path: Path, chosen: Sequence[Figure], series: str) -> bool:
-    if not chosen:
+def _retrieval(figures: Figures, series: str, path: Path) -> bool:
+    if not figures:
         return False
-    lines = list(dict.fromkeys(_line(told, each) for each in chosen))
-    count = len({each[series] for each in chosen})
+    lines = list(dict.fromkeys(each["line"] for each in figures))
+    count = len({each[series] for each in figures})
     with drawing(path, 11, 2.2 + (0.35 + 0.12 * count) * 2 * len(lines)) as figure:
-        grid = figure.subplots(2, 2, sharex=True, sharey=True, squeeze=False)
-        for axes_row, (version, title) in zip(grid, VERSIONS.items(), strict=True):
-            for axes, (way, words) in zip(axes_row, DIRECTIONS.items(), strict=True):
-                part = [each for each in chosen if each["version"] == version and each["direction"] == way]
-                _dots(axes, lines, part, lambda each: _line(told, each), lambda each: str(each[series]))
-                axes.set(title=f"{words}, {title}", xlabel="mAP (|: chance)")
+        panels = figure.subplots(2, 2, sharex=True, sharey=True, squeeze=False)
+        for row, (version, title) in zip(panels, VERSIONS.items(), strict=True):
+            for axes, (direction, name) in zip(row, DIRECTIONS.items(), strict=True):
+                part = [each for each in figures if (each["version"], each["direction"]) == (version, direction)]
+                _dots(axes, lines, part, series)
+                axes.set(title=f"{name}, {title}", xlabel="mAP (|: chance)")
     return True
 
 
-def _dots(
-    axes: Any,
-    lines: list[str],
-    chosen: Sequence[Figure],
-    line: Callable[[Figure], str],
-    series: Callable[[Figure], str],
-) -> None:
-    names = list(dict.fromkeys(series(each) for each in chosen))
+def _dots(axes: Any, lines: list[str], figures: Figures, series: str) -> None:
+    """Draw one dot with its interval per figure: a line per row of cases, a colour per series."""
+    names = list(dict.fromkeys(each[series] for each in figures))
     for place, name in enumerate(names):
-        shift = 0.6 * ((place + 0.5) / len(names) - 0.5)
-        for number, each in enumerate(each for each in chosen if series(each) == name):
-            y = lines.index(line(each)) + shift
-            colour = COLOURS[place % len(COLOURS)]
+        shift, colour = 0.6 * ((place + 0.5) / len(names) - 0.5), COLOURS[place % len(COLOURS)]
+        chosen = [each for each in figures if each[series] == name]
+        for number, each in enumerate(chosen):
+            y = lines.index(each["line"]) + shift
             if each["ci"]:
                 axes.plot(each["ci"], (y, y), color=colour, linewidth=1.5)
             axes.plot(each["mean"], y, "o", color=colour, markersize=5, label=None if number else name)
             if each["chance"] is not None:
                 axes.plot(each["chance"], y, "|", color="0.3", markersize=9)
-    axes.set_yticks(range(len(lines)), lines)
-    axes.set_ylim(len(lines) - 0.5, -0.5)
+    _label_lines(axes, lines)
     axes.grid(axis="x", color="0.9")
     if names:
-        handles, labels = axes.get_legend_handles_labels()
         axes.figure.legends.clear()  # one for all panels, beside them
-        axes.figure.legend(handles, labels, loc="outside right upper", fontsize="small")
+        axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize="small")
 
 
-def _differences(told: Mapping[str, Any], path: Path) -> bool:
-    against = [each for each in told["differences"] if each["second"] == IMAGE_ONLY and each["measure"] == "kappa"]
-    headline = [each for each in told["differences"] if ":masked" in each["measure"] or each["measure"] == "kappa"]
-    rest = [each for each in headline if each["second"] != IMAGE_ONLY and each["row"] == "all"]
-    chosen = [each for each in (*against, *rest) if each["ci"]][:MOST_LINES]
+def _differences(results: Results, path: Path) -> bool:
+    found = [each for each in results["differences"] if each["ci"]]
+    kappa = [each for each in found if each["second"] == IMAGE_ONLY and each["measure"] == "kappa"]
+    others = [each for each in found if each["second"] != IMAGE_ONLY and each["row"] == "all"]
+    headline = [each for each in others if each["measure"] == "kappa" or ":masked" in each["measure"]]
+    chosen = [*kappa, *headline][:MAX_LINES]
     if not chosen:
         return False
     with drawing(path, 10, 1.4 + 0.26 * len(chosen)) as figure:
         axes = figure.subplots()
         for number, each in enumerate(chosen):
-            clear = each["verdict"] in ("higher", "lower") and len(each["by_seed"]) > 1
+            clear = each["verdict"] in (HIGHER, LOWER) and len(each["by_seed"]) > 1
             colour = COLOURS[0] if clear else "0.55"
             axes.plot(each["ci"], (number, number), color=colour, linewidth=2)
             axes.plot(each["value"], number, "o", color=colour)
-            for value in each["by_seed"]:
-                axes.plot(value, number, "|", color=colour, alpha=0.6)
+            axes.plot(each["by_seed"], [number] * len(each["by_seed"]), "|", color=colour, alpha=0.6)
         axes.axvline(0, color="k", linewidth=0.8)
-        words = [
-            f"{_line(told, each)}: {each['first']} − {each['second']}, {measure_in_words(each['measure'])}"
-            for each in chosen
-        ]
-        axes.set_yticks(range(len(chosen)), words, fontsize="small")
-        axes.set_ylim(len(chosen) - 0.5, -0.5)
-        axes.set(xlabel="difference [95%]; blue: told from 0, grey: not; |: single seeds")
+        pairs = [f"{each['first']} − {each['second']}, {measure_name(each['measure'])}" for each in chosen]
+        names = [f"{_line(results, each)}: {pair}" for each, pair in zip(chosen, pairs, strict=True)]
+        _label_lines(axes, names, fontsize="small")
+        axes.set(xlabel="difference [95%]; blue: distinguishable from 0, grey: not; |: single seeds")
     return True
 
 
-def _line(told: Mapping[str, Any], each: Figure) -> str:
-    return f"{told['partitions'][each['partition']]}, {each['row']}"
+def _label_lines(axes: Any, names: list[str], **text: Any) -> None:
+    axes.set_yticks(range(len(names)), names, **text)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+
+
+def _line(results: Results, each: dict[str, Any]) -> str:
+    return f"{results['partitions'][each['partition']]}, {each['row']}"

@@ -1,17 +1,16 @@
-"""A stand-in for a language model that looks at drawn lesions, and is wrong as often as it is told to be.
+"""Stand-in for an LLM that describes drawn lesions with a given error rate.
 
-It writes as the prompts of `dermnote.notes.strategies` ask: M+P1 chooses from closed lists, M+P2 describes freely in
-four points, and both are told the diagnosis; P3 sees the picture alone, and reads the diagnosis from it. No network,
-and the same case, seed and rate give the same note. Notes of one case at two rates differ in what they claim, not in
-how they say it.
+Its notes follow the prompts of `dermnote.notes.strategies`: M+P1 chooses from closed lists and M+P2 describes freely in
+four points, both given the diagnosis; P3 sees the image alone and reads the diagnosis from it. No network; the same
+case, seed and rate give the same note. Notes of a case at two rates differ in their claims, not in their wording.
 """
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,15 +20,35 @@ from dermnote.errors import NotesError
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.schema import Note, NoteRow
 from dermnote.notes.template import write_template
-from dermnote.taxonomy import find_class
+from dermnote.taxonomy import EIGHT, find_class
 
+from ..synthetic.attributes import ASYMMETRIES, BORDERS, COLOURS
 from ..synthetic.describe import ASYMMETRY_WORDS, BORDER_WORDS, join
 from ..synthetic.structures import STRUCTURES
-from . import standin_errors
-from .standin_errors import WORDING, Claims, claims_of, stream
+from .plan import STAND_IN_KINDS
 
-WRITER = "stand-in"
-KINDS = ("m+p1", "m+p2", "p3")
+VERSION = "a003d401"  # change it with any change to the notes: runs trained on other notes are not reused
+ERRORS, DIAGNOSIS, WORDING = range(3)  # random streams
+# Closed list of dermnote/vocabularies/dermoscopy.yaml, with the structures of a drawing that each name covers.
+CLOSED = {
+    "structureless areas": (
+        "structureless areas",
+        "white structureless areas",
+        "homogeneous blue pigmentation",
+        "central white scar",
+        "regression areas",
+        "blue-white veil",
+    ),
+    "pigment network": (
+        "regular pigment network",
+        "irregular pigment network",
+        "delicate peripheral network",
+        "rhomboidal structures",
+    ),
+    "branched streaks": ("branched streaks",),
+    "dots": ("regular dots", "irregular dots", "annular-granular pattern", "diffuse gray peppering"),
+    "globules": ("regular globules", "irregular globules", "blue-gray ovoid nests", "red lacunae", "dark lacunae"),
+}
 RECORDS = (
     "{record}",
     "{malignancy} lesion; diagnosis {label}, subtype {subtype}.",
@@ -56,38 +75,87 @@ IMPRESSIONS = (
     "This favours {label}, a {malignancy} lesion.",
     "Most likely {label} ({malignancy}).",
 )
-MOST_DETAILS = 2  # of the structures, that the four points of M+P2 have room for
+MAX_DETAILS = 2  # structures that the four points of M+P2 have room for
 
 
-def write_notes_of(table: pd.DataFrame, strategy: str, rate: float, seed: int) -> list[NoteRow]:
-    """A note for each drawn case.
+@dataclass(frozen=True)
+class Claims:
+    """Statements of a note: attributes of `train.synthetic`, structures perhaps by the closed list."""
+
+    asymmetry: str
+    border: str
+    colours: tuple[str, ...]
+    structures: tuple[str, ...]
+    label: str  # diagnostic class
+
+
+def write_standin_notes(table: pd.DataFrame, strategy: str, rate: float, seed: int) -> list[NoteRow]:
+    """Return a note for each drawn case.
 
     Args:
-        table: Cases of drawn lesions (case_id, label, subtype, malignancy, extra).
+        table: Cases of drawn lesions (case_id, label, subtype, extra).
         strategy: "m+p1", "m+p2" or "p3".
         rate: Share of wrong attributes, 0 to 1; of wrong diagnoses too for "p3".
         seed: Of errors and wording.
 
     Raises:
-        NotesError: The strategy is none of these, or a case does not tell what was drawn.
+        NotesError: The strategy is none of these, or the attributes of a case are unknown.
     """
-    if strategy not in KINDS:
-        raise NotesError(f"The stand-in does not write '{strategy}'.", f"It writes {', '.join(KINDS)}.")
+    if strategy not in STAND_IN_KINDS:
+        raise NotesError(f"The stand-in does not write '{strategy}'.", f"It writes {', '.join(STAND_IN_KINDS)}.")
     rows = []
     for case in table[["case_id", "label", "subtype", "extra"]].itertuples(index=False):
         truth = json.loads(case.extra or "{}")
         if "structures" not in truth:
-            raise NotesError(f"{case.case_id} is no drawn lesion: what it shows is not known.")
-        claims = claims_of(
-            case.case_id, truth, case.label, rate, seed, closed=strategy == "m+p1", blind=strategy == "p3"
-        )
-        text = WRITERS[strategy](claims, case.subtype or "", stream(seed, case.case_id, WORDING))
-        rows.append(NoteRow(case.case_id, Note(text, strategy, model=WRITER, prompt_version=VERSION)))
+            raise NotesError(f"{case.case_id} is no drawn lesion: its attributes are unknown.")
+        claims = draw_claims(case.case_id, truth, case.label, rate, seed, strategy)
+        text = write_text(strategy, claims, case.subtype or "", _stream(seed, case.case_id, WORDING))
+        rows.append(NoteRow(case.case_id, Note(text, strategy, model="stand-in", prompt_version=VERSION)))
     return rows
 
 
-def _closed(claims: Claims, subtype: str, chance: np.random.Generator) -> str:
-    record, form = _pick(chance, RECORDS), _pick(chance, CLOSED_FORMS)
+def draw_claims(case_id: str, truth: Mapping[str, Any], label: str, rate: float, seed: int, strategy: str) -> Claims:
+    """Return the claims of a note on a case.
+
+    Each attribute (asymmetry, border, every colour, every structure) is replaced by a wrong one with probability
+    `rate`, independent of the others. Attributes wrong at one rate are wrong at every higher rate.
+
+    Args:
+        case_id: Of the case.
+        truth: Drawn attributes (`train.synthetic.attributes.Attributes.to_mapping`).
+        label: True diagnosis.
+        rate: Share of wrong attributes, 0 to 1.
+        seed: Of the errors.
+        strategy: "m+p1" names structures by the closed list; "p3" gets the diagnosis wrong at the same rate.
+    """
+    rng = _stream(seed, case_id, ERRORS)
+    structures, known = tuple(truth["structures"]), tuple(STRUCTURES)
+    if strategy == "m+p1":
+        structures = tuple(name for name, drawn in CLOSED.items() if set(drawn) & set(structures))
+        known = tuple(CLOSED)
+    (asymmetry,) = _replace((truth["asymmetry"],), ASYMMETRIES, rate, rng)
+    (border,) = _replace((truth["border"],), BORDERS, rate, rng)
+    colours = _replace(tuple(truth["colours"]), COLOURS, rate, rng)
+    structures = _replace(structures, known, rate, rng)
+    if strategy == "p3":
+        (label,) = _replace((label,), [each.name for each in EIGHT], rate, _stream(seed, case_id, DIAGNOSIS))
+    return Claims(asymmetry, border, colours, structures, label)
+
+
+def write_text(strategy: str, claims: Claims, subtype: str, rng: np.random.Generator) -> str:
+    """Return the text of a note.
+
+    Args:
+        strategy: "m+p1", "m+p2" or "p3".
+        claims: Its statements.
+        subtype: Of the record; "" if unknown.
+        rng: Chooses the wording; the draws do not depend on the claims.
+    """
+    return {"m+p1": _closed, "m+p2": _free, "p3": _blind}[strategy](claims, subtype, rng)
+
+
+def _closed(claims: Claims, subtype: str, rng: np.random.Generator) -> str:
+    record, form = _pick(rng, RECORDS), _pick(rng, CLOSED_FORMS)
     findings = form.format(
         asymmetry=claims.asymmetry,
         border=claims.border,
@@ -95,70 +163,84 @@ def _closed(claims: Claims, subtype: str, chance: np.random.Generator) -> str:
         joined=join(claims.colours),
         structures=", ".join(claims.structures) or "none of those asked for",
     )
-    return f"{_filled(record, claims, subtype)} {findings}"
+    return f"{_fill_record(record, claims, subtype)} {findings}"
 
 
-def _free(claims: Claims, subtype: str, chance: np.random.Generator) -> str:
-    shape, opening = _pick(chance, SHAPES), _pick(chance, OPENINGS)
-    words = _words(claims, chance)
-    details = join(words["structures"][:MOST_DETAILS]) if claims.structures else ""
+def _free(claims: Claims, subtype: str, rng: np.random.Generator) -> str:
+    shape, opening = _pick(rng, SHAPES), _pick(rng, OPENINGS)
+    words = _free_words(claims, rng)
+    details = join(words["structures"][:MAX_DETAILS]) if claims.structures else ""
     parts = [
-        _filled(opening, claims, subtype, shape=shape),
-        _pick(chance, COLOUR_FORMS).format(joined=join(claims.colours)),
-        _pick(chance, DETAIL_FORMS).format(details=details) if details else "",
-        _pick(chance, BORDER_FORMS).format(a=words["a"], border=words["border"]),
-        _pick(chance, SYMMETRY_FORMS).format(asymmetry=words["asymmetry"]),
+        _fill_record(opening, claims, subtype, shape=shape),
+        _pick(rng, COLOUR_FORMS).format(joined=join(claims.colours)),
+        _pick(rng, DETAIL_FORMS).format(details=details) if details else "",
+        _pick(rng, BORDER_FORMS).format(**words),
+        _pick(rng, SYMMETRY_FORMS).format(**words),
     ]
-    return " ".join(_sentence(part) for part in parts if part)
+    return _join_sentences(parts)
 
 
-def _blind(claims: Claims, subtype: str, chance: np.random.Generator) -> str:
-    opening = _pick(chance, BLIND_OPENINGS)
-    words = _words(claims, chance)
+def _blind(claims: Claims, subtype: str, rng: np.random.Generator) -> str:
+    opening = _pick(rng, BLIND_OPENINGS)
+    words = _free_words(claims, rng)
+    details = join(words["structures"]) if claims.structures else "no structures"
     parts = [
-        opening.format(asymmetry=words["asymmetry"], a=words["a"], border=words["border"]),
-        _pick(chance, COLOUR_FORMS).format(joined=join(claims.colours)),
-        _pick(chance, DETAIL_FORMS).format(details=join(words["structures"]) if claims.structures else "no structures"),
-        _filled(_pick(chance, IMPRESSIONS), claims, ""),
+        opening.format(**words),
+        _pick(rng, COLOUR_FORMS).format(joined=join(claims.colours)),
+        _pick(rng, DETAIL_FORMS).format(details=details),
+        _fill_record(_pick(rng, IMPRESSIONS), claims, ""),
     ]
-    return " ".join(_sentence(part) for part in parts)
+    return _join_sentences(parts)
 
 
-WRITERS: dict[str, Callable[[Claims, str, np.random.Generator], str]] = {"m+p1": _closed, "m+p2": _free, "p3": _blind}
-VERSION = hashlib.sha256(
-    (inspect.getsource(standin_errors) + "".join(map(inspect.getsource, WRITERS.values()))).encode()
-).hexdigest()[:8]
-
-
-def _words(claims: Claims, chance: np.random.Generator) -> dict[str, Any]:
-    """Free words for what is claimed; the draws are the same whatever is claimed."""
-    which = chance.uniform(size=2 + len(claims.structures))
-    border = _at(BORDER_WORDS[claims.border], which[1])
+def _free_words(claims: Claims, rng: np.random.Generator) -> dict[str, Any]:
+    """Return free words for the claims; the number of draws depends only on the number of structures."""
+    asymmetry, border, *structures = rng.uniform(size=2 + len(claims.structures))
+    name = _at(BORDER_WORDS[claims.border], border)
     return {
-        "asymmetry": _at(ASYMMETRY_WORDS[claims.asymmetry], which[0]),
-        "border": border,
-        "a": "an" if border.startswith("i") else "a",
+        "asymmetry": _at(ASYMMETRY_WORDS[claims.asymmetry], asymmetry),
+        "border": name,
+        "a": "an" if name.startswith("i") else "a",
         "structures": [
-            _at(STRUCTURES[name].words, place) for name, place in zip(claims.structures, which[2:], strict=True)
+            _at(STRUCTURES[each].words, place) for each, place in zip(claims.structures, structures, strict=True)
         ],
     }
 
 
-def _filled(form: str, claims: Claims, subtype: str, **more: str) -> str:
+def _fill_record(form: str, claims: Claims, subtype: str, **more: str) -> str:
     found = find_class(claims.label)
     malignancy = found.malignancy if found is not None else "unclear"
     record = write_template(LesionMetadata(label=claims.label, subtype=subtype or None, malignancy=malignancy))
-    said = {"record": record, "label": claims.label, "subtype": subtype or claims.label, "malignancy": malignancy}
-    return form.format(**{**said, **more})
+    return form.format(
+        record=record, label=claims.label, subtype=subtype or claims.label, malignancy=malignancy, **more
+    )
 
 
-def _pick(chance: np.random.Generator, forms: Sequence[str]) -> str:
-    return _at(forms, chance.uniform())
+def _replace(true: tuple[str, ...], known: Sequence[str], rate: float, rng: np.random.Generator) -> tuple[str, ...]:
+    """Replace each true value with probability `rate` by one that is not true; no value appears twice.
+
+    Where no wrong value is left, the true value stays.
+    """
+    stated: list[str] = []
+    for value in true:
+        replaced, place = rng.uniform() < rate, rng.uniform()
+        others = [each for each in known if each not in true and each not in stated]
+        stated.append(_at(others, place) if replaced and others else value)
+    return tuple(stated)
+
+
+def _stream(seed: int, case_id: str, kind: int) -> np.random.Generator:
+    """Return the random stream of one kind of decision on one case; it does not depend on the rate."""
+    return np.random.default_rng([seed, zlib.crc32(case_id.encode()), kind])
+
+
+def _pick(rng: np.random.Generator, forms: Sequence[str]) -> str:
+    return _at(forms, rng.uniform())
 
 
 def _at(words: Sequence[str], place: float) -> str:
     return words[int(place * len(words))]
 
 
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _join_sentences(parts: Sequence[str]) -> str:
+    return " ".join(part[:1].upper() + part[1:] for part in parts if part)
