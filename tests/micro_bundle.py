@@ -14,8 +14,9 @@ from dermnote.hub.manifest import write_manifest
 from dermnote.images.opening import encode_jpeg, to_square
 from dermnote.index.case_index import CaseIndex
 from dermnote.metadata import LesionMetadata
-from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.image_encoder import ImageEncoder
 from dermnote.models.joint_model import DermNoteModel
+from dermnote.models.text_encoder import TextEncoder
 from dermnote.notes.template import write_template
 from dermnote.taxonomy import EIGHT
 

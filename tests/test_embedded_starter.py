@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dermnote import DermNote
+from dermnote.hub.bundle import STARTER
 from dermnote.hub.manifest import verify_manifest
-from dermnote.loading import STARTER
 from train.data.sources import drawn
 
 

@@ -12,7 +12,8 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from dermnote.errors import BundleError, ConfigError
-from dermnote.models.encoders import IMAGENET_MEAN, IMAGENET_STD, ImageEncoder, TextEncoder
+from dermnote.models.image_encoder import IMAGENET_MEAN, IMAGENET_STD, ImageEncoder
+from dermnote.models.text_encoder import TextEncoder
 
 TEXTS = [f"An irregular brown network with {n} dots on the left arm, asymmetric in outline." for n in range(30)]
 

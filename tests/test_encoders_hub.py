@@ -10,8 +10,9 @@ import torch
 
 from dermnote.errors import BundleError, HubError
 from dermnote.hub import push
-from dermnote.models.encoder_folder import encoder_folder
-from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.hub.bundle import encoder_folder
+from dermnote.models.image_encoder import ImageEncoder
+from dermnote.models.text_encoder import TextEncoder
 from tests.hub_server import WRITE_TOKEN, Hub, running_hub
 from tests.micro_bundle import make_bundle
 

@@ -10,9 +10,8 @@ import torch
 
 from dermnote import DermNote
 from dermnote.errors import ConfigError, IndexQueryError
-from dermnote.models.encoders import ImageEncoder
-from dermnote.models.evidence import class_heat, place_embeddings, text_heat
-from dermnote.models.feature_map import feature_map
+from dermnote.models.heat_map import class_heat, feature_map, place_embeddings, text_heat
+from dermnote.models.image_encoder import ImageEncoder
 from dermnote.models.joint_model import DermNoteModel
 from train.data.sources.drawn import draw
 
@@ -117,7 +116,7 @@ def test_likeness_to_a_text_is_explained(starter: DermNote) -> None:
 
 
 def test_what_cannot_be_explained_is_one_clear_line(starter: DermNote) -> None:
-    with pytest.raises(IndexQueryError, match="knows no class 'wart'"):
+    with pytest.raises(IndexQueryError, match="has no class 'wart'"):
         starter.explain(draw(1, 1, 64), label="wart")
     with pytest.raises(IndexQueryError, match="not both"):
         starter.explain(draw(1, 1, 64), label="melanoma", text="a mole")

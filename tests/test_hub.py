@@ -122,7 +122,7 @@ def test_a_part_pulled_before_is_no_whole_bundle_offline(hub: Hub, bundle: Path)
     push(bundle, "org/name", token=WRITE_TOKEN)
     part = pull("org/name", allow_patterns=["image_encoder/*"])
     assert set(contents(part)) == {"manifest.json", "image_encoder/model.safetensors"}
-    with pytest.raises(HubError, match="not wholly in the local cache"):
+    with pytest.raises(HubError, match="not completely in the local cache"):
         pull("org/name", local_files_only=True)
     assert contents(pull("org/name")) == contents(bundle)
 
@@ -133,7 +133,7 @@ def test_an_interrupted_download_leaves_nothing_half_loaded(hub: Hub, bundle: Pa
     with pytest.raises(HubError):
         pull("org/name")
     hub.store.faults = []
-    with pytest.raises(HubError, match="not wholly in the local cache"):
+    with pytest.raises(HubError, match="not completely in the local cache"):
         pull("org/name", local_files_only=True)
     hub.store.log.clear()
     assert contents(pull("org/name")) == contents(bundle)
@@ -168,7 +168,7 @@ def test_offline_mode_opens_a_full_cache_without_asking(hub: Hub, bundle: Path, 
 
 
 def test_offline_with_nothing_cached(hub: Hub) -> None:
-    with pytest.raises(HubError, match="downloads are switched off") as caught:
+    with pytest.raises(HubError, match="downloads are disabled") as caught:
         pull("org/name", local_files_only=True)
     assert not caught.value.retryable and "connection" in caught.value.hint
 

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from dermnote.errors import BundleError, IndexQueryError
+from dermnote.hub.bundle import STARTER
 from dermnote.images.opening import encode_jpeg
 from dermnote.index.case_index import CaseIndex
-from dermnote.loading import STARTER
 from tests.micro_bundle import lesion
 
 N, DIM = 50, 16
@@ -304,7 +304,7 @@ def test_fewer_fit_than_are_asked_for(index: CaseIndex) -> None:
     [
         ({"lable": "class 1"}, "'label'"),
         ({"label": "class1"}, "class 1"),
-        ({"site": "hand"}, "recorded of none"),
+        ({"site": "hand"}, "recorded for none"),
         ({"age": "5"}, "Unknown key"),
     ],
 )
@@ -360,5 +360,5 @@ def test_an_index_of_before_modality_was_kept_still_loads(index: CaseIndex, tmp_
     pq.write_table(pq.read_table(path).drop_columns(["modality"]), path)
     loaded = CaseIndex.load(tmp_path)
     assert loaded.search_notes(NOTES[5], 1)[0].modality is None and loaded.table["modality"].isna().all()
-    with pytest.raises(IndexQueryError, match="recorded of none"):
+    with pytest.raises(IndexQueryError, match="recorded for none"):
         loaded.search_notes(NOTES[5], 1, {"modality": "clinical"})

@@ -50,7 +50,7 @@ def test_one_changed_bit_is_found(bundle: Path, name: str) -> None:
 
 def test_a_cut_off_file_is_named_with_both_sizes(bundle: Path) -> None:
     (bundle / "index" / "images.faiss").write_bytes(b"short")
-    with pytest.raises(BundleError, match="has 5 bytes, the manifest says 256"):
+    with pytest.raises(BundleError, match="has 5 bytes, the manifest lists 256"):
         verify_manifest(bundle)
 
 
@@ -93,7 +93,7 @@ def test_links_are_refused(bundle: Path) -> None:
     outside = bundle.parent / "outside.json"
     (bundle / "config.json").rename(outside)
     (bundle / "config.json").symlink_to(outside)  # the bytes are right, the place is not
-    with pytest.raises(BundleError, match=r"not an ordinary file inside|is a link"):
+    with pytest.raises(BundleError, match=r"not a regular file inside|is a link"):
         verify_manifest(bundle)
 
 
@@ -153,5 +153,5 @@ def test_the_hub_cache_s_own_links_pass_and_others_there_do_not(bundle: Path) ->
     outside = (blobs / "config.json").rename(repository.parent / "elsewhere.json")
     (snapshot / "config.json").unlink()
     (snapshot / "config.json").symlink_to(outside)
-    with pytest.raises(BundleError, match="not an ordinary file inside"):
+    with pytest.raises(BundleError, match="not a regular file inside"):
         verify_manifest(snapshot)

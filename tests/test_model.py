@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from dermnote.config import DermNoteConfig
 from dermnote.errors import BundleError
-from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.image_encoder import ImageEncoder
 from dermnote.models.joint_model import DermNoteModel
+from dermnote.models.text_encoder import TextEncoder
 
 NAMES = ("melanoma", "mole", "wart")
 TEXTS = [f"A brown mark number {n} with a regular network." for n in range(12)]
@@ -125,5 +126,5 @@ def test_a_config_of_another_model_is_not_written(tmp_path: Path) -> None:
 
 
 def test_an_image_only_model_cannot_read() -> None:
-    with pytest.raises(BundleError, match="pictures alone"):
+    with pytest.raises(BundleError, match="images alone"):
         make_model(multimodal=False).encode_text(input_ids=torch.zeros(1, 2, dtype=torch.long))

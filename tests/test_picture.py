@@ -144,7 +144,7 @@ def test_what_is_no_picture_is_refused_by_name_and_without_its_folder(tmp_path):
         assert str(caught.value).startswith(name)
         assert str(tmp_path) not in str(caught.value)
         assert "\n" not in str(caught.value)
-    with pytest.raises(PictureError, match=r"gone.jpg is not there"):
+    with pytest.raises(PictureError, match=r"gone.jpg does not exist"):
         open_picture(tmp_path / "gone.jpg")
     with pytest.raises(PictureError, match="not a file"):
         open_picture(tmp_path)

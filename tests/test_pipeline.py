@@ -130,7 +130,7 @@ def test_notes_and_pictures_are_found_across(model: DermNote) -> None:
 
 @pytest.mark.parametrize("text", ["", "  \n"])
 def test_no_text_finds_no_picture(model: DermNote, text: str) -> None:
-    with pytest.raises(IndexQueryError, match="no text"):
+    with pytest.raises(IndexQueryError, match="search text is empty"):
         model.find_images(text)
 
 
@@ -162,11 +162,11 @@ def test_a_note_from_the_picture_says_that_its_class_is_a_guess(model: DermNote)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({}, "nothing to write from"),
-        ({"metadata": {}}, "nothing to write"),
+        ({}, "needs an image or metadata"),
+        ({"metadata": {}}, "needs an image or metadata"),
         ({"metadata": {"lable": "melanoma"}}, "nearest known key is 'label'"),
         ({"metadata": {"label": "melanoma", "age": "old"}}, "age is not a number"),
-        ({"metadata": {"label": "melanoma"}, "strategy": "m+p1"}, "needs the picture"),
+        ({"metadata": {"label": "melanoma"}, "strategy": "m+p1"}, "needs the image"),
         ({"metadata": {"label": "melanoma"}, "strategy": "m2"}, "Unknown note strategy"),
     ],
 )
@@ -234,11 +234,14 @@ def test_only_what_a_verb_needs_is_downloaded(folder: Path, model: DermNote, tmp
         push(other, "org/name", token=WRITE_TOKEN)  # meanwhile somebody publishes another model
         assert pulled.find_notes(lesion(1)) == model.find_notes(lesion(1))
         only_model = DermNote.from_pretrained("org/name", cache_dir=tmp_path)
-    with pytest.raises(HubError, match="not wholly in the local cache"), pytest.warns(UserWarning, match="not answer"):
+    with (
+        pytest.raises(HubError, match="not completely in the local cache"),
+        pytest.warns(UserWarning, match="not answer"),
+    ):
         only_model.find_notes(lesion(1))
     assert only_model.classify(lesion(1))
     begun = time.monotonic()
-    with pytest.warns(UserWarning, match="taken from the cache"):
+    with pytest.warns(UserWarning, match="cached copy"):
         older = DermNote.from_pretrained("org/name", revision=pulled.revision, cache_dir=tmp_path)
         assert older.find_notes(lesion(1)) == model.find_notes(lesion(1))
     assert time.monotonic() - begun < 10  # the client alone would try for half a minute
@@ -330,7 +333,7 @@ def test_another_format_is_refused(copy: Path) -> None:
 
 
 def test_without_a_starter_the_hint_says_how_to_make_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dermnote.loading.STARTER", tmp_path / "starter")
+    monkeypatch.setattr("dermnote.hub.bundle.STARTER", tmp_path / "starter")
     with pytest.raises(BundleError, match=r"train\.starter"):
         DermNote.from_pretrained()
 

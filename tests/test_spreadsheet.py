@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dermnote.spreadsheet import inert
+from dermnote.storage import inert
 from train.data.cases_folder import write_rejected
 from train.data.sources.raw import Rejected
 

@@ -1,4 +1,4 @@
-"""To and from the Hugging Face Hub; the only folder that knows its client."""
+"""Bundles and datasets on the Hugging Face Hub: manifest, download, upload."""
 
 from dermnote.hub.download import pull as pull
 from dermnote.hub.hub_errors import Kind as Kind

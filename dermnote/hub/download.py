@@ -1,4 +1,4 @@
-"""Bundles and datasets from the Hugging Face Hub: all of one commit or nothing."""
+"""Downloads from the Hugging Face Hub: all files of one commit, checked against the manifest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dermnote.errors import BundleError, HubError
 from dermnote.hub.hub_errors import Kind, clear_errors, endpoint
 from dermnote.hub.manifest import MANIFEST, is_bundle, verify_manifest
 
-TIMEOUT = 10.0  # seconds to wait for the Hub's first answer
+TIMEOUT = 10.0  # seconds until the Hub counts as unreachable
 
 
 def pull(
@@ -24,37 +24,33 @@ def pull(
     kind: Kind = "model",
     of_bundle: bool = False,
 ) -> Path:
-    """A folder that holds the files asked for, checked against their manifest.
+    """Return a folder with the requested files, checked against their manifest.
 
     Args:
-        id_or_folder: A folder, returned as it is; or a Hub repository, "org/name".
-        revision: Branch, tag or commit; None is "main". All files come from the one commit it stands for at the start.
-        local_files_only: Use the cache alone, send nothing.
+        id_or_folder: A folder, returned unchanged; or a Hub repository, "org/name".
+        revision: Branch, tag or commit; None is "main". All files come from one commit.
+        local_files_only: Whether to use the cache only, without network access.
         token: Hub token; None uses the one of `hf auth login` or HF_TOKEN.
-        cache_dir: Where downloads are kept; None is the Hub client's own place.
-        allow_patterns: Only files that match, e.g. ["image_encoder/*"], with the manifest if there is one. The
-            repository then need not be a DermNote bundle. None: a whole bundle.
-        kind: Of the repository. A dataset has no manifest and needs `allow_patterns`.
-        of_bundle: With `allow_patterns`: the repository must be a bundle, and all that matches must be there.
+        cache_dir: Download cache; None is the Hub client's own.
+        allow_patterns: Only matching files, e.g. ["image_encoder/*"], and the manifest if there is one; the
+            repository need not be a DermNote bundle. None: a complete bundle.
+        kind: Kind of repository. A dataset has no manifest and needs `allow_patterns`.
+        of_bundle: With `allow_patterns`: require a bundle that has all matching files.
 
     Raises:
-        HubError: Unknown repository or revision, no access, no connection and nothing cached.
+        HubError: Unknown repository or revision, no access, or neither connection nor cache.
         BundleError: Not a bundle, or its files differ from its manifest.
     """
     folder = Path(id_or_folder)
     if not folder.is_dir():
-        _refuse_missing_folder(str(id_or_folder))
+        name = str(id_or_folder)
+        if name.startswith((".", "/", "~")) or name.endswith("/") or "\\" in name or name.count("/") > 1 or not name:
+            raise HubError(f"There is no folder {name!r}.", "Name a bundle's folder, or a Hub repository as org/name.")
         whole = of_bundle or (allow_patterns is None and kind == "model")
-        folder = _download(str(id_or_folder), revision, local_files_only, token, cache_dir, allow_patterns, kind, whole)
+        folder = _download(name, revision, local_files_only, token, cache_dir, allow_patterns, kind, whole)
     if kind == "model" and is_bundle(folder):
         verify_manifest(folder, allow_patterns, missing_allowed=not of_bundle)
     return folder
-
-
-def _refuse_missing_folder(name: str) -> None:
-    """What can only be meant as a folder is not asked of the Hub."""
-    if name.startswith((".", "/", "~")) or name.endswith("/") or "\\" in name or name.count("/") > 1 or not name:
-        raise HubError(f"There is no folder {name!r}.", "Name a bundle's folder, or a Hub repository as org/name.")
 
 
 def _download(
@@ -70,7 +66,7 @@ def _download(
     from huggingface_hub import snapshot_download
 
     def snapshot(revision: str | None, patterns: list[str] | None) -> Path:
-        found = snapshot_download(
+        folder = snapshot_download(
             repo_id,
             repo_type=kind,
             revision=revision,
@@ -81,27 +77,27 @@ def _download(
             ignore_patterns=[".gitattributes"],  # the Hub's own
             endpoint=endpoint(),
         )
-        return Path(found)
+        return Path(folder)
 
     with clear_errors(repo_id, revision, local_files_only, kind):
         cached_only = local_files_only or not _reachable(repo_id, revision, token, kind)
         if not of_bundle:
             return snapshot(revision, [*(allow_patterns or ()), *([MANIFEST] if kind == "model" else [])])
-        folder = snapshot(revision, [MANIFEST])  # first alone: no other kind of repository is downloaded by mistake
+        folder = snapshot(revision, [MANIFEST])  # first, so that no other kind of repository is downloaded
         if not is_bundle(folder):
             raise BundleError(
                 f"{repo_id} is not a DermNote bundle: it has no {MANIFEST}.",
-                "Repositories that are one have the tag 'dermnote' on the Hub.",
+                "Bundles have the tag 'dermnote' on the Hub.",
             )
-        # The folder bears the commit's name: all files come from that one.
+        # The folder is named after the commit.
         return snapshot(folder.name, None if allow_patterns is None else [*allow_patterns, MANIFEST])
 
 
 def _reachable(repo_id: str, revision: str | None, token: str | None, kind: Kind) -> bool:
-    """Whether the Hub answers; if not, a warning. Its client would try each file several times for half a minute.
+    """Check whether the Hub answers; warn if not. Its client would retry each file for half a minute.
 
     Raises:
-        What the client raises where the Hub answers and refuses.
+        Exception: The client's own, if the Hub answers and refuses.
     """
     from huggingface_hub import HfApi, errors
 
@@ -116,5 +112,5 @@ def _reachable(repo_id: str, revision: str | None, token: str | None, kind: Kind
         pass
     else:
         return True
-    warnings.warn(f"The Hub ({endpoint()}) does not answer: {repo_id} is taken from the cache.", stacklevel=2)
+    warnings.warn(f"The Hub ({endpoint()}) does not answer: using the cached copy of {repo_id}.", stacklevel=2)
     return False

@@ -18,7 +18,6 @@ from dermnote.notes.schema import notes_by_case
 from train import build_index
 from train.data.cases import Cases
 from train.data.thumbnails import SIDE, thumbnail
-from train.publishing.gallery import choose
 from train.publishing.licences import strictest
 
 
@@ -196,7 +195,7 @@ def test_what_does_not_belong_together_is_refused_and_leaves_nothing(
 def test_cases_without_a_note_are_left_out_and_counted(cases_folder: Path, model: DermNote) -> None:
     cases = Cases.read(cases_folder, splits=["test"])
     first = cases.table["case_id"].iloc[0]
-    chosen = choose(cases, {first: {"p3": "other strategy", "m": "the note"}}, model.config)
+    chosen = build_index.select_gallery(cases, {first: {"p3": "other strategy", "m": "the note"}}, model.config)
     assert chosen.notes == ("the note",) and chosen.without_note == len(cases) - 1
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
+from dermnote.config import build
 from dermnote.errors import ConfigError
-from dermnote.settings import build
 
 from ..training.train_config import TrainConfig
 from .plan import GridPlan, Recipe

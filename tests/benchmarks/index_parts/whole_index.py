@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from dermnote.hub.bundle import STARTER
 from dermnote.hub.manifest import verify_manifest, write_manifest
 from dermnote.index.case_index import CaseIndex
 from dermnote.index.case_table import MemoryTable
 from dermnote.index.faiss_index import VectorIndex
-from dermnote.loading import STARTER
 from tests.benchmarks.index_parts.contenders import highest, resident
 
 HITS = 5
