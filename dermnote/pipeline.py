@@ -13,7 +13,7 @@ from PIL import Image
 
 from dermnote.config import DermNoteConfig
 from dermnote.errors import BundleError, IndexQueryError, NotesError
-from dermnote.hub.bundle import Bundle
+from dermnote.hub.bundle import open_bundle
 from dermnote.hub.manifest import REFETCH
 from dermnote.images.opening import Modality, Picture, prepare_picture, to_square
 from dermnote.index.case_index import CaseIndex
@@ -103,20 +103,19 @@ class DermNote:
             HubError: The repository or revision is not available.
             BundleError: It is not a bundle, is incomplete or changed, or its index was made by another model.
         """
-        bundle = Bundle.open(id_or_folder, revision, local_files_only, token, cache_dir)
-        folder = bundle.folder
+        folder, commit, fetch_index = open_bundle(id_or_folder, revision, local_files_only, token, cache_dir)
         model, config = DermNoteModel.from_pretrained(folder)
         if model.fingerprint() != config.fingerprint:
             raise BundleError(f"The weights in {folder} are not those its config.json was written for.", REFETCH)
 
         def load_index() -> CaseIndex:
-            return CaseIndex.load(bundle.fetch_index(), config.fingerprint)
+            return CaseIndex.load(fetch_index(), config.fingerprint)
 
-        loaded = cls(model, config, load_index if bundle.commit else load_index(), device, dtype)
+        loaded = cls(model, config, load_index if commit else load_index(), device, dtype)
         loaded.metrics, loaded.card = _read_metrics(folder / "metrics.json"), _read_card(folder / "README.md")
         loaded.known = KnownPictures.load(folder, config.fingerprint)
         loaded.source = "the embedded starter" if id_or_folder is None else str(id_or_folder)
-        loaded.revision = bundle.commit
+        loaded.revision = commit
         return loaded
 
     def compute_in(self, executor: Executor) -> None:
@@ -145,13 +144,7 @@ class DermNote:
         return [Prediction.of(self.config.classnames[class_id], value, class_id) for class_id, value in ranked]
 
     def zero_shot(self, image: AnyImage, texts: Sequence[str], modality: Modality | None = "dermoscopy") -> list[Match]:
-        """Rank descriptions by their similarity with an image, the nearest first; not limited to trained classes.
-
-        Args:
-            image: As in `classify`.
-            texts: Descriptions, e.g. "melanoma", "a lesion with a blue-gray veil".
-            modality: As in `classify`.
-        """
+        """Rank descriptions, e.g. "a lesion with a blue-gray veil", by their similarity with an image, best first."""
         if isinstance(texts, str) or not texts or not all(text.strip() for text in texts):
             raise IndexQueryError(
                 "zero_shot compares several texts, none of them empty.", 'E.g. ["nevus", "melanoma"].'
@@ -169,10 +162,10 @@ class DermNote:
         """Compute the exact contribution of each image location to a class score or to the similarity with a text.
 
         Args:
-            image: As in `classify`.
+            image: As in `classify`, also `modality`.
             label: One of `config.classnames`; None: the most probable.
             text: A note or a few words, instead of a class.
-            modality: As in `classify`.
+            modality: See `image`.
 
         Raises:
             ConfigError: The network has no exact heat map (see `dermnote.models.heat_map`).
@@ -191,12 +184,7 @@ class DermNote:
         return Evidence(subject, float(heat.sum()), heat.reshape(grid.shape).cpu().numpy(), grid, network_input)
 
     def novelty(self, image: AnyImage, modality: Modality | None = "dermoscopy") -> Novelty | None:
-        """Measure the distance of an image from the training images; None if the bundle has no prototypes.
-
-        Args:
-            image: As in `classify`.
-            modality: As in `classify`.
-        """
+        """Measure the distance of an image from the training images; None if the bundle has no prototypes."""
         return None if self.known is None else self.known.novelty(self._vector_of(image, modality))
 
     def find_notes(

@@ -22,8 +22,8 @@ from dermnote.hub import push
 from dermnote.hub.manifest import write_manifest
 from dermnote.images.opening import encode_jpeg
 from dermnote.taxonomy import EIGHT
-from tests.hub_server import READ_TOKEN, WRITE_TOKEN, running_hub
 from tests.micro_bundle import lesion, make_bundle
+from tests.servers.hub_server import READ_TOKEN, WRITE_TOKEN, running_hub
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_vectors_are_unit_rows_whatever_the_batch(model: DermNote) -> None:
 def test_query_and_index_see_a_picture_alike(model: DermNote) -> None:
     """Also through the JPEG that a cases folder keeps; a crop or another scaling would be seen at once."""
     for row in (0, 5, 11):
-        stored = model.index._images.reconstruct(row)
+        stored = model.index._images.vectors()[row]
         asked, as_jpeg, cropped = (
             model.encode_image([picture], modality)[0]
             for picture, modality in (

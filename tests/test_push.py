@@ -18,8 +18,8 @@ import yaml
 from dermnote import DermNote, ImageEncoder, TextEncoder
 from dermnote.errors import BundleError, ConfigError
 from dermnote.notes.schema import notes_by_case
-from tests.hub_server import WRITE_TOKEN, Hub, running_hub
 from tests.micro_bundle import lesion, make_bundle
+from tests.servers.hub_server import WRITE_TOKEN, Hub, running_hub
 from train import push_to_hub
 from train.publishing.leaks import refuse_leaks
 

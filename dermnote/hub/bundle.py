@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -24,61 +24,37 @@ _ENCODER = (
 )
 
 
-@dataclass(frozen=True)
-class Bundle:
-    """A bundle whose model files are available locally.
+def open_bundle(
+    id_or_folder: str | Path | None = None,
+    revision: str | None = None,
+    local_files_only: bool = False,
+    token: str | None = None,
+    cache_dir: str | Path | None = None,
+) -> tuple[Path, str | None, Callable[[], Path]]:
+    """Find a bundle and download its model (arguments as in `dermnote.hub.pull`; None is the embedded starter).
 
-    Attributes:
-        name: Repository or folder.
-        folder: Local folder with at least the model's files, checked against the manifest.
-        commit: On the Hub; None for a folder, which is checked completely.
-        local_files_only: Whether to use the cache only, without network access.
-        token: For a private repository.
-        cache_dir: Download cache.
+    Returns:
+        A checked folder with at least the model's files; its commit on the Hub (None for a local folder); and a
+        function that downloads the index of the same commit and returns its folder, with the same errors.
+
+    Raises:
+        HubError: The repository or revision is not available.
+        BundleError: It is not a bundle, or is incomplete or changed.
     """
+    if id_or_folder is None and not is_bundle(STARTER):
+        raise BundleError("The embedded starter model is missing.", "Make it with `python -m train.starter`.")
+    source = STARTER if id_or_folder is None else id_or_folder
+    if Path(source).is_dir():
+        if not is_bundle(source):
+            raise BundleError(f"{source} is not a DermNote bundle.", "Make one with `python -m train.build_index`.")
+        folder = hub.pull(source)
+        return folder, None, lambda: folder / "index"
 
-    name: str
-    folder: Path
-    commit: str | None
-    local_files_only: bool = False
-    token: str | None = None
-    cache_dir: str | Path | None = None
+    def fetch(revision: str | None, patterns: Sequence[str]) -> Path:
+        return hub.pull(source, revision, local_files_only, token, cache_dir, patterns, of_bundle=True)
 
-    @classmethod
-    def open(
-        cls,
-        id_or_folder: str | Path | None = None,
-        revision: str | None = None,
-        local_files_only: bool = False,
-        token: str | None = None,
-        cache_dir: str | Path | None = None,
-    ) -> Bundle:
-        """Find a bundle and download its model (arguments as in `dermnote.hub.pull`; None is the embedded starter).
-
-        Raises:
-            HubError: The repository or revision is not available.
-            BundleError: It is not a bundle, or is incomplete or changed.
-        """
-        if id_or_folder is None and not is_bundle(STARTER):
-            raise BundleError("The embedded starter model is missing.", "Make it with `python -m train.starter`.")
-        source = STARTER if id_or_folder is None else id_or_folder
-        name, local = str(source), Path(source).is_dir()
-        if local and not is_bundle(source):
-            raise BundleError(f"{name} is not a DermNote bundle.", "Make one with `python -m train.build_index`.")
-        parts = None if local else _MODEL
-        folder = hub.pull(name, revision, local_files_only, token, cache_dir, parts, of_bundle=not local)
-        return cls(name, folder, None if local else folder.name, local_files_only, token, cache_dir)
-
-    def fetch_index(self) -> Path:
-        """Return the index folder; on the Hub, download it from the model's commit.
-
-        Raises:
-            HubError: It is not available.
-            BundleError: A file differs from the manifest.
-        """
-        if self.commit is not None:
-            hub.pull(self.name, self.commit, self.local_files_only, self.token, self.cache_dir, _INDEX, of_bundle=True)
-        return self.folder / "index"
+    folder = fetch(revision, _MODEL)
+    return folder, folder.name, lambda: fetch(folder.name, _INDEX) / "index"
 
 
 def encoder_folder(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from dermnote.errors import BundleError, HubError
@@ -46,8 +47,8 @@ def pull(
         name = str(id_or_folder)
         if name.startswith((".", "/", "~")) or name.endswith("/") or "\\" in name or name.count("/") > 1 or not name:
             raise HubError(f"There is no folder {name!r}.", "Name a bundle's folder, or a Hub repository as org/name.")
-        whole = of_bundle or (allow_patterns is None and kind == "model")
-        folder = _download(name, revision, local_files_only, token, cache_dir, allow_patterns, kind, whole)
+        with clear_errors(name, revision, local_files_only, kind):
+            folder = _download(name, revision, local_files_only, token, cache_dir, allow_patterns, kind, of_bundle)
     if kind == "model" and is_bundle(folder):
         verify_manifest(folder, allow_patterns, missing_allowed=not of_bundle)
     return folder
@@ -65,32 +66,29 @@ def _download(
 ) -> Path:
     from huggingface_hub import snapshot_download
 
-    def snapshot(revision: str | None, patterns: list[str] | None) -> Path:
-        folder = snapshot_download(
-            repo_id,
-            repo_type=kind,
-            revision=revision,
-            local_files_only=cached_only,
-            token=token,
-            cache_dir=cache_dir or os.environ.get("HF_HUB_CACHE") or None,
-            allow_patterns=patterns,
-            ignore_patterns=[".gitattributes"],  # the Hub's own
-            endpoint=endpoint(),
+    snapshot = partial(
+        snapshot_download,
+        repo_id,
+        repo_type=kind,
+        local_files_only=local_files_only or not _reachable(repo_id, revision, token, kind),
+        token=token,
+        cache_dir=cache_dir or os.environ.get("HF_HUB_CACHE") or None,
+        ignore_patterns=[".gitattributes"],  # the Hub's own
+        endpoint=endpoint(),
+    )
+    if kind != "model":
+        return Path(snapshot(revision=revision, allow_patterns=allow_patterns))
+    if allow_patterns is not None and not of_bundle:
+        return Path(snapshot(revision=revision, allow_patterns=[*allow_patterns, MANIFEST]))
+    # The manifest first, so that no other kind of repository is downloaded.
+    folder = Path(snapshot(revision=revision, allow_patterns=[MANIFEST]))
+    if not is_bundle(folder):
+        raise BundleError(
+            f"{repo_id} is not a DermNote bundle: it has no {MANIFEST}.",
+            "Bundles have the tag 'dermnote' on the Hub.",
         )
-        return Path(folder)
-
-    with clear_errors(repo_id, revision, local_files_only, kind):
-        cached_only = local_files_only or not _reachable(repo_id, revision, token, kind)
-        if not of_bundle:
-            return snapshot(revision, [*(allow_patterns or ()), *([MANIFEST] if kind == "model" else [])])
-        folder = snapshot(revision, [MANIFEST])  # first, so that no other kind of repository is downloaded
-        if not is_bundle(folder):
-            raise BundleError(
-                f"{repo_id} is not a DermNote bundle: it has no {MANIFEST}.",
-                "Bundles have the tag 'dermnote' on the Hub.",
-            )
-        # The folder is named after the commit.
-        return snapshot(folder.name, None if allow_patterns is None else [*allow_patterns, MANIFEST])
+    patterns = None if allow_patterns is None else [*allow_patterns, MANIFEST]
+    return Path(snapshot(revision=folder.name, allow_patterns=patterns))  # the folder is named after the commit
 
 
 def _reachable(repo_id: str, revision: str | None, token: str | None, kind: Kind) -> bool:

@@ -19,7 +19,6 @@ from dermnote.index.case_table import (
     ParquetTable,
     Thumbnails,
     Where,
-    write_table,
 )
 from dermnote.index.faiss_index import EXACT_UP_TO, REBUILD, VectorIndex, unit_queries
 from dermnote.index.hit import Hit
@@ -141,7 +140,7 @@ class CaseIndex:
                 if index.settings is not None:
                     lists[name] = index.settings_json()
         with replacing_file(root / "cases.parquet") as temporary:
-            write_table(self._cases, temporary)
+            self._cases.write(temporary)
         if lists:
             info["lists"] = lists
         with replacing_file(root / "index.json") as temporary:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 import threading
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from functools import cached_property
 from itertools import accumulate
@@ -49,8 +50,8 @@ class CaseTable(ABC):
         """Return these columns of all cases; a column that the table lacks is empty."""
 
     @abstractmethod
-    def pieces(self) -> Iterator[Any]:
-        """Yield the table as Arrow tables of at most `ROWS_A_GROUP` rows, thumbnails last."""
+    def write(self, path: Path) -> None:
+        """Write the table as Parquet, thumbnails last."""
 
     def matching(self, where: Where | None) -> Rows | None:
         """Return the rows that match every condition, ascending; an unknown value matches none.
@@ -118,14 +119,17 @@ class MemoryTable(CaseTable):
         """Return columns; see `CaseTable`."""
         return self._frame[list(columns)]
 
-    def pieces(self) -> Iterator[Any]:
-        """Yield Arrow tables; see `CaseTable`."""
+    def write(self, path: Path) -> None:
+        """Write the table in row groups small enough to decode one for each hit."""
         import pyarrow as pa
+        import pyarrow.parquet as pq
 
-        for start in range(0, len(self), ROWS_A_GROUP):
-            thumbnails = [self._thumbnails[row] for row in range(start, min(start + ROWS_A_GROUP, len(self)))]
-            column = pa.array(thumbnails, type=pa.binary())
-            yield self._arrow.slice(start, ROWS_A_GROUP).append_column(THUMBNAIL, column)
+        thumbnail = pa.field(THUMBNAIL, pa.binary())
+        with pq.ParquetWriter(path, self._arrow.schema.append(thumbnail)) as writer:
+            for start in range(0, len(self), ROWS_A_GROUP):
+                group = self._arrow.slice(start, ROWS_A_GROUP)
+                jpegs = [self._thumbnails[start + row] for row in range(len(group))]
+                writer.write_table(group.append_column(thumbnail, pa.array(jpegs, thumbnail.type)))
 
     @cached_property
     def _arrow(self) -> Any:
@@ -138,7 +142,7 @@ class ParquetTable(CaseTable):
     """Cases in a Parquet file; reading a row decodes its row group. Thread-safe.
 
     Args:
-        path: File written by `write_table`. It must not be changed in place.
+        path: A written table. It must not be changed in place.
 
     Raises:
         BundleError: Missing, damaged, or without required columns.
@@ -179,13 +183,9 @@ class ParquetTable(CaseTable):
             table = self._valid(lambda: self._file.read(present))
         return table.to_pandas().reindex(columns=list(columns))
 
-    def pieces(self) -> Iterator[Any]:
-        """Yield Arrow tables; see `CaseTable`."""
-        import pyarrow as pa
-
-        with self._reading:
-            for batch in self._file.iter_batches(ROWS_A_GROUP):
-                yield pa.Table.from_batches([batch], schema=self._file.schema_arrow)
+    def write(self, path: Path) -> None:
+        """Copy the file."""
+        shutil.copyfile(self._path, path)
 
     def _group(self, group: int) -> Any:
         with self._reading:
@@ -209,20 +209,6 @@ class ParquetTable(CaseTable):
 
     def _damaged(self) -> BundleError:
         return BundleError(f"{self._path} is missing or damaged.", REBUILD)
-
-
-def write_table(table: CaseTable, path: Path) -> None:
-    """Write a table as Parquet, in row groups small enough to decode one for each hit."""
-    import pyarrow.parquet as pq
-
-    writer = None
-    try:
-        for piece in table.pieces():
-            writer = writer or pq.ParquetWriter(path, piece.schema)
-            writer.write_table(piece)
-    finally:
-        if writer is not None:
-            writer.close()
 
 
 class Thumbnails(Sequence[Jpeg]):

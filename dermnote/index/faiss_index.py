@@ -143,17 +143,9 @@ class VectorIndex:
 
     def vectors(self) -> Vectors:
         """Return all vectors, (n, d), in memory."""
-        return self._reconstruct(0, len(self))
-
-    def reconstruct(self, row: int) -> Vectors:
-        """Return the vector of a row, (d,); slow for inverted lists."""
-        vector: Vectors = self._reconstruct(row, 1)[0]
-        return vector
-
-    def _reconstruct(self, first: int, count: int) -> Vectors:
         if self.settings is not None:
             self._index.make_direct_map()
-        vectors: Vectors = self._index.reconstruct_n(first, count)
+        vectors: Vectors = self._index.reconstruct_n(0, len(self))
         if self.settings is not None:
             self._index.make_direct_map(False)  # otherwise it would be saved too
         return vectors

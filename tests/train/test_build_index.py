@@ -64,10 +64,10 @@ def test_a_published_case_finds_itself_by_picture_and_by_note(
         stored = ids.index(cases.table["case_id"].iloc[row])
         asked = model.encode_image([cases.images[row]], modality=None)[0]
         # At 64 px the index read the JPEG at half size (draft), the query did not: alike to the fourth digit.
-        assert asked @ model.index._images.reconstruct(stored) > 0.9999
+        assert asked @ model.index._images.vectors()[stored] > 0.9999
         text = notes[ids[stored]]["m"]
         assert model.index.table["note"].iloc[stored] == text
-        np.testing.assert_allclose(model.encode_text([text])[0], model.index._notes.reconstruct(stored), atol=1e-4)
+        np.testing.assert_allclose(model.encode_text([text])[0], model.index._notes.vectors()[stored], atol=1e-4)
 
 
 def test_the_text_encoder_loads_with_transformers_alone(bundle_folder: Path) -> None:
@@ -150,7 +150,7 @@ def test_half_precision_halves_the_weights_and_keeps_the_index_true(
     assert model.config.gallery == "Drawn only." and set(model.index.table["split"]) == {"test"}
     assert front_matter(small)["license"] == "mit" and "Drawn only." in model.card
     note = model.index.table["note"].iloc[0]
-    np.testing.assert_allclose(model.encode_text([note])[0], model.index._notes.reconstruct(0), atol=1e-5)
+    np.testing.assert_allclose(model.encode_text([note])[0], model.index._notes.vectors()[0], atol=1e-5)
 
 
 def test_without_figures_the_card_says_not_measured(

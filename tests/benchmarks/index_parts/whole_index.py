@@ -64,7 +64,7 @@ def save(folder: Path) -> dict[str, float]:
 def search(folder: Path) -> dict[str, float]:
     asked = np.load(folder / "asked.npz")["image"]
     starter = starter_index()
-    starter.search_similar(starter._images.reconstruct(0), HITS)  # now the packages are in memory and count no more
+    starter.search_similar(starter._images.vectors()[0], HITS)  # now the packages are in memory and count no more
     started = time.perf_counter()
     verify_manifest(folder / "bundle")
     verify_s = time.perf_counter() - started

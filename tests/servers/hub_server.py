@@ -1,9 +1,9 @@
-"""A local server that speaks the Hugging Face Hub's HTTP, so that the real `huggingface_hub` client pushes and pulls.
+"""Local server with the HTTP API of the Hugging Face Hub, for the real `huggingface_hub` client.
 
-    python -m tests.hub_server --port 8777
+    python -m tests.servers.hub_server --port 8777
     HF_ENDPOINT=http://127.0.0.1:8777 HF_HUB_DISABLE_XET=1 HF_TOKEN=hf_write python ...
 
-Large files come from another host name (localhost), as on the real Hub: a client must not send its token there.
+Large files are on another host name (localhost), as on the real Hub: a client must not send its token there.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from tests.hub_api import ROUTES, Call
-from tests.hub_store import RefusalError, Store
+from tests.servers.hub_api import ROUTES, Call
+from tests.servers.hub_store import RefusalError, Store
 
 WRITE_TOKEN, READ_TOKEN, STRANGER_TOKEN = "hf_write", "hf_read", "hf_stranger"
 TOKENS = {
@@ -36,7 +36,7 @@ TOKENS = {
 
 @dataclass(frozen=True)
 class Hub:
-    """A running server: where it listens, and what it keeps."""
+    """A running server: its address and its data."""
 
     url: str
     store: Store
@@ -44,7 +44,7 @@ class Hub:
 
 @contextmanager
 def running_hub(port: int = 0) -> Iterator[Hub]:
-    """Serves in a thread until the block ends; port 0 takes any free one."""
+    """Serve in a thread until the block ends; port 0 takes any free one."""
     store = Store(tokens=dict(TOKENS))
     server = uvicorn.Server(uvicorn.Config(application(store), "127.0.0.1", port, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -62,7 +62,7 @@ def running_hub(port: int = 0) -> Iterator[Hub]:
 
 
 def application(store: Store) -> Any:
-    """The ASGI application over one store."""
+    """Return the ASGI application of a store."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
@@ -73,7 +73,7 @@ def application(store: Store) -> Any:
 
 
 def answer(store: Store, request: Request, body: bytes) -> Response:
-    """Finds the route by the raw path (a revision may hold an escaped slash) and answers, refusals in the Hub's way."""
+    """Dispatch by the raw path (a revision may have an escaped slash); refusals have the Hub's headers."""
     path = request.scope["raw_path"].decode()
     method = "GET" if request.method == "HEAD" else request.method
     store.log.append((request.method, path))
@@ -81,31 +81,22 @@ def answer(store: Store, request: Request, body: bytes) -> Response:
     if path.startswith("/large/") and method == "GET" and given:
         store.leaks.append(path)
     try:
-        if status := store.fault(path):
-            raise RefusalError(status, words="A fault, as asked for")
-        for wanted, pattern, action in ROUTES:
-            if wanted == method and (found := re.fullmatch(pattern, path)):
+        if status := store.next_error(path):
+            raise RefusalError(status, message="A scripted error")
+        for expected, pattern, action in ROUTES:
+            if expected == method and (found := re.fullmatch(pattern, path)):
                 parts = {name: unquote(value) for name, value in found.groupdict().items() if value}
-                return action(
-                    Call(
-                        store=store,
-                        kind=parts.get("kind", "models"),
-                        name=parts.get("name", ""),
-                        revision=parts.get("revision", ""),
-                        path=parts.get("path", ""),
-                        token=given.removeprefix("Bearer ") if given else None,
-                        body=body,
-                        host=request.headers["host"],
-                    )
-                )
-        raise RefusalError(404, words=f"No such address: {method} {path}")
+                names = {"kind": "models", "name": "", "revision": "", "path": "", **parts}
+                token = given.removeprefix("Bearer ") if given else None
+                return action(Call(store, token=token, body=body, host=request.headers["host"], **names))
+        raise RefusalError(404, message=f"No such address: {method} {path}")
     except RefusalError as refusal:
-        headers = {"X-Error-Message": refusal.words, **({"X-Error-Code": refusal.code} if refusal.code else {})}
-        return JSONResponse(refusal.body or {"error": refusal.words}, refusal.status, headers)
+        headers = {"X-Error-Message": refusal.message, **({"X-Error-Code": refusal.code} if refusal.code else {})}
+        return JSONResponse(refusal.body or {"error": refusal.message}, refusal.status, headers)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="A local Hub for tests; everything is kept in memory.")
+    parser = argparse.ArgumentParser(description="A local Hub for tests; all data is in memory.")
     parser.add_argument("--port", type=int, default=8777)
     with running_hub(parser.parse_args().port) as hub:
         print(f"HF_ENDPOINT={hub.url} HF_HUB_DISABLE_XET=1; tokens: {', '.join(TOKENS)}", flush=True)
