@@ -27,11 +27,11 @@ def unknown_key(key: str, known: Iterable[str], where: str) -> ConfigError:
 
 
 def build(kind: type[T], values: Mapping[str, Any], where: str, prefix: str = "") -> T:
-    """Build a dataclass from a mapping; nested dataclasses from nested mappings.
+    """Build a dataclass from a mapping, nested ones from nested mappings; omitted fields keep their defaults.
 
     Args:
-        kind: A dataclass.
-        values: Values by field name; omitted fields keep their defaults.
+        kind: The dataclass.
+        values: Values by field name.
         where: File or command line, for error messages.
         prefix: Dotted name of the enclosing group, with a final dot.
 
@@ -124,7 +124,7 @@ class DermNoteConfig:
 
     @property
     def multimodal(self) -> bool:
-        """Whether the model has a text branch."""
+        """True for a model with a text branch."""
         return bool(self.strategies)
 
     def class_id(self, label: str) -> int:

@@ -93,7 +93,7 @@ class DermNote:
         Args:
             id_or_folder: Hub repository ("org/name") or folder; None loads the embedded starter.
             revision: Branch, tag or commit on the Hub; None is "main".
-            local_files_only: Whether to use the cache only, without network access.
+            local_files_only: Use the cache only, without network access.
             token: Hub token for a private repository; None uses `hf auth login` or HF_TOKEN.
             device: "cpu", "cuda", ...; None takes a GPU if there is one.
             cache_dir: Download cache; None is the Hub client's own.
@@ -162,10 +162,10 @@ class DermNote:
         """Compute the exact contribution of each image location to a class score or to the similarity with a text.
 
         Args:
-            image: As in `classify`, also `modality`.
+            image: As in `classify`.
             label: One of `config.classnames`; None: the most probable.
             text: A note or a few words, instead of a class.
-            modality: See `image`.
+            modality: As in `classify`.
 
         Raises:
             ConfigError: The network has no exact heat map (see `dermnote.models.heat_map`).
@@ -231,7 +231,7 @@ class DermNote:
             image: The image; optional if the metadata suffices.
             metadata: Known facts; a mapping uses the field names of `LesionMetadata`.
             strategy: "m", "m+p1", "m+p2", "p3" or "mix" (see `dermnote.notes.strategies`).
-            demographics: Whether to include age, sex, site and skin tone.
+            demographics: Include age, sex, site and skin tone.
             modality: Of the image, as in `classify`.
             writer: LLM client; None makes one from OPENAI_API_KEY and OPENAI_BASE_URL.
 
@@ -256,7 +256,7 @@ class DermNote:
         Args:
             items: All images or all notes.
             batch_size: Items prepared at a time, and in one pass; on a CPU, images go in passes of at most 8.
-            show_progress: Whether to show a progress bar.
+            show_progress: Show a progress bar.
         """
         items = [items] if isinstance(items, str | Path | bytes | Image.Image) else items
         notes = sum(isinstance(item, str) for item in items)

@@ -47,11 +47,7 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
 
 
 def clear_leftovers(folder: str | Path) -> None:
-    """Clean up after a killed writer: remove partial files and folders, restore a target that was only moved aside.
-
-    Args:
-        folder: Must have no other writer meanwhile; need not exist.
-    """
+    """Remove partial files of a killed writer and restore a target it moved aside; there must be no other writer."""
     for part in Path(folder).glob(".*.part"):
         _remove(part)
     for old in Path(folder).glob(".*.*.old"):

@@ -113,8 +113,8 @@ def classnames(scheme: str) -> tuple[str, ...]:
 
 def find_class(name: str) -> LesionClass | None:
     """Return the class with this name or synonym (any case), or None."""
-    wanted = name.strip().lower()
+    key = name.strip().lower()
     for each in EIGHT:
-        if wanted == each.name or wanted in each.words:
+        if key == each.name or key in each.words:
             return each
     return None

@@ -146,12 +146,9 @@ def read_metrics(trained: Run) -> dict[str, Any]:
 
 
 def select_gallery(cases: Cases, notes: dict[str, dict[str, str]], config: DermNoteConfig) -> Gallery:
-    """Give each case the note of the first of the model's strategies that has one.
+    """Give each case the note (by case id and strategy) of the first of the model's strategies that has one.
 
-    Args:
-        cases: Candidates.
-        notes: Note texts by case id and strategy (`dermnote.notes.schema.notes_by_case`).
-        config: The model's; with a text branch, cases without a note are left out.
+    For a model with a text branch, cases without a note are left out.
 
     Raises:
         NotesError: The model has a text branch and no case has a note.
@@ -177,18 +174,10 @@ def _build_index(
     batch_size: int,
     device: torch.device,
 ) -> CaseIndex | None:
-    """Encode images and notes, and build the index. All processes of a launch call it together and share the work.
+    """Encode images and notes, and build the index; None in every process but the main one.
 
-    Args:
-        gallery: Cases to publish.
-        model: As loaded back from the published files; the other processes' models take its weights.
-        config: Its config, with the fingerprint of those files.
-        scratch: File for the thumbnails, needed until the index is saved; the main process's only.
-        batch_size: Images in one pass.
-        device: Device of the computation.
-
-    Returns:
-        The index; None in every process but the main one.
+    All processes of a launch call it together, share the work and take the main one's weights. The file `scratch` holds
+    the thumbnails until the index is saved.
     """
     texts: Sequence[str] | None = gallery.notes if config.multimodal else None
     take_main_weights(model, device)

@@ -63,13 +63,7 @@ def encoder_folder(
     revision: str | None = None,
     local_files_only: bool = False,
 ) -> Path:
-    """Return the local folder of one encoder.
-
-    Args:
-        id_or_folder: The encoder's own folder, a bundle's folder, or a Hub repository of either.
-        part: Its name inside a bundle.
-        revision: Branch, tag or commit on the Hub.
-        local_files_only: Whether to use the cache only, without network access.
+    """Return the local folder of one encoder, from its own folder, a bundle's folder, or a Hub repository of either.
 
     Raises:
         BundleError: The bundle has no such part.

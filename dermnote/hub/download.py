@@ -30,7 +30,7 @@ def pull(
     Args:
         id_or_folder: A folder, returned unchanged; or a Hub repository, "org/name".
         revision: Branch, tag or commit; None is "main". All files come from one commit.
-        local_files_only: Whether to use the cache only, without network access.
+        local_files_only: Use the cache only, without network access.
         token: Hub token; None uses the one of `hf auth login` or HF_TOKEN.
         cache_dir: Download cache; None is the Hub client's own.
         allow_patterns: Only matching files, e.g. ["image_encoder/*"], and the manifest if there is one; the

@@ -25,7 +25,7 @@ IGNORED = (".git", ".gitattributes", ".cache")
 
 
 def is_bundle(folder: str | Path) -> bool:
-    """Whether the folder has a manifest."""
+    """Return True if the folder has a manifest."""
     return (Path(folder) / MANIFEST).is_file()
 
 

@@ -76,7 +76,7 @@ def crop_lesion(image: Image.Image, modality: Modality | None, box: Box | None =
         box: x0, y0, x1, y1 in pixels of `image`; overrides the modality.
 
     Raises:
-        PictureError: The box lies outside the image or is empty, or the modality is unknown.
+        PictureError: The box is outside the image or is empty, or the modality is unknown.
     """
     if box is not None:
         return image.crop(_checked_box(box, image.size)), "box"
@@ -100,12 +100,8 @@ def prepare_picture(
 ) -> tuple[Image.Image, Crop]:
     """Open, crop and scale an image to RGB with a short side of 256 px; for stored cases and for queries.
 
-    Args:
-        source: As in `open_picture`, also for the errors.
-        modality: As in `crop_lesion`.
-        box: As in `crop_lesion`.
-        aspect: True width / height of an image that was stored distorted; None keeps its shape.
-        max_pixels: As in `open_picture`.
+    `aspect` is the true width / height of an image that was stored distorted; None keeps its shape. For the other
+    arguments and the errors see `open_picture` and `crop_lesion`.
     """
     image = open_picture(source, max_pixels=max_pixels, at_least=None if box else DECODED_SIDE)
     if aspect is not None:  # enlarge the side that was compressed

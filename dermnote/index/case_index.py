@@ -56,7 +56,7 @@ class CaseIndex:
 
     @property
     def has_notes(self) -> bool:
-        """Whether notes can be searched."""
+        """True if notes can be searched."""
         return self._notes is not None
 
     @cached_property

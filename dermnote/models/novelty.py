@@ -36,7 +36,7 @@ class Novelty:
 
     @property
     def far(self) -> bool:
-        """Whether the image is unlike the training images."""
+        """True for an image unlike the training images."""
         return self.distance > self.threshold
 
 

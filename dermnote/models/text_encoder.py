@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor, nn
@@ -179,16 +179,7 @@ def _quiet_transformers() -> Iterator[None]:
 
 
 def _load_transformers(folder: Path, *, pooler: bool, exact: bool) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Load a model (float32, eval mode) and its tokenizer from a local folder.
-
-    Args:
-        folder: In the layout of transformers' `save_pretrained`.
-        pooler: Whether the pooler is used; if not, it may be missing.
-        exact: Whether unexpected tensors are an error.
-
-    Raises:
-        BundleError: The folder is not a model's, or tensors are missing, unexpected or of another shape.
-    """
+    """Load a model (float32, eval mode) and its tokenizer; without `pooler` the file may lack one."""
     from transformers import AutoModel, AutoTokenizer
 
     try:
@@ -202,11 +193,6 @@ def _load_transformers(folder: Path, *, pooler: bool, exact: bool) -> tuple[PreT
     except Exception as error:  # transformers raises many kinds for a damaged folder; all mean the same here
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise BundleError(f"{folder} cannot be loaded as a text model ({reason}).") from error
-    _check_tensors(folder, info, pooler=pooler, exact=exact)
-    return model.eval(), tokenizer
-
-
-def _check_tensors(folder: Path, info: dict[str, Any], *, pooler: bool, exact: bool) -> None:
     missing = [name for name in info["missing_keys"] if pooler or not name.startswith("pooler.")]
     if missing and all(name.startswith("pooler.") for name in missing):
         raise BundleError(
@@ -214,3 +200,4 @@ def _check_tensors(folder: Path, info: dict[str, Any], *, pooler: bool, exact: b
         )
     shapes = [str(each[0] if isinstance(each, tuple) else each) for each in info["mismatched_keys"]]
     check_names(folder, missing, info["unexpected_keys"] if exact else (), shapes)
+    return model.eval(), tokenizer

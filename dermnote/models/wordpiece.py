@@ -43,10 +43,6 @@ def learn_vocabulary(texts: Iterable[list[str]], vocab_size: int) -> dict[str, i
 
     The library's WordPiece trainer breaks ties by a random hash order, so that two runs differ. Its BPE trainer is
     deterministic: letters inside a word are mapped to separate characters, and the pieces mapped back.
-
-    Args:
-        texts: Texts as lists of words.
-        vocab_size: Maximum number of entries.
     """
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.WhitespaceSplit()

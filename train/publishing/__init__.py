@@ -1,1 +1,1 @@
-"""Contents of published repositories: model card, licence, notes dataset, check for leaks."""
+"""Contents of published repositories: model card, licence, notes dataset."""

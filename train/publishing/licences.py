@@ -20,8 +20,7 @@ UNKNOWN = "other"
 def strictest(licences: Iterable[str]) -> str:
     """Return the licence with all conditions of the given ones; "other" if there is none or one is unknown.
 
-    Args:
-        licences: In the Hub's spelling, e.g. "cc-by-nc-4.0".
+    Licences are in the Hub's spelling, e.g. "cc-by-nc-4.0".
     """
     names = list(dict.fromkeys(licences))
     if len(names) == 1:

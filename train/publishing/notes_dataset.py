@@ -22,12 +22,7 @@ def write_notes_dataset(folder: Path, cases: Cases, notes: str | Path, repo_id: 
     """Write notes.parquet and its card into an empty folder.
 
     Of the metadata only the class is included: no age, sex, body site or patient.
-
-    Args:
-        folder: Destination.
-        cases: Cases to publish; notes of other cases are left out.
-        notes: Path of a notes.jsonl.
-        repo_id: Name of the dataset, for the card.
+    Notes of cases that are not in `cases` are left out.
 
     Raises:
         NotesError: None of the notes is of one of the cases.
@@ -62,7 +57,7 @@ def _card(table: pd.DataFrame, summary: Mapping[str, Any], repo_id: str) -> str:
         count=len(table),
         cases=table["case_id"].nunique(),
         repo_id=repo_id,
-        writers=[_writer(*key, each) for key, each in table.groupby(["strategy", "model"])],
+        writers=[_writer(names, each) for names, each in table.groupby(["strategy", "model"])],
         by_model=any(get_strategy(name).needs_model for name in strategies),
         by_record=bool(strategies - {"p3"}),
         sources=sources,
@@ -70,7 +65,8 @@ def _card(table: pd.DataFrame, summary: Mapping[str, Any], repo_id: str) -> str:
     )
 
 
-def _writer(strategy: str, model: str, notes: pd.DataFrame) -> dict[str, Any]:
+def _writer(names: Any, notes: pd.DataFrame) -> dict[str, Any]:
+    strategy, model = names
     checked = notes["contradicted"].dropna()
     contradicted = f"{int(checked.sum())} of {len(checked)}" if len(checked) else "not checked"
     return {"strategy": strategy, "model": model, "notes": len(notes), "contradicted": contradicted}
