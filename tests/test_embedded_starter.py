@@ -29,6 +29,7 @@ def test_the_bundle_is_complete_and_small(starter: DermNote) -> None:
     assert set(starter.index.table["source"]) == {"drawn"} and "drawn" in starter.config.gallery
 
 
+@pytest.mark.slow
 def test_unseen_drawn_lesions_are_classified_and_retrieved(starter: DermNote, unseen: list) -> None:
     correct = [starter.classify(case.picture())[0].label == case.label for case in unseen]
     assert sum(correct) >= 0.8 * len(correct)

@@ -210,6 +210,7 @@ def test_encode_takes_notes_or_images(model: DermNote, tmp_path: Path, capsys: p
         model.encode([lesion(1), tmp_path / "broken.jpg", lesion(2)])
 
 
+@pytest.mark.slow
 def test_bfloat16_is_close_to_float32(folder: Path, model: DermNote) -> None:
     short = DermNote.from_pretrained(folder, dtype="bfloat16", device="cpu")
     for one, other in (
@@ -222,6 +223,7 @@ def test_bfloat16_is_close_to_float32(folder: Path, model: DermNote) -> None:
         DermNote.from_pretrained(folder, dtype="int8")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_hub_and_folder_are_equal_and_parts_are_downloaded_on_demand(
     folder: Path, model: DermNote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,6 +268,7 @@ def test_a_missing_file_is_refused(copy: Path, name: str) -> None:
         DermNote.from_pretrained(copy)
 
 
+@pytest.mark.slow
 def test_pickles_other_formats_and_mixed_models_are_refused(
     copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

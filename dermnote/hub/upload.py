@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dermnote.errors import HubError
-from dermnote.hub.hub_errors import TOKEN_HINT, Kind, clear_errors, endpoint, page_of
+from dermnote.hub.download import TOKEN_HINT, Kind, clear_errors, endpoint, page_of
 from dermnote.hub.manifest import verify_manifest
 
 
@@ -19,16 +19,19 @@ class PushResult:
     Attributes:
         repo_id: Repository, "org/name".
         files: Path and size in bytes of every file.
-        total_bytes: Their sum.
         url: Web page of the commit (dry run: of the repository).
         commit: The commit's sha; None for a dry run.
     """
 
     repo_id: str
     files: tuple[tuple[str, int], ...]
-    total_bytes: int
     url: str
     commit: str | None
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of all files."""
+        return sum(size for _, size in self.files)
 
 
 def push(
@@ -75,10 +78,9 @@ def push_folder(
         HubError: No token, no access, a card the Hub refuses, no connection.
     """
     files = _files_to_push(Path(folder))
-    total = sum(size for _, size in files)
     page = page_of(repo_id, kind)
     if dry_run:
-        return PushResult(repo_id, files, total, page, None)
+        return PushResult(repo_id, files, page, None)
 
     from huggingface_hub import HfApi, get_token
 
@@ -109,7 +111,7 @@ def push_folder(
             commit_message=f"Publish a DermNote {'bundle' if kind == 'model' else kind}",
             delete_patterns="*",  # leftovers of an earlier bundle would fail the manifest check
         )
-    return PushResult(repo_id, files, total, str(commit.commit_url), str(commit.oid))
+    return PushResult(repo_id, files, str(commit.commit_url), str(commit.oid))
 
 
 def _files_to_push(folder: Path) -> tuple[tuple[str, int], ...]:

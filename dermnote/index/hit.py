@@ -25,14 +25,8 @@ class Hit:
         note: Its note, as written ("" if it has none).
         source: Data source.
         split: train, validation, test or external.
-        malignancy: "benign", "pre-cancerous" or "malignant"; this and the following are None if unknown.
-        subtype: Finer diagnosis.
-        description: Free text on findings or the diagnostic group.
-        age: Years.
-        sex: "female" or "male".
-        site: Body site.
-        skin_type: Skin tone with its scale.
-        modality: "dermoscopy" or "clinical".
+        malignancy: As in `LesionMetadata`, also the following up to `skin_type`; None if unknown.
+        modality: "dermoscopy" or "clinical"; None if unknown.
         thumbnail_jpeg: The image as JPEG, at most 128 px.
     """
 

@@ -107,6 +107,7 @@ def test_the_card_has_the_figures_of_metrics_json(bundle_folder: Path, model: De
     assert model.config.temperature == metrics["temperature"]
 
 
+@pytest.mark.slow
 def test_options_of_precision_splits_and_licence(
     run_folder: Path, cases_folder: Path, notes_file: Path, bundle_folder: Path, tmp_path: Path
 ) -> None:
@@ -130,6 +131,7 @@ def test_without_metrics_the_card_says_not_measured(
     assert DermNote.from_pretrained(out).metrics == {}
 
 
+@pytest.mark.slow
 def test_mismatched_inputs_are_refused_without_leftovers(
     run_folder: Path, cases_folder: Path, notes_file: Path, bundle_folder: Path, tmp_path: Path
 ) -> None:

@@ -74,6 +74,7 @@ def test_a_changed_bundle_is_not_sent(folder: Path, hub: Hub, tmp_path: Path) ->
     assert hub.store.log == []
 
 
+@pytest.mark.slow
 def test_model_notes_and_app_are_published(
     bundle_folder: Path, cases_folder: Path, notes_file: Path, hub: Hub, tmp_path: Path
 ) -> None:
