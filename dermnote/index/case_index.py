@@ -81,7 +81,7 @@ class CaseIndex:
         """
         rows = np.flatnonzero(self.columns("case_id")["case_id"] == case_id)
         if not len(rows):
-            raise IndexQueryError(f"No case of this index has the id '{case_id}'.")
+            raise IndexQueryError(f"No case of this index is called '{case_id}'.")
         return self.thumbnails[int(rows[0])]
 
     @classmethod

@@ -8,15 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
-Scores = Vectors
 Rows = NDArray[np.int64]
-Shares = NDArray[np.float64]
+Recalls = NDArray[np.float64]
 
 TIE = 1e-6  # cosines closer than this are equal: many notes are identical, and any of them is a correct hit
 CONFIDENCE = 1.645  # standard errors below the mean: the one-sided 95% bound
 
 
-def without_own(scores: Scores, rows: Rows, own: Rows) -> Scores:
+def without_own(scores: Vectors, rows: Rows, own: Rows) -> Vectors:
     """Remove each query's own case from its results.
 
     Args:
@@ -28,11 +27,11 @@ def without_own(scores: Scores, rows: Rows, own: Rows) -> Scores:
         (q, k), best first.
     """
     others = np.argsort(rows == own[:, None], axis=1, kind="stable")[:, :-1]  # own last, the rest in order
-    kept: Scores = np.take_along_axis(scores, others, axis=1)
+    kept: Vectors = np.take_along_axis(scores, others, axis=1)
     return kept
 
 
-def recall_at_k(found: Scores, exact: Scores) -> Shares:
+def recall_at_k(found: Vectors, exact: Vectors) -> Recalls:
     """Compute the fraction of the exact k that a search found, for each query.
 
     Args:
@@ -42,16 +41,16 @@ def recall_at_k(found: Scores, exact: Scores) -> Shares:
     Returns:
         (q,), 0 to 1. Any case as near as the k-th true one counts.
     """
-    shares: Shares = (found >= exact[:, -1:] - TIE).mean(axis=1)
-    return shares
+    recalls: Recalls = (found >= exact[:, -1:] - TIE).mean(axis=1)
+    return recalls
 
 
-def lower_bound(recall: Shares) -> float:
+def lower_bound(recall: Recalls) -> float:
     """Return the lower 95% confidence bound of the mean recall; 1 only if nothing was missed."""
     return float(recall.mean() - CONFIDENCE * recall.std() / np.sqrt(len(recall)))
 
 
-def smallest_nprobe(measure: Callable[[int], Mapping[str, Shares]], nlist: int, target: float) -> int:
+def smallest_nprobe(measure: Callable[[int], Mapping[str, Recalls]], nlist: int, target: float) -> int:
     """Return the smallest number of probed lists with which every kind of query reaches the target.
 
     Args:
