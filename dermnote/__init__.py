@@ -1,4 +1,4 @@
-"""DermNote: clinical notes for skin lesion pictures, and encoders trained on the pairs.
+"""DermNote: clinical notes for skin lesion images, and encoders trained on the pairs.
 
 Research software: never a diagnosis.
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# Names are imported when first used: `import dermnote` must not cost the seconds that torch and transformers take.
-_HOMES = {
+# Imported on first use, so that `import dermnote` does not take the seconds that torch and transformers need.
+_MODULES = {
     "DermNote": "dermnote.pipeline",
     "Prediction": "dermnote.models.prediction",
     "Match": "dermnote.models.prediction",
@@ -27,30 +27,30 @@ _HOMES = {
     "DermNoteConfig": "dermnote.config",
     "DermNoteError": "dermnote.errors",
     "DermNoteModel": "dermnote.models.joint_model",
-    "ImageEncoder": "dermnote.models.encoders",
-    "TextEncoder": "dermnote.models.encoders",
+    "ImageEncoder": "dermnote.models.image_encoder",
+    "TextEncoder": "dermnote.models.text_encoder",
 }
-__all__ = ["__version__", *_HOMES]
+__all__ = ["__version__", *_MODULES]
 
 if TYPE_CHECKING:
     from dermnote.config import DermNoteConfig as DermNoteConfig
     from dermnote.errors import DermNoteError as DermNoteError
-    from dermnote.index.case_index import CaseIndex as CaseIndex
-    from dermnote.index.case_index import Hit as Hit
+    from dermnote.index import CaseIndex as CaseIndex
+    from dermnote.index import Hit as Hit
     from dermnote.llm.note_writer import NoteWriter as NoteWriter
     from dermnote.metadata import LesionMetadata as LesionMetadata
-    from dermnote.models.encoders import ImageEncoder as ImageEncoder
-    from dermnote.models.encoders import TextEncoder as TextEncoder
+    from dermnote.models.image_encoder import ImageEncoder as ImageEncoder
     from dermnote.models.joint_model import DermNoteModel as DermNoteModel
     from dermnote.models.prediction import Match as Match
     from dermnote.models.prediction import Prediction as Prediction
+    from dermnote.models.text_encoder import TextEncoder as TextEncoder
     from dermnote.notes.schema import Note as Note
     from dermnote.pipeline import DermNote as DermNote
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'dermnote' has no attribute '{name}'")
 
 

@@ -1,31 +1,104 @@
-"""The published model's settings: plain JSON in and out, nothing unknown accepted."""
+"""Typed settings from plain JSON or YAML values, and the published model's `config.json`."""
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
-from dataclasses import asdict, dataclass
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from dermnote.errors import BundleError, ConfigError, IndexQueryError
-from dermnote.settings import build
 
+T = TypeVar("T")
 FORMAT_VERSION = 1
+_TYPE_NAMES = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "null"}
+
+
+def unknown_key(key: str, known: Iterable[str], where: str) -> ConfigError:
+    """Return the error for an unknown key, which names the nearest known one."""
+    nearest = difflib.get_close_matches(key, list(known), n=1, cutoff=0.0)
+    return ConfigError(
+        f"Unknown key '{key}' in {where}.", f"The nearest known key is '{nearest[0]}'." if nearest else ""
+    )
+
+
+def build(kind: type[T], values: Mapping[str, Any], where: str, prefix: str = "") -> T:
+    """Build a dataclass from a mapping, nested ones from nested mappings; omitted fields keep their defaults.
+
+    Args:
+        kind: The dataclass.
+        values: Values by field name.
+        where: File or command line, for error messages.
+        prefix: Dotted name of the enclosing group, with a final dot.
+
+    Raises:
+        ConfigError: An unknown key (the message names the nearest), or a value of the wrong type or range.
+    """
+    hints = get_type_hints(kind)
+    known = [f"{prefix}{field.name}" for field in fields(kind)]  # type: ignore[arg-type]
+    for key in values:
+        if key not in hints:
+            raise unknown_key(f"{prefix}{key}", known, where)
+    return kind(**{key: coerce(value, hints[key], f"{prefix}{key}", where) for key, value in values.items()})
+
+
+def coerce(value: Any, hint: Any, key: str, where: str) -> Any:
+    """Convert a YAML value to a field's type; YAML reads `1e-4` as a text and `no` as false, which are converted too.
+
+    Raises:
+        ConfigError: The value does not fit the type.
+    """
+    options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    for option in options:
+        fits, result = _convert(value, option, key, where)
+        if fits:
+            return result
+    raise ConfigError(f"'{key}' in {where} must be {' or '.join(map(_type_name, options))}, not {value!r}.")
+
+
+def _convert(value: Any, hint: Any, key: str, where: str) -> tuple[bool, Any]:
+    if hint is type(None):
+        return value is None, None
+    if get_origin(hint) is Literal:
+        value = "no" if value is False and "no" in get_args(hint) else value
+        return isinstance(value, str) and value in get_args(hint), value
+    if get_origin(hint) is tuple:
+        items = [value] if isinstance(value, str) else value
+        fits = isinstance(items, list | tuple) and all(isinstance(item, str) for item in items)
+        return fits, tuple(items) if fits else None
+    if isinstance(hint, type) and is_dataclass(hint):
+        return (True, build(hint, value, where, f"{key}.")) if isinstance(value, Mapping) else (False, None)
+    if hint is float and not isinstance(value, bool):
+        try:
+            return True, float(value)
+        except (TypeError, ValueError):
+            return False, None
+    return isinstance(value, hint) and (hint is bool or not isinstance(value, bool)), value
+
+
+def _type_name(option: Any) -> str:
+    if get_origin(option) is Literal:
+        return "one of " + ", ".join(get_args(option))
+    return "a list of texts" if get_origin(option) is tuple else _TYPE_NAMES.get(option, "a group of settings")
 
 
 @dataclass(frozen=True)
 class DermNoteConfig:
-    """What a bundle's `config.json` holds. The encoders keep their own settings in their own folders.
+    """Contents of a bundle's `config.json`. The encoders keep their own settings in their own folders.
 
     Attributes:
-        classnames: Class names; position is the class id the classifier predicts.
+        classnames: Class names; the position is the class id the classifier predicts.
         embed_dim: Width of the shared embedding.
-        temperature: Divides the logits before softmax; fitted on validation cases, 1.0 if it was not.
+        temperature: Divides the logits before softmax; fitted on validation cases, else 1.0.
         strategies: Note strategies the text branch was trained on; empty for an image-only model.
         sources: Names of the data sources trained on.
         licence: Licence of the weights (an SPDX id in the Hub's spelling).
-        gallery: One sentence on what the index holds, shown wherever hits are shown.
-        fingerprint: sha256 over all weights; an index made by another model has another one.
+        gallery: One sentence on the contents of the index, shown wherever hits are shown.
+        fingerprint: sha256 over all weights; must equal the index's.
         format_version: Layout of the bundle.
     """
 
@@ -46,30 +119,30 @@ class DermNoteConfig:
             raise ConfigError("A model needs at least one class name.")
         if self.embed_dim < 1:
             raise ConfigError(f"embed_dim must be at least 1, not {self.embed_dim}.")
-        if not 0 < self.temperature < math.inf:  # nor NaN, which JSON lets through
+        if not 0 < self.temperature < math.inf:  # nor NaN, which Python's JSON parser accepts
             raise ConfigError(f"temperature must be above 0, not {self.temperature}.")
 
     @property
     def multimodal(self) -> bool:
-        """Whether the model has a text branch."""
+        """True for a model with a text branch."""
         return bool(self.strategies)
 
     def class_id(self, label: str) -> int:
-        """The number of a class.
+        """Return the id of a class.
 
         Raises:
-            IndexQueryError: The model does not know it.
+            IndexQueryError: The model has no such class.
         """
         if label not in self.classnames:
-            raise IndexQueryError(f"The model knows no class '{label}'.", f"It knows {', '.join(self.classnames)}.")
+            raise IndexQueryError(f"The model has no class '{label}'.", f"Its classes: {', '.join(self.classnames)}.")
         return self.classnames.index(label)
 
     @classmethod
     def load(cls, path: str | Path) -> DermNoteConfig:
-        """Reads `config.json`.
+        """Read `config.json`.
 
         Raises:
-            BundleError: The file is missing, is not JSON, or has a newer format, or a key or value that is none.
+            BundleError: The file is missing, is not JSON, has another format, or an unknown key or invalid value.
         """
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -91,5 +164,5 @@ class DermNoteConfig:
             raise BundleError(error.message, error.hint) from error
 
     def save(self, path: str | Path) -> None:
-        """Writes `config.json`, with stable key order and a final newline."""
+        """Write `config.json`, with stable key order and a final newline."""
         Path(path).write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""How many processor cores this process may use."""
+"""Processor cores available to this process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 
 def available_cores() -> int:
-    """Cores the system lets this process run on, at least 1; fewer than the machine has in a container or a job.
+    """Return the cores this process may use, at least 1; fewer than the machine has in a container or a job.
 
     Processes that a launcher started on one machine share its cores evenly.
     """

@@ -1,4 +1,4 @@
-"""Errors a user can act on: what went wrong, what to do about it, and whether trying again can help."""
+"""Errors with a message, a hint and whether a retry can help."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ class DermNoteError(Exception):
     """Base of every error DermNote raises on purpose.
 
     Args:
-        message: What is wrong and where, in one line.
-        hint: What to do about it, in one line; may be empty.
-        retryable: Whether the same call may succeed later (a network fault, a busy server).
+        message: The problem and its place, in one line.
+        hint: The remedy, in one line; may be empty.
+        retryable: Whether the same call may succeed later (a network error, a busy server).
     """
 
     def __init__(self, message: str, hint: str = "", *, retryable: bool = False) -> None:
@@ -27,11 +27,11 @@ class ConfigError(DermNoteError):
 
 
 class PictureError(DermNoteError):
-    """A picture cannot be opened, or must not be (too large, truncated, not a picture)."""
+    """An image cannot be opened, or is refused (too large, truncated, not an image)."""
 
 
 class CasesError(DermNoteError):
-    """A table or folder of cases cannot be read, or does not hold what the step needs."""
+    """A table or folder of cases cannot be read, or lacks data that the step needs."""
 
 
 class NotesError(DermNoteError):
@@ -47,4 +47,4 @@ class IndexQueryError(DermNoteError):
 
 
 class HubError(DermNoteError):
-    """The Hub could not be reached, or refused."""
+    """The Hub could not be reached, or refused the request."""

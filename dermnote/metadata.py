@@ -1,4 +1,4 @@
-"""A lesion, and what is known of it without looking at the picture."""
+"""Metadata of a lesion."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from dermnote.config import unknown_key
 from dermnote.errors import NotesError
-from dermnote.settings import unknown_key
 
 
 @dataclass(frozen=True)
 class LesionMetadata:
-    """What a record says of a lesion; every field may be missing (None).
+    """Recorded facts on a lesion; every field may be missing (None).
 
     Attributes:
         label: Diagnostic class, e.g. "melanoma" (see `dermnote.taxonomy`).
         subtype: Finer diagnosis, e.g. "lentigo maligna".
         malignancy: "benign", "pre-cancerous" or "malignant".
-        description: Free words on findings or the diagnostic group.
+        description: Free text on findings or the diagnostic group.
         age: Years.
         sex: "female" or "male".
-        site: Place on the body, e.g. "lower extremity".
+        site: Body site, e.g. "lower extremity".
         skin_type: Skin tone with its scale, e.g. "Fitzpatrick III" or "MILK10k 4/5".
     """
 
@@ -36,7 +36,7 @@ class LesionMetadata:
 
     @classmethod
     def from_mapping(cls, row: Mapping[str, Any]) -> LesionMetadata:
-        """Takes the fields it knows from a row; blanks and NaN count as missing."""
+        """Take the known fields from a row; blanks and NaN count as missing."""
         values: dict[str, Any] = {}
         for field in fields(cls):
             value = row.get(field.name)
@@ -47,10 +47,10 @@ class LesionMetadata:
 
     @classmethod
     def of(cls, values: LesionMetadata | Mapping[str, Any] | None) -> LesionMetadata:
-        """Metadata from what a caller wrote by hand, where an unknown field is a mistake; None is all missing.
+        """Convert a caller's mapping, in which an unknown field is an error; None means all missing.
 
         Raises:
-            NotesError: A field nobody knows (the nearest is named), or an age that is no number.
+            NotesError: An unknown field (the message names the nearest), or an age that is not a number.
         """
         if values is None or isinstance(values, LesionMetadata):
             return values or cls()
@@ -65,5 +65,5 @@ class LesionMetadata:
             raise NotesError(f"The age is not a number: {values.get('age')!r}.", "Give it in years.") from error
 
     def to_mapping(self) -> dict[str, Any]:
-        """The fields that are known, by name."""
+        """Return the known fields by name."""
         return {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}

@@ -1,10 +1,10 @@
-"""The one class most people need: load in one line, classify, search, write. Research only, never a diagnosis."""
+"""The `DermNote` pipeline: load a bundle, classify, search, explain, write notes. Research only, never a diagnosis."""
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,39 +12,42 @@ import torch
 from PIL import Image
 
 from dermnote.config import DermNoteConfig
-from dermnote.errors import IndexQueryError, NotesError
+from dermnote.errors import BundleError, IndexQueryError, NotesError
+from dermnote.hub.bundle import open_bundle
+from dermnote.hub.manifest import REFETCH
 from dermnote.images.opening import Modality, Picture, prepare_picture, to_square
-from dermnote.index.case_filter import Where
-from dermnote.index.case_index import CaseIndex, Hit
-from dermnote.loading import find_bundle, index_of, load_model, read_words
+from dermnote.index.case_index import CaseIndex
+from dermnote.index.case_table import Where
+from dermnote.index.hit import Hit
 from dermnote.metadata import LesionMetadata
-from dermnote.models.batch_encoding import Dtype, EncodedImage, Encoding
-from dermnote.models.evidence import Evidence, class_heat, evidence, likeliest_class, text_heat
+from dermnote.models.batch_encoding import BatchEncoder, Dtype, EncodedImage, Vectors
+from dermnote.models.heat_map import Evidence, class_heat, predicted_class, text_heat
 from dermnote.models.joint_model import DermNoteModel
 from dermnote.models.novelty import KnownPictures, Novelty
 from dermnote.models.prediction import Match, Prediction
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import get_strategy
 from dermnote.notes.writing import ask_for_note, fill_note
-from dermnote.vectors import Vectors
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from dermnote.llm.note_writer import NoteWriter
 
+AnyImage = Picture | EncodedImage
+
 
 class DermNote:
-    """A loaded bundle. Research use only, never a diagnosis. Its methods may be called from several threads at once.
+    """A loaded bundle. Research use only, never a diagnosis. Its methods are thread-safe.
 
     Attributes:
         model: The two encoders and the shared head, in eval mode.
-        config: What `config.json` says.
-        metrics: What `metrics.json` says; empty if nothing was measured.
-        known: The pictures trained on, as prototypes; None for a bundle that does not say.
+        config: Contents of `config.json`.
+        metrics: Contents of `metrics.json`; empty if the model was not evaluated.
+        known: Prototypes of the training images; None if the bundle has none.
         card: The model card, Markdown.
-        source: What was asked for.
-        revision: The commit, for a bundle from the Hub; else None.
+        source: Name of the bundle as passed to `from_pretrained`.
+        revision: Commit of a bundle from the Hub; else None.
     """
 
     def __init__(
@@ -55,19 +58,19 @@ class DermNote:
         device: str | None = None,
         dtype: Dtype = "float32",
     ) -> None:
-        self._encoding = Encoding(model, device, dtype)
-        self.model, self.device = self._encoding.model, self._encoding.device
+        self._encoder = BatchEncoder(model, device, dtype)
+        self.model, self.device = self._encoder.model, self._encoder.device
         self.config, self._index = config, index
         self.metrics: dict[str, Any] = {}
         self.known: KnownPictures | None = None
         self.card, self.source = "", ""
         self.revision: str | None = None
-        self._opening = threading.Lock()
+        self._index_lock = threading.Lock()
 
     @property
     def index(self) -> CaseIndex:
-        """The published cases; of a bundle on the Hub they are downloaded when first asked for."""
-        with self._opening:
+        """The published cases; a Hub bundle's are downloaded on first use."""
+        with self._index_lock:
             if not isinstance(self._index, CaseIndex):
                 self._index = self._index()
             return self._index
@@ -83,49 +86,55 @@ class DermNote:
         cache_dir: str | Path | None = None,
         dtype: Dtype = "float32",
     ) -> DermNote:
-        """Loads a bundle: every file checked against its manifest before it is read.
+        """Load a bundle; every file is checked against its manifest before it is read.
 
-        Of a bundle on the Hub the index is downloaded when a search first needs it, of the same commit as the model.
+        The index of a Hub bundle is downloaded when a search first needs it, from the model's commit.
 
         Args:
             id_or_folder: Hub repository ("org/name") or folder; None loads the embedded starter.
             revision: Branch, tag or commit on the Hub; None is "main".
-            local_files_only: Use what was downloaded before; send nothing.
+            local_files_only: Use the cache only, without network access.
             token: Hub token for a private repository; None uses `hf auth login` or HF_TOKEN.
             device: "cpu", "cuda", ...; None takes a GPU if there is one.
-            cache_dir: Where downloads are kept; None is the Hub client's own place.
-            dtype: Of weights and arithmetic; see `dermnote.models.batch_encoding.Encoding`.
+            cache_dir: Download cache; None is the Hub client's own.
+            dtype: Of weights and arithmetic; see `dermnote.models.batch_encoding.BatchEncoder`.
 
         Raises:
-            HubError: The repository or revision cannot be had.
-            BundleError: It is no bundle, is incomplete or changed, or its index is of another model.
+            HubError: The repository or revision is not available.
+            BundleError: It is not a bundle, is incomplete or changed, or its index was made by another model.
         """
-        found = find_bundle(id_or_folder, revision, local_files_only, token, cache_dir)
-        model, config = load_model(found)
-        loaded = cls(model, config, index_of(found, config), device, dtype)
-        loaded.metrics, loaded.card = read_words(found)
-        loaded.known = KnownPictures.load(found.folder, config.fingerprint)
+        folder, commit, fetch_index = open_bundle(id_or_folder, revision, local_files_only, token, cache_dir)
+        model, config = DermNoteModel.from_pretrained(folder)
+        if model.fingerprint() != config.fingerprint:
+            raise BundleError(f"The weights in {folder} are not those its config.json was written for.", REFETCH)
+
+        def load_index() -> CaseIndex:
+            return CaseIndex.load(fetch_index(), config.fingerprint)
+
+        loaded = cls(model, config, load_index if commit else load_index(), device, dtype)
+        loaded.metrics, loaded.card = _read_metrics(folder / "metrics.json"), _read_card(folder / "README.md")
+        loaded.known = KnownPictures.load(folder, config.fingerprint)
         loaded.source = "the embedded starter" if id_or_folder is None else str(id_or_folder)
-        loaded.revision = found.commit
+        loaded.revision = commit
         return loaded
 
     def compute_in(self, executor: Executor) -> None:
-        """Leaves every pass through the networks to an executor of one thread, whichever threads ask: for servers.
+        """Run every pass through the networks in an executor of one thread, for servers.
 
-        Each thread that computes on a CPU brings a team of OpenMP threads of its own, and teams hold each other up,
-        even while all but one rest: on two cores a picture takes the embedded starter 12 ms with one team, 21 with two.
+        Each thread that computes on a CPU has its own team of OpenMP threads, and teams slow each other down even when
+        all but one are idle: on two cores an image takes the embedded starter 12 ms with one team, 21 with two.
         """
-        self._encoding.compute_in(executor)
+        self._encoder.compute_in(executor)
 
     def read_image(self, image: Picture, modality: Modality | None = "dermoscopy") -> EncodedImage:
-        """Opens, crops and encodes a picture once, for several questions about it (arguments as in `classify`)."""
-        return self._encoding.read(image, modality)
+        """Open, crop and encode an image once, for several calls (arguments as in `classify`)."""
+        return self._encoder.read_image(image, modality)
 
-    def classify(self, image: Picture | EncodedImage, modality: Modality | None = "dermoscopy") -> list[Prediction]:
-        """All classes, the most probable first. A model's opinion for research, never a diagnosis.
+    def classify(self, image: AnyImage, modality: Modality | None = "dermoscopy") -> list[Prediction]:
+        """Return all classes, the most probable first. A model's output for research, never a diagnosis.
 
         Args:
-            image: Path, bytes, stream, PIL picture or array; or what `read_image` made of one.
+            image: Path, bytes, stream, PIL image or array; or the result of `read_image`.
             modality: "dermoscopy" is cropped to the lesion, "clinical" is taken whole; None: cropped already.
         """
         with torch.inference_mode():
@@ -134,16 +143,8 @@ class DermNote:
         ranked = sorted(enumerate(probabilities), key=lambda pair: -pair[1])
         return [Prediction.of(self.config.classnames[class_id], value, class_id) for class_id, value in ranked]
 
-    def zero_shot(
-        self, image: Picture | EncodedImage, texts: Sequence[str], modality: Modality | None = "dermoscopy"
-    ) -> list[Match]:
-        """Any descriptions against a picture, the nearest first: no class list, no training.
-
-        Args:
-            image: As in `classify`.
-            texts: Descriptions, e.g. "melanoma", "a lesion with a blue-gray veil".
-            modality: As in `classify`.
-        """
+    def zero_shot(self, image: AnyImage, texts: Sequence[str], modality: Modality | None = "dermoscopy") -> list[Match]:
+        """Rank descriptions, e.g. "a lesion with a blue-gray veil", by their similarity with an image, best first."""
         if isinstance(texts, str) or not texts or not all(text.strip() for text in texts):
             raise IndexQueryError(
                 "zero_shot compares several texts, none of them empty.", 'E.g. ["nevus", "melanoma"].'
@@ -153,12 +154,12 @@ class DermNote:
 
     def explain(
         self,
-        image: Picture | EncodedImage,
+        image: AnyImage,
         label: str | None = None,
         text: str | None = None,
         modality: Modality | None = "dermoscopy",
     ) -> Evidence:
-        """Where in a picture its score for a class, or its likeness to a text, comes from; exactly, place by place.
+        """Compute the exact contribution of each image location to a class score or to the similarity with a text.
 
         Args:
             image: As in `classify`.
@@ -167,135 +168,130 @@ class DermNote:
             modality: As in `classify`.
 
         Raises:
-            ConfigError: The network's answers cannot be divided among places (see `dermnote.models.feature_map`).
-            IndexQueryError: An unknown class, both a class and a text, or a text and a model of pictures alone.
+            ConfigError: The network has no exact heat map (see `dermnote.models.heat_map`).
+            IndexQueryError: An unknown class, both a class and a text, or a text and an image-only model.
         """
         if label is not None and text is not None:
             raise IndexQueryError("explain takes a class or a text, not both.")
         cropped = image.picture if isinstance(image, EncodedImage) else prepare_picture(image, modality)[0]
-        places, grid = self._encoding.places(cropped)
-        seen = to_square(cropped, self.model.image_encoder.image_size)
+        places, grid = self._encoder.encode_places(cropped)
         if text is not None:
-            vector = torch.from_numpy(self.encode_text([text])[0]).to(places.device)
-            return evidence(text, text_heat(places, vector), grid, seen)
-        class_id = self.config.class_id(label) if label else likeliest_class(self.model, places)
-        heat = class_heat(self.model, places, class_id)
-        return evidence(self.config.classnames[class_id], heat, grid, seen)
+            subject, heat = text, text_heat(places, torch.from_numpy(self.encode_text([text])[0]).to(places.device))
+        else:
+            class_id = self.config.class_id(label) if label else predicted_class(self.model, places)
+            subject, heat = self.config.classnames[class_id], class_heat(self.model, places, class_id)
+        network_input = to_square(cropped, self.model.image_encoder.image_size)
+        return Evidence(subject, float(heat.sum()), heat.reshape(grid.shape).cpu().numpy(), grid, network_input)
 
-    def novelty(self, image: Picture | EncodedImage, modality: Modality | None = "dermoscopy") -> Novelty | None:
-        """How far a picture lies from those the model was trained on; None if the bundle does not say.
-
-        Args:
-            image: As in `classify`.
-            modality: As in `classify`.
-        """
+    def novelty(self, image: AnyImage, modality: Modality | None = "dermoscopy") -> Novelty | None:
+        """Measure the distance of an image from the training images; None if the bundle has no prototypes."""
         return None if self.known is None else self.known.novelty(self._vector_of(image, modality))
 
     def find_notes(
-        self,
-        image: Picture | EncodedImage,
-        k: int = 5,
-        modality: Modality | None = "dermoscopy",
-        where: Where | None = None,
+        self, image: AnyImage, k: int = 5, modality: Modality | None = "dermoscopy", where: Where | None = None
     ) -> list[Hit]:
-        """The k published cases whose notes are nearest to a picture, best first.
+        """Return the k published cases whose notes are nearest to an image, best first.
 
         Args:
             image: As in `classify`.
-            k: How many.
+            k: Number of cases.
             modality: As in `classify`.
-            where: Only cases that fit, e.g. {"label": "melanoma", "site": ["hand", "foot"]}; see `CaseIndex.search`.
+            where: Filter, e.g. {"label": "melanoma", "site": ["hand", "foot"]}; see `CaseIndex.search`.
         """
         return self.index.search_notes(self._vector_of(image, modality), k, where)
 
     def find_similar(
-        self,
-        image: Picture | EncodedImage,
-        k: int = 5,
-        modality: Modality | None = "dermoscopy",
-        where: Where | None = None,
+        self, image: AnyImage, k: int = 5, modality: Modality | None = "dermoscopy", where: Where | None = None
     ) -> list[Hit]:
-        """The k published cases whose pictures are nearest to a picture (see `find_notes`); needs no text branch."""
+        """Return the k published cases whose images are nearest to an image (see `find_notes`); for any model."""
         return self.index.search_similar(self._vector_of(image, modality), k, where)
 
     def find_images(self, text: str, k: int = 5, where: Where | None = None) -> list[Hit]:
-        """The k published cases whose pictures are nearest to a text, best first (see `find_notes`)."""
+        """Return the k published cases whose images are nearest to a text, best first (see `find_notes`)."""
         if not text.strip():
-            raise IndexQueryError("There is no text to search with.", "Describe the lesion in a few words.")
+            raise IndexQueryError("The search text is empty.", "Describe the lesion in a few words.")
         return self.index.search_images(self.encode_text([text])[0], k, where)
 
     def write_note(
         self,
-        image: Picture | EncodedImage | None = None,
+        image: AnyImage | None = None,
         metadata: LesionMetadata | Mapping[str, Any] | None = None,
         strategy: str = "m",
         demographics: bool = False,
         modality: Modality | None = "dermoscopy",
         writer: NoteWriter | None = None,
     ) -> Note:
-        """Writes a note and audits it against the metadata.
+        """Write a note and audit it against the metadata.
 
-        Strategy M fills a template; with no diagnosis in the metadata, from the class the model sees in the picture,
-        and then text and `audit` say so. The others ask a language model, which gets the cropped picture, without EXIF,
-        and the record unless the strategy is p3.
+        Strategy M fills a template; without a diagnosis in the metadata it uses the class predicted from the image, and
+        text and `audit` state so. The others call an LLM with the cropped image, without EXIF, and the record unless
+        the strategy is p3.
 
         Args:
-            image: The picture; may be left out if the metadata says enough.
-            metadata: What is known; a mapping takes the field names of `LesionMetadata`.
+            image: The image; optional if the metadata suffices.
+            metadata: Known facts; a mapping uses the field names of `LesionMetadata`.
             strategy: "m", "m+p1", "m+p2", "p3" or "mix" (see `dermnote.notes.strategies`).
-            demographics: Whether age, sex, site and skin tone are told too.
-            modality: Of the picture, as in `classify`.
-            writer: What asks the language model; None makes one from OPENAI_API_KEY and OPENAI_BASE_URL.
+            demographics: Include age, sex, site and skin tone.
+            modality: Of the image, as in `classify`.
+            writer: LLM client; None makes one from OPENAI_API_KEY and OPENAI_BASE_URL.
 
         Raises:
-            NotesError: Nothing to write from, an unknown field or strategy; its child WriterError: the model gave none.
+            NotesError: No input, an unknown field or strategy; its subclass WriterError: the LLM returned no note.
         """
         if image is None and metadata is None:
-            raise NotesError("There is nothing to write from.", "Give a picture, or metadata such as a label.")
+            raise NotesError("A note needs an image or metadata.", "Give an image, or metadata such as a label.")
         chosen, known = get_strategy(strategy), LesionMetadata.of(metadata)
         if not chosen.needs_model:
-            guess = None if image is None else partial(self._likeliest, image, modality)
-            return fill_note(known, guess, demographics=demographics)
+            predict = None if image is None else lambda: self.classify(image, modality)[0]
+            return fill_note(known, predict, demographics=demographics)
         if image is None or isinstance(image, EncodedImage):
-            needs = f"Strategy '{chosen.name}' needs the picture."
-            raise NotesError(needs, "Give it as a path, PIL picture or array.")
+            raise NotesError(f"Strategy '{chosen.name}' needs the image.", "Give it as a path, PIL image or array.")
         return ask_for_note(writer, chosen, known, prepare_picture(image, modality)[0], demographics=demographics)
 
     def encode(self, items: Sequence[Picture | str], batch_size: int = 32, show_progress: bool = False) -> Vectors:
-        """Pictures or notes to (n, embed_dim) float32, unit rows: a string is a note, anything else a picture.
+        """Encode images or notes to (n, embed_dim) float32, unit rows; a string is a note, anything else an image.
 
-        Pictures are taken as dermoscopy, as `encode_image` does; paths of pictures are `pathlib.Path`s here.
+        Images are taken as dermoscopy, as in `encode_image`; image paths must be `pathlib.Path`s here.
 
         Args:
-            items: All pictures or all notes.
-            batch_size: Items prepared at a time, and in one pass; on a CPU, pictures go in passes of at most 8.
-            show_progress: Whether a bar is drawn.
+            items: All images or all notes.
+            batch_size: Items prepared at a time, and in one pass; on a CPU, images go in passes of at most 8.
+            show_progress: Show a progress bar.
         """
         items = [items] if isinstance(items, str | Path | bytes | Image.Image) else items
         notes = sum(isinstance(item, str) for item in items)
         if notes not in (0, len(items)):
-            raise IndexQueryError("encode takes notes or pictures, not both at once.", "A path is a pathlib.Path here.")
+            raise IndexQueryError("encode takes notes or images, not both at once.", "A path is a pathlib.Path here.")
         if notes:
-            return self._encoding.texts(cast("Sequence[str]", items), batch_size, show_progress=show_progress)
-        return self._encoding.images(items, "dermoscopy", batch_size, show_progress=show_progress)
+            return self._encoder.encode_texts(cast("Sequence[str]", items), batch_size, show_progress=show_progress)
+        return self._encoder.encode_images(items, "dermoscopy", batch_size, show_progress=show_progress)
 
     def encode_image(
         self, images: Sequence[Picture], modality: Modality | None = "dermoscopy", batch_size: int = 8
     ) -> Vectors:
-        """Pictures to (n, embed_dim) float32, unit rows."""
+        """Encode images to (n, embed_dim) float32, unit rows."""
         images = [images] if isinstance(images, str | Path | bytes | Image.Image) else images
-        return self._encoding.images(images, modality, batch_size)
+        return self._encoder.encode_images(images, modality, batch_size)
 
     def encode_text(self, texts: Sequence[str], batch_size: int = 32) -> Vectors:
-        """Notes or other texts to (n, embed_dim) float32, unit rows."""
-        return self._encoding.texts([texts] if isinstance(texts, str) else texts, batch_size)
+        """Encode notes or other texts to (n, embed_dim) float32, unit rows."""
+        return self._encoder.encode_texts([texts] if isinstance(texts, str) else texts, batch_size)
 
-    def _likeliest(self, image: Picture | EncodedImage, modality: Modality | None) -> Prediction:
-        return self.classify(image, modality)[0]
-
-    def _read(self, image: Picture | EncodedImage, modality: Modality | None) -> EncodedImage:
+    def _read(self, image: AnyImage, modality: Modality | None) -> EncodedImage:
         return image if isinstance(image, EncodedImage) else self.read_image(image, modality)
 
-    def _vector_of(self, image: Picture | EncodedImage, modality: Modality | None) -> Vectors:
-        vector: Vectors = self._encoding.unit(self._read(image, modality).embedding)[0]
+    def _vector_of(self, image: AnyImage, modality: Modality | None) -> Vectors:
+        vector: Vectors = self._encoder.normalise(self._read(image, modality).embedding)[0]
         return vector
+
+
+def _read_metrics(path: Path) -> dict[str, Any]:
+    try:
+        metrics: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (ValueError, RecursionError) as error:  # the second: endlessly nested brackets
+        raise BundleError(f"{path} is not valid JSON.", REFETCH) from error
+    return metrics
+
+
+def _read_card(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""

@@ -1,4 +1,4 @@
-"""Writing that never leaves a half-written file behind: write aside, then rename."""
+"""Atomic file and folder replacement, checksums, and safe CSV cells."""
 
 from __future__ import annotations
 
@@ -11,44 +11,43 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import get_ident
 
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
 
 @contextmanager
 def replacing_file(path: str | Path) -> Iterator[Path]:
-    """Yields a path beside `path` to write to; it takes the place of `path` only if the block ends well."""
+    """Yield a temporary path beside `path`; it replaces `path` only if the block succeeds."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{os.getpid()}.{get_ident()}.part")  # others may write the same file now
+    # Process and thread in the name: several may write the same file at once.
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{get_ident()}.part")
     try:
-        yield aside
-        aside.replace(target)
+        yield temporary
+        temporary.replace(target)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def replacing_folder(path: str | Path) -> Iterator[Path]:
-    """Yields an empty folder beside `path`; it takes the place of `path` only if the block ends well."""
+    """Yield an empty folder beside `path`; it replaces `path` only if the block succeeds."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
-    aside.chmod(0o755)  # mkdtemp makes it private to the user; what is published should not be
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    temporary.chmod(0o755)  # mkdtemp makes it readable by this user only
     try:
-        yield aside
+        yield temporary
         old = target.with_name(f".{target.name}.{os.getpid()}.old")
         if target.exists():
             target.replace(old)
-        aside.replace(target)
+        temporary.replace(target)
         shutil.rmtree(old, ignore_errors=True)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def clear_leftovers(folder: str | Path) -> None:
-    """Tidies up after a writer that was killed: half-written things go, what was only moved aside comes back.
-
-    Args:
-        folder: Where nobody writes meanwhile; need not exist.
-    """
+    """Remove partial files of a killed writer and restore a target it moved aside; there must be no other writer."""
     for part in Path(folder).glob(".*.part"):
         _remove(part)
     for old in Path(folder).glob(".*.*.old"):
@@ -67,6 +66,11 @@ def _remove(path: Path) -> None:
 
 
 def sha256_of(path: str | Path) -> str:
-    """The sha256 of a file, as hex."""
+    """Return the sha256 of a file, as hex."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def inert(cell: object) -> object:
+    """Return a CSV cell that no spreadsheet runs as a formula: such text gets a leading apostrophe (OWASP)."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell

@@ -1,6 +1,6 @@
-"""The eight diagnostic classes, their malignancy, and the words each is known by.
+"""Eight diagnostic classes with their malignancy and synonyms.
 
-Ids and grouping follow the shared label set of the authors' related code for arXiv 2511.21827 (classes 0 to 7);
+Ids and grouping follow the label set of the authors' related code for arXiv 2511.21827 (classes 0 to 7);
 "five" is the paper-era subset without dermatofibroma, vascular lesion and squamous cell carcinoma, renumbered.
 """
 
@@ -21,7 +21,7 @@ class LesionClass:
         name: Name used everywhere as `label`.
         malignancy: "benign", "pre-cancerous" or "malignant".
         description: One neutral phrase for a reader.
-        words: Other names and subtypes that give the class away; what masking removes from a note.
+        words: Synonyms and subtypes that name the class; masking removes them from a note.
     """
 
     name: str
@@ -30,109 +30,63 @@ class LesionClass:
     words: tuple[str, ...]
 
 
-BENIGN_KERATOSIS = LesionClass(
+def _lesion_class(name: str, malignancy: str, description: str, words: str) -> LesionClass:
+    return LesionClass(name, malignancy, description, tuple(words.split(", ")))
+
+
+BENIGN_KERATOSIS = _lesion_class(
     "benign keratosis",
     BENIGN,
     "a harmless thickening of the upper skin, such as a seborrheic keratosis or a solar lentigo",
-    (
-        "seborrheic keratosis",
-        "seborrhoeic keratosis",
-        "pigmented benign keratosis",
-        "solar lentigo",
-        "lentigo simplex",
-        "lentigo",
-        "lichenoid keratosis",
-        "lichen planus-like keratosis",
-        "lichen planus",
-        "keratosis",
-    ),
+    "seborrheic keratosis, seborrhoeic keratosis, pigmented benign keratosis, solar lentigo, lentigo simplex, "
+    "lentigo, lichenoid keratosis, lichen planus-like keratosis, lichen planus, keratosis",
 )
-DERMATOFIBROMA = LesionClass(
+DERMATOFIBROMA = _lesion_class(
     "dermatofibroma",
     BENIGN,
     "a harmless firm nodule of fibrous tissue",
-    ("fibrous histiocytoma", "fibroma", "fibrous lesion"),
+    "fibrous histiocytoma, fibroma, fibrous lesion",
 )
-MELANOCYTIC_NEVUS = LesionClass(
+MELANOCYTIC_NEVUS = _lesion_class(
     "melanocytic nevus",
     BENIGN,
     "a mole",
-    (
-        "melanocytic naevus",
-        "nevus",
-        "naevus",
-        "nevi",
-        "naevi",
-        "mole",
-        "blue nevus",
-        "clark nevus",
-        "spitz nevus",
-        "reed nevus",
-        "dysplastic nevus",
-        "atypical nevus",
-        "congenital nevus",
-        "halo nevus",
-        "compound nevus",
-        "junctional nevus",
-        "dermal nevus",
-        "benign melanocytic proliferation",
-    ),
+    "melanocytic naevus, nevus, naevus, nevi, naevi, mole, blue nevus, clark nevus, spitz nevus, reed nevus, "
+    "dysplastic nevus, atypical nevus, congenital nevus, halo nevus, compound nevus, junctional nevus, dermal "
+    "nevus, benign melanocytic proliferation",
 )
-VASCULAR_LESION = LesionClass(
+VASCULAR_LESION = _lesion_class(
     "vascular lesion",
     BENIGN,
     "a growth or collection of blood vessels",
-    (
-        "hemangioma",
-        "haemangioma",
-        "cherry angioma",
-        "angioma",
-        "angiokeratoma",
-        "pyogenic granuloma",
-        "vascular malformation",
-        "hemorrhage",
-        "haemorrhage",
-    ),
+    "hemangioma, haemangioma, cherry angioma, angioma, angiokeratoma, pyogenic granuloma, vascular "
+    "malformation, hemorrhage, haemorrhage",
 )
-ACTINIC_KERATOSIS = LesionClass(
+ACTINIC_KERATOSIS = _lesion_class(
     "actinic keratosis",
     PRECANCEROUS,
     "rough sun-damaged skin that can turn into squamous cell carcinoma",
-    (
-        "solar keratosis",
-        "bowen disease",
-        "bowen's disease",
-        "squamous cell carcinoma in situ",
-        "actinic damage",
-        "intraepidermal carcinoma",
-    ),
+    "solar keratosis, bowen disease, bowen's disease, squamous cell carcinoma in situ, actinic damage, "
+    "intraepidermal carcinoma",
 )
-BASAL_CELL_CARCINOMA = LesionClass(
+BASAL_CELL_CARCINOMA = _lesion_class(
     "basal cell carcinoma",
     MALIGNANT,
     "the most common skin cancer, slow and locally destructive",
-    ("basal cell cancer", "basalioma", "bcc", "rodent ulcer"),
+    "basal cell cancer, basalioma, bcc, rodent ulcer",
 )
-MELANOMA = LesionClass(
+MELANOMA = _lesion_class(
     "melanoma",
     MALIGNANT,
     "a cancer of pigment cells",
-    (
-        "malignant melanoma",
-        "lentigo maligna",
-        "lentigo maligna melanoma",
-        "melanoma in situ",
-        "superficial spreading melanoma",
-        "nodular melanoma",
-        "acral lentiginous melanoma",
-        "malignant melanocytic proliferation",
-    ),
+    "malignant melanoma, lentigo maligna, lentigo maligna melanoma, melanoma in situ, superficial spreading "
+    "melanoma, nodular melanoma, acral lentiginous melanoma, malignant melanocytic proliferation",
 )
-SQUAMOUS_CELL_CARCINOMA = LesionClass(
+SQUAMOUS_CELL_CARCINOMA = _lesion_class(
     "squamous cell carcinoma",
     MALIGNANT,
     "a skin cancer of keratin-making cells",
-    ("squamous cell cancer", "scc", "keratoacanthoma", "spinalioma"),
+    "squamous cell cancer, scc, keratoacanthoma, spinalioma",
 )
 
 EIGHT: tuple[LesionClass, ...] = (
@@ -151,16 +105,16 @@ SCHEMES: dict[str, tuple[LesionClass, ...]] = {"eight": EIGHT, "five": FIVE}
 
 
 def classnames(scheme: str) -> tuple[str, ...]:
-    """Class names of a scheme ("eight" or "five"), in id order."""
+    """Return the class names of a scheme ("eight" or "five"), in id order."""
     if scheme not in SCHEMES:
         raise ConfigError(f"Unknown classes '{scheme}'.", f"Known: {', '.join(SCHEMES)}, own.")
     return tuple(each.name for each in SCHEMES[scheme])
 
 
 def find_class(name: str) -> LesionClass | None:
-    """The class that bears this name or alias (any case), or None."""
-    wanted = name.strip().lower()
+    """Return the class with this name or synonym (any case), or None."""
+    key = name.strip().lower()
     for each in EIGHT:
-        if wanted == each.name or wanted in each.words:
+        if key == each.name or key in each.words:
             return each
     return None

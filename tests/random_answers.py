@@ -1,4 +1,4 @@
-"""Random unit vectors and random answers for the tests of measures."""
+"""Random unit vectors and random predictions, for tests of metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def units(random: np.random.Generator, n: int, d: int = 6) -> np.ndarray:
 
 
 def answers(random: np.random.Generator, n: int = 200) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and (n, 5) probabilities that know something of them; class 4 never occurs."""
+    """Return labels and informative (n, 5) probabilities; class 4 never occurs."""
     labels = random.integers(0, 4, size=n)
     p = random.dirichlet(np.ones(5), size=n) + 0.7 * np.eye(5)[labels] * random.random((n, 1))
     return labels, np.round(p / p.sum(axis=1, keepdims=True), 2)  # rounding makes ties

@@ -17,8 +17,7 @@ from dermnote.index.case_index import CaseIndex
 from dermnote.index.hit import Hit
 from dermnote.llm.note_writer import NoteWriter
 from dermnote.metadata import LesionMetadata
-from dermnote.models.evidence import Evidence
-from dermnote.models.feature_map import Grid
+from dermnote.models.heat_map import Evidence, Grid
 from dermnote.models.novelty import Novelty
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import get_strategy

@@ -19,8 +19,7 @@ from dermnote.app.case.novelty_line import novelty_line
 from dermnote.app.case_reading import Reader
 from dermnote.app.upload_components import taking
 from dermnote.errors import ConfigError, IndexQueryError
-from dermnote.models.evidence import Evidence
-from dermnote.models.feature_map import Grid
+from dermnote.models.heat_map import Evidence, Grid
 from dermnote.models.novelty import Novelty
 
 NASTY = '<img src=x onerror="alert(1)">'

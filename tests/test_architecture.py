@@ -15,7 +15,7 @@ TRAIN = sorted((REPOSITORY / "train").rglob("*.py"))
 APP_FOLDER = REPOSITORY / "dermnote" / "app"
 APP = [REPOSITORY / "app.py", *sorted(APP_FOLDER.rglob("*.py"))]
 LIBRARY = [path for path in DERMNOTE if APP_FOLDER not in path.parents]
-FOUNDATION = {f"dermnote.{name}" for name in ("errors", "settings", "storage", "config", "taxonomy", "metadata")}
+FOUNDATION = {f"dermnote.{name}" for name in ("errors", "storage", "config", "taxonomy", "metadata")}
 
 
 def module_name(path: Path) -> str:

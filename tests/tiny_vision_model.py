@@ -1,8 +1,8 @@
-"""A vision language model of a few thousand weights, built here and now: real to every server, and knowing one answer.
+"""A vision language model of a few thousand weights with one fixed answer, loadable by every server.
 
-Every block of its language part adds nothing, so that the next token hangs on the last one alone: after the turn's
-opening comes the answer (one token that spells it whole), after the answer the end. The picture passes the vision tower
-and stands in the prompt as with any other model of its kind. With `answer=None` all weights are left to chance.
+The blocks of its language part add nothing, so that the next token depends on the last one only: the answer (a single
+token) follows the start of the turn, and the end token follows the answer. The image passes through the vision tower as
+in other models. With `answer=None` all weights are random.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ CHAT = (
 
 
 def build_tiny_vision_model(folder: Path, answer: str | None) -> None:
-    """Saves model, tokenizer and image processor, as `from_pretrained` and any server reads them."""
+    """Save model, tokenizer and image processor."""
     torch.manual_seed(0)
     tokenizer = _tokenizer(answer)
     model = LlavaForConditionalGeneration(_config(tokenizer)).eval()
     if answer is not None:
-        _teach(model, tokenizer, answer)
+        _fix_answer(model, tokenizer, answer)
     model.generation_config.eos_token_id = tokenizer.convert_tokens_to_ids(END)
     model.generation_config.pad_token_id = model.generation_config.eos_token_id
     model.save_pretrained(folder)
@@ -57,13 +57,13 @@ def build_tiny_vision_model(folder: Path, answer: str | None) -> None:
 
 
 def _tokenizer(answer: str | None) -> PreTrainedTokenizerFast:
-    """Bytes, a few signs of order, and the answer as one token."""
+    """Byte-level tokenizer with control tokens and the answer as one token."""
     letters = {letter: number for number, letter in enumerate(sorted(ByteLevel.alphabet()))}
     bytewise = Tokenizer(BPE(vocab=letters, merges=[]))
     bytewise.pre_tokenizer, bytewise.decoder = ByteLevel(add_prefix_space=False), BytesBack()
-    signs = [IMAGE, SYSTEM, USER, ASSISTANT, END]
+    control = [IMAGE, SYSTEM, USER, ASSISTANT, END]
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=bytewise, eos_token=END, pad_token=END)
-    tokenizer.add_special_tokens({"additional_special_tokens": signs[:-1]})
+    tokenizer.add_special_tokens({"additional_special_tokens": control[:-1]})
     if answer is not None:
         tokenizer.add_tokens([AddedToken(answer, normalized=False)])
     return tokenizer
@@ -71,21 +71,21 @@ def _tokenizer(answer: str | None) -> PreTrainedTokenizerFast:
 
 def _config(tokenizer: PreTrainedTokenizerFast) -> Any:
     sizes = {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "num_hidden_layers": 2, "num_attention_heads": 2}
-    words = LlamaConfig(
+    text = LlamaConfig(
         **sizes, vocab_size=len(tokenizer), max_position_embeddings=8192, tie_word_embeddings=False, bos_token_id=None
     )
-    sight = CLIPVisionConfig(**sizes, image_size=SIDE, patch_size=PATCH)
+    vision = CLIPVisionConfig(**sizes, image_size=SIDE, patch_size=PATCH)
     image = tokenizer.convert_tokens_to_ids(IMAGE)
-    return LlavaConfig(vision_config=sight, text_config=words, image_token_id=image, tie_word_embeddings=False)
+    return LlavaConfig(vision_config=vision, text_config=text, image_token_id=image, tie_word_embeddings=False)
 
 
 @torch.no_grad()
-def _teach(model: Any, tokenizer: PreTrainedTokenizerFast, answer: str) -> None:
-    words = model.model.language_model
-    for block in words.layers:
+def _fix_answer(model: Any, tokenizer: PreTrainedTokenizerFast, answer: str) -> None:
+    language = model.model.language_model
+    for block in language.layers:
         block.self_attn.o_proj.weight.zero_()
         block.mlp.down_proj.weight.zero_()
-    opening, said, end = tokenizer.convert_tokens_to_ids([ASSISTANT, answer, END])
-    words.embed_tokens.weight[[opening, said]] = torch.eye(WIDTH)[:2]
+    start, reply, end = tokenizer.convert_tokens_to_ids([ASSISTANT, answer, END])
+    language.embed_tokens.weight[[start, reply]] = torch.eye(WIDTH)[:2]
     model.lm_head.weight.zero_()
-    model.lm_head.weight[[said, end]] = torch.eye(WIDTH)[:2]
+    model.lm_head.weight[[reply, end]] = torch.eye(WIDTH)[:2]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from dermnote import DermNote, Hit, Note
     from dermnote.app.llm_quota.quota import Allowance
-    from dermnote.index.case_filter import Where
+    from dermnote.index.case_table import Where
     from dermnote.llm.note_writer import NoteWriter
     from dermnote.models.batch_encoding import EncodedImage
 

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from dermnote import DermNote, Hit, Note, Prediction
-    from dermnote.index.case_filter import Where
+    from dermnote.index.case_table import Where
     from dermnote.models.batch_encoding import EncodedImage
-    from dermnote.models.evidence import Evidence
+    from dermnote.models.heat_map import Evidence
     from dermnote.models.novelty import Novelty
 
 CROPPED = "cropped"  # how the page spells modality None: nothing left to crop

@@ -1,7 +1,7 @@
-"""To and from the Hugging Face Hub; the only folder that knows its client."""
+"""Bundles and datasets on the Hugging Face Hub: manifest, download, upload."""
 
+from dermnote.hub.download import Kind as Kind
 from dermnote.hub.download import pull as pull
-from dermnote.hub.hub_errors import Kind as Kind
 from dermnote.hub.upload import PushResult as PushResult
 from dermnote.hub.upload import push as push
 from dermnote.hub.upload import push_folder as push_folder

@@ -1,17 +1,23 @@
-"""Bundles and datasets from the Hugging Face Hub: all of one commit or nothing."""
+"""Downloads from the Hugging Face Hub (all files of one commit, checked), its address, and its errors with a remedy."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from dermnote.errors import BundleError, HubError
-from dermnote.hub.hub_errors import Kind, clear_errors, endpoint
 from dermnote.hub.manifest import MANIFEST, is_bundle, verify_manifest
 
-TIMEOUT = 10.0  # seconds to wait for the Hub's first answer
+Kind = Literal["model", "dataset", "space"]
+DEFAULT_ENDPOINT = "https://huggingface.co"
+OFFLINE_HINT = "Load it once with a connection; after that it opens offline."
+TOKEN_HINT = "Run `hf auth login`, or set HF_TOKEN to a token with read access (to push: write access)."  # words  # noqa: S105  # nosec B105
+TIMEOUT = 10.0  # seconds until the Hub counts as unreachable
 
 
 def pull(
@@ -24,37 +30,33 @@ def pull(
     kind: Kind = "model",
     of_bundle: bool = False,
 ) -> Path:
-    """A folder that holds the files asked for, checked against their manifest.
+    """Return a folder with the requested files, checked against their manifest.
 
     Args:
-        id_or_folder: A folder, returned as it is; or a Hub repository, "org/name".
-        revision: Branch, tag or commit; None is "main". All files come from the one commit it stands for at the start.
-        local_files_only: Use the cache alone, send nothing.
+        id_or_folder: A folder, returned unchanged; or a Hub repository, "org/name".
+        revision: Branch, tag or commit; None is "main". All files come from one commit.
+        local_files_only: Use the cache only, without network access.
         token: Hub token; None uses the one of `hf auth login` or HF_TOKEN.
-        cache_dir: Where downloads are kept; None is the Hub client's own place.
-        allow_patterns: Only files that match, e.g. ["image_encoder/*"], with the manifest if there is one. The
-            repository then need not be a DermNote bundle. None: a whole bundle.
-        kind: Of the repository. A dataset has no manifest and needs `allow_patterns`.
-        of_bundle: With `allow_patterns`: the repository must be a bundle, and all that matches must be there.
+        cache_dir: Download cache; None is the Hub client's own.
+        allow_patterns: Only matching files, e.g. ["image_encoder/*"], and the manifest if there is one; the
+            repository need not be a DermNote bundle. None: a complete bundle.
+        kind: Kind of repository. A dataset has no manifest and needs `allow_patterns`.
+        of_bundle: With `allow_patterns`: require a bundle that has all matching files.
 
     Raises:
-        HubError: Unknown repository or revision, no access, no connection and nothing cached.
+        HubError: Unknown repository or revision, no access, or neither connection nor cache.
         BundleError: Not a bundle, or its files differ from its manifest.
     """
     folder = Path(id_or_folder)
     if not folder.is_dir():
-        _refuse_missing_folder(str(id_or_folder))
-        whole = of_bundle or (allow_patterns is None and kind == "model")
-        folder = _download(str(id_or_folder), revision, local_files_only, token, cache_dir, allow_patterns, kind, whole)
+        name = str(id_or_folder)
+        if name.startswith((".", "/", "~")) or name.endswith("/") or "\\" in name or name.count("/") > 1 or not name:
+            raise HubError(f"There is no folder {name!r}.", "Name a bundle's folder, or a Hub repository as org/name.")
+        with clear_errors(name, revision, local_files_only, kind):
+            folder = _download(name, revision, local_files_only, token, cache_dir, allow_patterns, kind, of_bundle)
     if kind == "model" and is_bundle(folder):
         verify_manifest(folder, allow_patterns, missing_allowed=not of_bundle)
     return folder
-
-
-def _refuse_missing_folder(name: str) -> None:
-    """What can only be meant as a folder is not asked of the Hub."""
-    if name.startswith((".", "/", "~")) or name.endswith("/") or "\\" in name or name.count("/") > 1 or not name:
-        raise HubError(f"There is no folder {name!r}.", "Name a bundle's folder, or a Hub repository as org/name.")
 
 
 def _download(
@@ -69,39 +71,36 @@ def _download(
 ) -> Path:
     from huggingface_hub import snapshot_download
 
-    def snapshot(revision: str | None, patterns: list[str] | None) -> Path:
-        found = snapshot_download(
-            repo_id,
-            repo_type=kind,
-            revision=revision,
-            local_files_only=cached_only,
-            token=token,
-            cache_dir=cache_dir or os.environ.get("HF_HUB_CACHE") or None,
-            allow_patterns=patterns,
-            ignore_patterns=[".gitattributes"],  # the Hub's own
-            endpoint=endpoint(),
+    snapshot = partial(
+        snapshot_download,
+        repo_id,
+        repo_type=kind,
+        local_files_only=local_files_only or not _reachable(repo_id, revision, token, kind),
+        token=token,
+        cache_dir=cache_dir or os.environ.get("HF_HUB_CACHE") or None,
+        ignore_patterns=[".gitattributes"],  # the Hub's own
+        endpoint=endpoint(),
+    )
+    if kind != "model":
+        return Path(snapshot(revision=revision, allow_patterns=allow_patterns))
+    if allow_patterns is not None and not of_bundle:
+        return Path(snapshot(revision=revision, allow_patterns=[*allow_patterns, MANIFEST]))
+    # The manifest first, so that no other kind of repository is downloaded.
+    folder = Path(snapshot(revision=revision, allow_patterns=[MANIFEST]))
+    if not is_bundle(folder):
+        raise BundleError(
+            f"{repo_id} is not a DermNote bundle: it has no {MANIFEST}.",
+            "Bundles have the tag 'dermnote' on the Hub.",
         )
-        return Path(found)
-
-    with clear_errors(repo_id, revision, local_files_only, kind):
-        cached_only = local_files_only or not _reachable(repo_id, revision, token, kind)
-        if not of_bundle:
-            return snapshot(revision, [*(allow_patterns or ()), *([MANIFEST] if kind == "model" else [])])
-        folder = snapshot(revision, [MANIFEST])  # first alone: no other kind of repository is downloaded by mistake
-        if not is_bundle(folder):
-            raise BundleError(
-                f"{repo_id} is not a DermNote bundle: it has no {MANIFEST}.",
-                "Repositories that are one have the tag 'dermnote' on the Hub.",
-            )
-        # The folder bears the commit's name: all files come from that one.
-        return snapshot(folder.name, None if allow_patterns is None else [*allow_patterns, MANIFEST])
+    patterns = None if allow_patterns is None else [*allow_patterns, MANIFEST]
+    return Path(snapshot(revision=folder.name, allow_patterns=patterns))  # the folder is named after the commit
 
 
 def _reachable(repo_id: str, revision: str | None, token: str | None, kind: Kind) -> bool:
-    """Whether the Hub answers; if not, a warning. Its client would try each file several times for half a minute.
+    """Check whether the Hub answers; warn if not. Its client would retry each file for half a minute.
 
     Raises:
-        What the client raises where the Hub answers and refuses.
+        Exception: The client's own, if the Hub answers and refuses.
     """
     from huggingface_hub import HfApi, errors
 
@@ -116,5 +115,68 @@ def _reachable(repo_id: str, revision: str | None, token: str | None, kind: Kind
         pass
     else:
         return True
-    warnings.warn(f"The Hub ({endpoint()}) does not answer: {repo_id} is taken from the cache.", stacklevel=2)
+    warnings.warn(f"The Hub ({endpoint()}) does not answer: using the cached copy of {repo_id}.", stacklevel=2)
     return False
+
+
+def endpoint() -> str:
+    """Return the Hub's address; read at each call, as the client reads HF_ENDPOINT only once, on import."""
+    return (os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
+
+
+def page_of(repo_id: str, kind: Kind) -> str:
+    """Return the web page of a repository."""
+    return f"{endpoint()}/{'' if kind == 'model' else kind + 's/'}{repo_id}"
+
+
+@contextmanager
+def clear_errors(
+    repo_id: str, revision: str | None, local_files_only: bool = False, kind: Kind = "model"
+) -> Iterator[None]:
+    """Convert exceptions of the Hub's client to HubError with a remedy."""
+    from huggingface_hub import errors
+
+    page = page_of(repo_id, kind)
+    where = f"{repo_id}@{revision}" if revision else repo_id
+    try:
+        yield
+    except errors.GatedRepoError as error:
+        raise HubError(f"{repo_id} requires an access request.", f"Request access at {page}.") from error
+    except errors.RepositoryNotFoundError as error:
+        raise HubError(
+            f"{repo_id} is not on the Hub ({endpoint()}), or is private.",
+            "Check the name; a private repository needs `hf auth login`, or HF_TOKEN.",
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise HubError(f"{repo_id} has no revision '{revision}'.", f"See {page}/commits/main.") from error
+    except errors.HFValidationError as error:
+        raise HubError(f"'{repo_id}' is neither a folder nor a Hub repository.", "Write org/name.") from error
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
+        raise _not_cached(where, local_files_only) from error
+    except errors.HfHubHTTPError as error:
+        raise _refusal(where, error.response.status_code, error.server_message or "") from error
+    except (errors.HTTPError, OSError) as error:  # type: ignore[attr-defined]  # of httpx or httpx2, by version
+        raise HubError(f"The transfer of {where} was interrupted ({type(error).__name__}).", retryable=True) from error
+    except ValueError as error:  # the Hub's check of the card's front matter
+        raise HubError(f"The Hub refused {where}: {' '.join(str(error).split())[:300]}") from error
+
+
+def _not_cached(where: str, local_files_only: bool) -> HubError:
+    from huggingface_hub.constants import HF_HUB_OFFLINE
+
+    if local_files_only or HF_HUB_OFFLINE:
+        return HubError(f"{where} is not completely in the local cache, and downloads are disabled.", OFFLINE_HINT)
+    return HubError(
+        f"The Hub ({endpoint()}) cannot be reached, and {where} is not completely in the local cache.",
+        "Check the connection and try again. " + OFFLINE_HINT,
+        retryable=True,
+    )
+
+
+def _refusal(where: str, status: int, message: str) -> HubError:
+    if status in (401, 403):
+        return HubError(f"The Hub refused access to {where} (status {status}).", TOKEN_HINT)
+    detail = f": {' '.join(message.split())[:200]}" if message else ""
+    temporary = status == 429 or status >= 500
+    hint = "Try again later." if temporary else ""
+    return HubError(f"The Hub answered {status} for {where}{detail}.", hint, retryable=temporary)

@@ -1,4 +1,4 @@
-"""Bundles, datasets and Spaces to the Hugging Face Hub: each a commit that holds exactly the folder's files."""
+"""Uploads of bundles, datasets and Spaces to the Hugging Face Hub, each as one commit."""
 
 from __future__ import annotations
 
@@ -8,27 +8,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dermnote.errors import HubError
-from dermnote.hub.hub_errors import TOKEN_HINT, Kind, clear_errors, endpoint, page_of
+from dermnote.hub.download import TOKEN_HINT, Kind, clear_errors, endpoint, page_of
 from dermnote.hub.manifest import verify_manifest
 
 
 @dataclass(frozen=True)
 class PushResult:
-    """What a push did, or (dry run) would do.
+    """Result of a push or a dry run.
 
     Attributes:
         repo_id: Repository, "org/name".
-        files: Path and size in bytes of every file of the bundle.
-        total_bytes: Their sum.
-        url: Where the commit (dry run: the repository) is to be seen.
+        files: Path and size in bytes of every file.
+        url: Web page of the commit (dry run: of the repository).
         commit: The commit's sha; None for a dry run.
     """
 
     repo_id: str
     files: tuple[tuple[str, int], ...]
-    total_bytes: int
     url: str
     commit: str | None
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of all files."""
+        return sum(size for _, size in self.files)
 
 
 def push(
@@ -39,18 +42,10 @@ def push(
     token: str | None = None,
     revision: str | None = None,
 ) -> PushResult:
-    """Publishes a bundle as one commit; the repository then holds exactly the bundle's files.
-
-    Args:
-        folder: The bundle; checked against its manifest first.
-        repo_id: "org/name"; made if it does not exist.
-        private: Only people with access see it. A repository that is public already is then refused.
-        dry_run: Check, and say what would be sent; nothing is sent.
-        token: Hub token; None uses the one of `hf auth login` or HF_TOKEN.
-        revision: Branch to commit to, made if it does not exist; None is "main".
+    """Check a bundle against its manifest and publish it; arguments as in `push_folder`.
 
     Raises:
-        BundleError: The folder is not a whole, unchanged bundle.
+        BundleError: The folder is not a complete, unchanged bundle.
         HubError: No token, no access, a card the Hub refuses, no connection.
     """
     verify_manifest(folder)
@@ -67,26 +62,25 @@ def push_folder(
     revision: str | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> PushResult:
-    """Publishes a folder as one commit; the repository then holds exactly its files. Unchanged ones are not sent again.
+    """Publish a folder as one commit; the repository then holds exactly its files. Unchanged files are not sent again.
 
     Args:
-        folder: What is published.
-        repo_id: "org/name"; made if it does not exist.
-        kind: Of the repository.
-        private: As in `push`.
-        dry_run: As in `push`.
-        token: As in `push`.
-        revision: As in `push`.
-        variables: Of a Space: what its app finds in its environment.
+        folder: Folder to publish.
+        repo_id: "org/name"; created if missing.
+        kind: Kind of repository.
+        private: Create a private repository; an existing public one is refused.
+        dry_run: Check only; nothing is sent.
+        token: Hub token; None uses the one of `hf auth login` or HF_TOKEN.
+        revision: Branch to commit to, created if missing; None is "main".
+        variables: Environment variables of a Space.
 
     Raises:
-        HubError: As in `push`.
+        HubError: No token, no access, a card the Hub refuses, no connection.
     """
     files = _files_to_push(Path(folder))
-    total = sum(size for _, size in files)
     page = page_of(repo_id, kind)
     if dry_run:
-        return PushResult(repo_id, files, total, page, None)
+        return PushResult(repo_id, files, page, None)
 
     from huggingface_hub import HfApi, get_token
 
@@ -109,19 +103,19 @@ def push_folder(
             api.create_branch(repo_id, branch=revision, exist_ok=True, repo_type=kind)
         for name, value in (variables or {}).items():
             api.add_space_variable(repo_id, name, value)
-        done = api.upload_folder(
+        commit = api.upload_folder(
             repo_id=repo_id,
             repo_type=kind,
             folder_path=folder,
             revision=revision,
             commit_message=f"Publish a DermNote {'bundle' if kind == 'model' else kind}",
-            delete_patterns="*",  # what an earlier bundle had and this one has not would fail the manifest
+            delete_patterns="*",  # leftovers of an earlier bundle would fail the manifest check
         )
-    return PushResult(repo_id, files, total, str(done.commit_url), str(done.oid))
+    return PushResult(repo_id, files, str(commit.commit_url), str(commit.oid))
 
 
 def _files_to_push(folder: Path) -> tuple[tuple[str, int], ...]:
-    """Path and size of every file but git's and the client's own, which the client does not send."""
+    """Return path and size of every file, without git's and the client's own."""
     files = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
     kept = {name: path for name, path in files.items() if name.parts[0] not in (".git", ".cache")}
     return tuple(sorted((name.as_posix(), path.stat().st_size) for name, path in kept.items()))

@@ -1,1 +1,1 @@
-"""Safe opening of images, lesion crop, and transforms."""
+"""Safe image opening, lesion crop and transforms."""

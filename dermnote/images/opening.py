@@ -1,11 +1,12 @@
-"""Safe opening of pictures from strangers, and the one geometry that training, index and app share.
+"""Safe opening of untrusted images, and the image geometry that training, index and app share.
 
-The way of a picture: `open_picture` -> `crop_lesion` -> `resize_short_side(256)` -> stored JPEG -> `to_square`.
-`prepare_picture` does the first three, so that whatever is asked of a model was made as its training data was.
+Steps: `open_picture` -> `crop_lesion` -> `resize_short_side(256)` -> stored JPEG -> `to_square`. `prepare_picture` does
+the first three, so that a query is made in the same way as the training data. Visitors of the app read the messages.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,6 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from dermnote.errors import PictureError
-from dermnote.images.pixels import from_array, to_rgb
 
 Picture = str | Path | bytes | BinaryIO | Image.Image | np.ndarray[Any, Any]
 Modality = Literal["dermoscopy", "clinical"]
@@ -31,28 +31,28 @@ STORED_SIDE = 256
 # A JPEG far larger than needed is decoded at 1/2, 1/4 or 1/8; a lesion a quarter of the side wide still has 256 pixels.
 DECODED_SIDE = 1024
 JPEG_QUALITY = 95
-# Formats that are pictures and nothing else: Pillow also reads scripts (EPS) and exotic containers nobody needs here.
+# Raster formats only: Pillow also reads scripts (EPS) and rare containers.
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 FORMATS_HINT = "Use a JPEG, PNG, WebP, GIF, BMP or TIFF file."
 
 
 def open_picture(source: Picture, *, max_pixels: int = MAX_PIXELS, at_least: int | None = None) -> Image.Image:
-    """Opens a picture as plain RGB: orientation applied, first frame only, alpha on white, no metadata left.
+    """Open an image as plain RGB: orientation applied, first frame only, alpha on white, metadata removed.
 
     Args:
-        source: A path, encoded bytes, a binary stream, a PIL picture, or an array of shape (H, W), (H, W, 1), (H, W, 3)
+        source: A path, encoded bytes, a binary stream, a PIL image, or an array of shape (H, W), (H, W, 1), (H, W, 3)
             or (H, W, 4), uint8, uint16 or float in 0..1.
-        max_pixels: Refuse anything larger, before a single pixel is decoded.
+        max_pixels: Larger images are refused before any pixel is decoded.
         at_least: Allows a large JPEG to be decoded at a fraction of its size, as long as its short side keeps this many
-            pixels. Faster, but boxes in the original's pixels then no longer fit.
+            pixels. Faster, but boxes in pixels of the original no longer fit.
 
     Raises:
-        PictureError: It is missing, empty, too large, truncated, too narrow, or no picture at all.
+        PictureError: It is missing, empty, too large, truncated, too narrow, or not an image.
     """
     if isinstance(source, np.ndarray):
         if source.ndim >= 2:
             _check_size((source.shape[1], source.shape[0]), "the array", max_pixels)
-        return to_rgb(from_array(source))
+        return _to_rgb(_from_array(source))
     if isinstance(source, Image.Image):
         with _decoding("the picture"):
             return _checked_rgb(source, "the picture", max_pixels)
@@ -62,34 +62,29 @@ def open_picture(source: Picture, *, max_pixels: int = MAX_PIXELS, at_least: int
     with _decoding(name), Image.open(io.BytesIO(data), formats=FORMATS) as image:
         if at_least is not None and min(image.size) > 2 * at_least:
             _check_size(image.size, name, max_pixels)
-            _draft(image, at_least)
+            image.draft("RGB", (at_least, at_least))
         return _checked_rgb(image, name, max_pixels)
 
 
 def crop_lesion(image: Image.Image, modality: Modality | None, box: Box | None = None) -> tuple[Image.Image, Crop]:
-    """Crops to the lesion.
+    """Crop an RGB image to the lesion; return the crop and its method.
 
     Args:
-        image: RGB picture.
+        image: RGB image.
         modality: "dermoscopy" finds the lesion by Otsu's threshold (else takes the centre square); "clinical" is left
             whole; None means already cropped.
-        box: x0, y0, x1, y1 in pixels of `image`; wins over everything else.
-
-    Returns:
-        The cropped picture, and how it was cropped.
+        box: x0, y0, x1, y1 in pixels of `image`; overrides the modality.
 
     Raises:
-        PictureError: The box lies outside the picture or is empty, or the modality is unknown.
+        PictureError: The box is outside the image or is empty, or the modality is unknown.
     """
     if box is not None:
-        return image.crop(_inside(box, image.size)), "box"
+        return image.crop(_checked_box(box, image.size)), "box"
     if modality is None or modality == "clinical":
         return image, "whole"
     if modality != "dermoscopy":
         raise PictureError(f"Unknown modality '{modality}'.", "It is 'dermoscopy', 'clinical', or None.")
-    from dermnote.images.lesion_crop import (
-        find_lesion_square,  # scikit-image is slow to import, and only this branch needs it
-    )
+    from dermnote.images.lesion_crop import find_lesion_square  # scikit-image is slow to import
 
     square, found = find_lesion_square(image)
     return image.crop(square), "otsu" if found else "centre"
@@ -103,82 +98,69 @@ def prepare_picture(
     aspect: float | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[Image.Image, Crop]:
-    """Opens, crops and scales a picture: RGB, short side 256. This makes the stored cases, and the app's queries.
+    """Open, crop and scale an image to RGB with a short side of 256 px; for stored cases and for queries.
 
-    Args:
-        source: See `open_picture`, also for the errors.
-        modality: See `crop_lesion`.
-        box: See `crop_lesion`.
-        aspect: True width / height of a picture that somebody squashed; None leaves its shape.
-        max_pixels: See `open_picture`.
+    `aspect` is the true width / height of an image that was stored distorted; None keeps its shape. For the other
+    arguments and the errors see `open_picture` and `crop_lesion`.
     """
     image = open_picture(source, max_pixels=max_pixels, at_least=None if box else DECODED_SIDE)
-    if aspect is not None:
-        image = _unsquash(image, aspect)
+    if aspect is not None:  # enlarge the side that was compressed
+        wider = aspect * image.height >= image.width
+        size = (round(image.height * aspect), image.height) if wider else (image.width, round(image.width / aspect))
+        image = image.resize(size, Image.Resampling.BICUBIC)
     cropped, crop = crop_lesion(image, modality, box)
     return resize_short_side(cropped, STORED_SIDE), crop
 
 
 def resize_short_side(image: Image.Image, size: int = STORED_SIDE) -> Image.Image:
-    """Scales so that the short side has `size` pixels; bilinear with antialiasing."""
+    """Scale an image to a short side of `size` pixels; bilinear with antialiasing."""
     width, height = image.size
     scale = size / min(width, height)
-    wanted = (max(size, round(width * scale)), max(size, round(height * scale)))
-    return image if wanted == image.size else image.resize(wanted, Image.Resampling.BILINEAR)
+    scaled = (max(size, round(width * scale)), max(size, round(height * scale)))
+    return image if scaled == image.size else image.resize(scaled, Image.Resampling.BILINEAR)
 
 
 def to_square(image: Image.Image, size: int) -> Image.Image:
-    """Centre-crops to a square and scales to (size, size); bilinear with antialiasing. THE evaluation geometry."""
+    """Centre-crop to a square and scale to (size, size); bilinear with antialiasing. The evaluation geometry."""
     return ImageOps.fit(image, (size, size), method=Image.Resampling.BILINEAR)
 
 
 def encode_jpeg(image: Image.Image, quality: int = JPEG_QUALITY) -> bytes:
-    """The picture as JPEG, without any metadata."""
+    """Encode an image as JPEG without metadata."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
 
 
 def decode_jpeg(data: bytes, size: int) -> Image.Image:
-    """Decodes a stored JPEG to RGB, at a fraction of its size if that still leaves twice `size` on the short side."""
+    """Decode a stored JPEG to RGB, at a fraction of its size if that still leaves twice `size` on the short side."""
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            _draft(image, 2 * size)
+            image.draft("RGB", (2 * size, 2 * size))
             return image.convert("RGB")
     except Exception as error:
         raise PictureError("A stored picture is damaged.", "Prepare the cases again.") from error
 
 
-def _unsquash(image: Image.Image, aspect: float) -> Image.Image:
-    """Stretches the side that was squashed more."""
-    wider = aspect * image.height >= image.width
-    size = (round(image.height * aspect), image.height) if wider else (image.width, round(image.width / aspect))
-    return image.resize(size, Image.Resampling.BICUBIC)
-
-
-def _draft(image: Image.Image, short_side: int) -> None:
-    """Asks the JPEG decoder for the smallest size that keeps `short_side`; other formats ignore it."""
-    image.draft("RGB", (short_side, short_side))
-
-
 def _read_bytes(source: str | Path | bytes | BinaryIO) -> tuple[str, bytes]:
-    """A name fit to show (never a folder: uploads lie in temporary ones), and at most MAX_BYTES of data."""
+    """Return a name to show and up to MAX_BYTES of data; a file's name without its folder, which may be temporary."""
+    name = "the picture"
     if isinstance(source, bytes):
-        name, data = "the picture", source
+        data = source
     elif isinstance(source, str | Path):
         path = Path(source)
         name = path.name or str(source)
         try:
             if not path.is_file():
-                raise PictureError(f"{name} is not there." if not path.exists() else f"{name} is not a file.")
+                raise PictureError(f"{name} is not a file." if path.exists() else f"{name} does not exist.")
             with path.open("rb") as stream:
                 data = stream.read(MAX_BYTES + 1)
         except (OSError, ValueError) as error:
-            raise PictureError(f"{name} cannot be read.", "Check that it exists and may be read.") from error
+            raise PictureError(f"{name} cannot be read.", "Check that it exists and is readable.") from error
     elif hasattr(source, "read"):
-        name, data = "the picture", source.read(MAX_BYTES + 1)
+        data = source.read(MAX_BYTES + 1)
     else:
-        raise PictureError(f"A {type(source).__name__} is not a picture.", "Pass a path, bytes, PIL picture or array.")
+        raise PictureError(f"A {type(source).__name__} is not a picture.", "Pass a path, bytes, PIL image or array.")
     if len(data) > MAX_BYTES:
         raise PictureError(f"{name} is larger than {MAX_BYTES // 1024**2} MB.", "Scale it down first.")
     return name, data
@@ -186,7 +168,7 @@ def _read_bytes(source: str | Path | bytes | BinaryIO) -> tuple[str, bytes]:
 
 @contextmanager
 def _decoding(name: str) -> Iterator[None]:
-    """Turns whatever a decoder throws at broken data (OSError to struct.error) into one line."""
+    """Convert any exception a decoder raises on broken data (OSError to struct.error) to one PictureError."""
     try:
         yield
     except (PictureError, MemoryError):
@@ -201,23 +183,21 @@ def _decoding(name: str) -> Iterator[None]:
 
 def _checked_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
     _check_size(image.size, name, max_pixels)
-    image.load()  # a cut-off file fails here
-    return to_rgb(image)
+    image.load()  # fails on a truncated file
+    return _to_rgb(image)
 
 
 def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
-    width, height = size
-    if width * height > max_pixels:
-        raise PictureError(
-            f"{name} is {width} x {height} pixels; the limit is {max_pixels:,} pixels.", "Scale it down first."
-        )
+    stated = f"{name} is {size[0]} x {size[1]} pixels;"
+    if size[0] * size[1] > max_pixels:
+        raise PictureError(f"{stated} the limit is {max_pixels:,} pixels.", "Scale it down first.")
     if min(size) < MIN_SIDE:
-        raise PictureError(f"{name} is {width} x {height} pixels; each side needs at least {MIN_SIDE}.")
+        raise PictureError(f"{stated} each side needs at least {MIN_SIDE}.")
     if max(size) > MAX_ASPECT * min(size):
-        raise PictureError(f"{name} is {width} x {height} pixels; that is too narrow to be a photo.")
+        raise PictureError(f"{stated} that is too narrow to be a photo.")
 
 
-def _inside(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
+def _checked_box(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
     width, height = size
     if not all(np.isfinite(box)):
         raise PictureError(f"The box {box} is not four numbers.")
@@ -225,3 +205,43 @@ def _inside(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
     if x1 - x0 < MIN_SIDE or y1 - y0 < MIN_SIDE:
         raise PictureError(f"The box {box} leaves under {MIN_SIDE} pixels of a {width} x {height} picture.")
     return x0, y0, x1, y1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    with contextlib.suppress(Exception):  # the pixels are valid even if the EXIF data is not
+        image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        image = _to_8_bit(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    clean = image.convert("RGB")
+    clean.info = {}  # EXIF, GPS, colour profile, comments
+    return clean
+
+
+def _to_8_bit(image: Image.Image) -> Image.Image:
+    """Scale 16-bit, 32-bit and float grey to 8 bits; Pillow's own conversion would clip instead."""
+    values = np.asarray(image, dtype=np.float64)
+    peak = float(values.max(initial=0.0))
+    if image.mode.startswith("I;16") or peak > 255:
+        values = values / 257
+    elif image.mode == "F" and peak <= 1:
+        values = values * 255
+    return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8))
+
+
+def _from_array(array: np.ndarray[Any, Any]) -> Image.Image:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.size == 0 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+        raise PictureError(f"An array of shape {array.shape} is not a picture.", "Use (H, W), (H, W, 3) or (H, W, 4).")
+    if array.dtype == np.uint16:
+        array = array / np.float32(65535)
+    if np.issubdtype(array.dtype, np.floating):
+        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+            raise PictureError("Float pixels must be in 0..1.", "Divide by 255, or use uint8.")
+        array = np.rint(array * 255).astype(np.uint8)
+    if array.dtype != np.uint8:
+        raise PictureError(f"An array of {array.dtype} is not a picture.", "Use uint8, uint16, or floats in 0..1.")
+    return Image.fromarray(np.ascontiguousarray(array))

@@ -1,4 +1,4 @@
-"""The published cases, searchable: FAISS indexes over pictures and notes beside one table of cases."""
+"""Searchable index of the published cases: FAISS indexes over images and notes beside a table of cases."""
 
 from __future__ import annotations
 
@@ -11,42 +11,43 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from dermnote.errors import BundleError, IndexQueryError
-from dermnote.index.case_filter import CaseFilter, Where
-from dermnote.index.case_table import TABLE_COLUMNS, THUMBNAIL, CaseTable, MemoryTable, ParquetTable, write_table
-from dermnote.index.faiss_header import REBUILD
-from dermnote.index.faiss_index import EXACT_UP_TO, VectorIndex
+from dermnote.index.case_table import (
+    TABLE_COLUMNS,
+    THUMBNAIL,
+    CaseTable,
+    MemoryTable,
+    ParquetTable,
+    Thumbnails,
+    Where,
+)
+from dermnote.index.faiss_index import EXACT_UP_TO, REBUILD, VectorIndex, unit_queries
 from dermnote.index.hit import Hit
-from dermnote.index.index_info import INDEX_FORMAT, read_about
-from dermnote.index.thumbnails import Chained, Picked, Thumbnails
-from dermnote.metadata import LesionMetadata
+from dermnote.index.recall import Vectors
 from dermnote.storage import replacing_file
-from dermnote.vectors import Vectors, check_rows, unit_queries
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLE_COLUMNS", "CaseIndex", "Hit"]
-
+INDEX_FORMAT = 1  # inverted lists are described in "lists"; without it both files are flat
 Side = Literal["images", "notes"]
 
 
 class CaseIndex:
-    """Cases with one picture vector and (multimodal) one note vector each, searched by cosine.
+    """Cases with one image vector and (multimodal) one note vector each, searched by cosine.
 
     Exact up to `dermnote.index.faiss_index.EXACT_UP_TO` cases; above, tuned to find 0.99 of the exact ten nearest.
 
     Args:
-        cases: One row a case; row number = FAISS id.
-        images: Index of the pictures.
+        cases: One row for each case; row number = FAISS id.
+        images: Index of the images.
         notes: Index of the notes as written; None for an image-only model.
-        fingerprint: Of the model whose vectors these are.
+        fingerprint: Of the model that made the vectors.
     """
 
     def __init__(self, cases: CaseTable, images: VectorIndex, notes: VectorIndex | None, fingerprint: str) -> None:
         self._cases, self._images, self._notes = cases, images, notes
         self.fingerprint = fingerprint
-        self._filter = CaseFilter(cases)
-        for name, index in (("pictures", images), ("notes", notes)):
+        for name, index in (("images", images), ("notes", notes)):
             if index is not None and len(index) != len(cases):
                 raise BundleError(f"The index has {len(index)} {name} for {len(cases)} cases.", REBUILD)
 
@@ -55,25 +56,25 @@ class CaseIndex:
 
     @property
     def has_notes(self) -> bool:
-        """Whether notes can be searched."""
+        """True if notes can be searched."""
         return self._notes is not None
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """All that is known of all cases, read when first asked for; `columns` reads less."""
+        """All columns of all cases, read on first use; `columns` reads less."""
         return self._cases.frame()
 
     def columns(self, *names: str) -> pd.DataFrame:
-        """These of `TABLE_COLUMNS`, of all cases."""
+        """Return some of `TABLE_COLUMNS`, of all cases."""
         return self._cases.frame(names)
 
     @property
     def thumbnails(self) -> Sequence[bytes | None]:
-        """One JPEG (or None) a case, each read when it is asked for."""
-        return Thumbnails(self._cases)
+        """One JPEG (or None) for each case, each read on access."""
+        return Thumbnails(len(self), lambda row: self._cases.row(row)[THUMBNAIL])
 
     def thumbnail(self, case_id: str) -> bytes | None:
-        """A case's JPEG; None for one without.
+        """Return a case's JPEG; None for a case without.
 
         Raises:
             IndexQueryError: There is no such case.
@@ -93,38 +94,37 @@ class CaseIndex:
         fingerprint: str,
         exact_up_to: int = EXACT_UP_TO,
     ) -> CaseIndex:
-        """An index of these cases.
+        """Build an index of these cases.
 
         Args:
-            case_table: One row a case; of its columns `TABLE_COLUMNS` are kept, missing ones left empty.
+            case_table: One row for each case; `TABLE_COLUMNS` are kept, missing ones left empty.
             image_vectors: (n, d) float32, unit rows.
             text_vectors: (n, d) float32, unit rows, of each case's note as written; None without a text branch.
-            thumbnails: n JPEGs (None where there is none); asked for one by one when the index is saved.
+            thumbnails: n JPEGs (None for a case without); read one by one when the index is saved.
             fingerprint: The model's (`DermNoteConfig.fingerprint`).
-            exact_up_to: Up to so many cases every search is exact; above, inverted lists are trained and tuned.
+            exact_up_to: Number of cases up to which every search is exact; above, inverted lists are trained.
 
         Raises:
-            IndexQueryError: No cases, or vectors that are not unit rows, one a case.
+            IndexQueryError: No cases, or vectors that are not one unit row for each case.
         """
         if len(case_table) == 0:
             raise IndexQueryError("An index needs at least one case.", "Choose other --splits or --sources.")
         table = case_table.reindex(columns=list(TABLE_COLUMNS)).reset_index(drop=True)
         if len(thumbnails) != len(table):
             raise BundleError(f"The index has {len(thumbnails)} thumbnails for {len(table)} cases.", REBUILD)
-        check_rows(image_vectors, len(table), "picture")
-        asked = {"image": image_vectors}  # pictures ask for pictures and for notes, notes only for pictures
-        if text_vectors is None:
-            images, notes = VectorIndex.build(image_vectors, asked, exact_up_to, "picture"), None
-        else:
-            check_rows(text_vectors, len(table), "note")
-            images = VectorIndex.build(image_vectors, {**asked, "text": text_vectors}, exact_up_to, "picture")
-            notes = VectorIndex.build(text_vectors, asked, exact_up_to, "note")
+        _check_shape(image_vectors, len(table), "image")
+        queries, notes = {"image": image_vectors}, None  # images search both sides, notes search images only
+        if text_vectors is not None:
+            _check_shape(text_vectors, len(table), "note")
+            notes = VectorIndex.build(text_vectors, queries, exact_up_to, "note")
+            queries = {**queries, "text": text_vectors}
+        images = VectorIndex.build(image_vectors, queries, exact_up_to, "image")
         return cls(MemoryTable(table, thumbnails), images, notes, fingerprint)
 
     def save(self, folder: str | Path) -> None:
-        """Writes images.faiss, notes.faiss (if any), cases.parquet and index.json; equal input gives equal bytes."""
+        """Write images.faiss, notes.faiss (if any), cases.parquet and index.json; equal input gives equal bytes."""
         root = Path(folder)
-        about: dict[str, Any] = {
+        info: dict[str, Any] = {
             "format": INDEX_FORMAT,
             "metric": "cosine",
             "dim": self._images.dim,
@@ -135,20 +135,20 @@ class CaseIndex:
         lists = {}
         for name, index in (("images", self._images), ("notes", self._notes)):
             if index is not None:
-                with replacing_file(root / f"{name}.faiss") as aside:  # this index may be mapped from that very file
-                    index.save(aside)
+                with replacing_file(root / f"{name}.faiss") as temporary:  # this index may be mapped from that file
+                    index.save(temporary)
                 if index.settings is not None:
                     lists[name] = index.settings_json()
-        with replacing_file(root / "cases.parquet") as aside:
-            write_table(self._cases, aside)
+        with replacing_file(root / "cases.parquet") as temporary:
+            self._cases.write(temporary)
         if lists:
-            about["lists"] = lists
-        with replacing_file(root / "index.json") as aside:
-            aside.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+            info["lists"] = lists
+        with replacing_file(root / "index.json") as temporary:
+            temporary.write_text(json.dumps(info, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: str | Path, expected_fingerprint: str | None = None) -> CaseIndex:
-        """Maps what `save` wrote: rows, thumbnails and vectors are read when a search needs them.
+        """Map a saved index: rows, thumbnails and vectors are read when a search needs them.
 
         The folder's checksums must have been checked before (`verify_manifest`), and its files must not be changed in
         place while the index is in use; replacing a file by another, as `save` does, is safe.
@@ -157,55 +157,65 @@ class CaseIndex:
             BundleError: Missing, damaged, of another format, or made by a model with another fingerprint.
         """
         root = Path(folder)
-        about = read_about(root, expected_fingerprint)
+        path = root / "index.json"
+        try:
+            info = json.loads(path.read_text(encoding="utf-8"))
+            dim, has_notes, fingerprint = int(info["dim"]), bool(info["notes"]), str(info["fingerprint"])
+            lists = {str(name): dict(each) for name, each in info.get("lists", {}).items()}
+            version = info["format"]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BundleError(f"{path} is missing or not readable.", REBUILD) from error
+        if version != INDEX_FORMAT:
+            raise BundleError(f"{path} has index format {version}; this DermNote reads {INDEX_FORMAT}.", REBUILD)
+        if expected_fingerprint not in (None, fingerprint):
+            raise BundleError(f"The index in {root} was made by another model than the one beside it.", REBUILD)
         cases = ParquetTable(root / "cases.parquet")
-        dim, lists = about["dim"], about["lists"]
         images = VectorIndex.load(root / "images.faiss", dim, lists.get("images"))
-        notes = VectorIndex.load(root / "notes.faiss", dim, lists.get("notes")) if about["notes"] else None
-        return cls(cases, images, notes, about["fingerprint"])
+        notes = VectorIndex.load(root / "notes.faiss", dim, lists.get("notes")) if has_notes else None
+        return cls(cases, images, notes, fingerprint)
 
     def search_notes(self, image_vector: Vectors, k: int = 5, where: Where | None = None) -> list[Hit]:
-        """The k cases whose notes are nearest to a picture, best first (picture to note); see `search`."""
+        """Return the k cases whose notes are nearest to an image, best first (image to note); see `search`."""
         return self.search(np.reshape(image_vector, (1, -1)), k, "notes", where)[0]
 
     def search_images(self, text_vector: Vectors, k: int = 5, where: Where | None = None) -> list[Hit]:
-        """The k cases whose pictures are nearest to a text, best first (text to picture); see `search`."""
-        self._need_notes()
+        """Return the k cases whose images are nearest to a text, best first (text to image); see `search`."""
+        self._require_notes()
         return self.search(np.reshape(text_vector, (1, -1)), k, "images", where)[0]
 
     def search_similar(self, image_vector: Vectors, k: int = 5, where: Where | None = None) -> list[Hit]:
-        """The k cases whose pictures are nearest to a picture, best first; see `search`."""
+        """Return the k cases whose images are nearest to an image, best first; see `search`."""
         return self.search(np.reshape(image_vector, (1, -1)), k, "images", where)[0]
 
     def search(
         self, queries: Vectors, k: int = 5, side: Side = "images", where: Where | None = None
     ) -> list[list[Hit]]:
-        """The k nearest cases of each query, best first; scores are cosines.
+        """Return the k nearest cases of each query, best first; scores are cosines.
 
         Args:
-            queries: (q, d); a query that is not of unit length is brought to it.
-            k: Larger than what is searched gives all of it.
-            side: What of the cases is compared: their "images" or their "notes".
-            where: Only cases that fit, e.g. {"label": "melanoma", "source": ["milk10k", "ham10000"]}: any of
-                `dermnote.index.case_filter.FIELDS`. Such a search is always exact.
+            queries: (q, d); normalised if necessary.
+            k: Maximum number of hits.
+            side: Compared vectors: the cases' "images" or their "notes".
+            where: Filter, e.g. {"label": "melanoma", "source": ["milk10k", "ham10000"]}: any of
+                `dermnote.index.case_table.FILTER_COLUMNS`. A filtered search is always exact.
 
         Raises:
-            IndexQueryError: A query of another width, zero or not finite; k under 1; a field or value nobody knows.
+            IndexQueryError: A query of another width, zero or not finite; k under 1; an unknown column or value.
         """
         if side not in get_args(Side):
             raise IndexQueryError(f"side must be one of {', '.join(get_args(Side))}, not {side!r}.")
-        index = self._need_notes() if side == "notes" else self._images
+        index = self._require_notes() if side == "notes" else self._images
         vectors = unit_queries(queries, index.dim)
         if isinstance(k, bool) or int(k) != k or k < 1:
             raise IndexQueryError(f"k must be a whole number from 1, not {k}.")
-        among = self._filter.rows(where)
+        among = self._cases.matching(where)
         k = min(int(k), len(self) if among is None else len(among))
         if k == 0 or not len(vectors):
             return [[] for _ in vectors]
         scores, rows = index.search(vectors, k, among)
         return [
-            [self._hit(int(row), float(score)) for row, score in zip(*found, strict=True)]
-            for found in zip(rows, scores, strict=True)
+            [Hit.from_row(self._cases.row(int(row)), float(score)) for row, score in zip(*result, strict=True)]
+            for result in zip(rows, scores, strict=True)
         ]
 
     def add(
@@ -216,45 +226,46 @@ class CaseIndex:
         thumbnails: Sequence[bytes | None],
         exact_up_to: int = EXACT_UP_TO,
     ) -> CaseIndex:
-        """Another index, of these cases too (arguments as in `build`); this one stays as it is.
+        """Return a new index with these cases added (arguments as in `build`); this one is unchanged.
 
         The vectors must be of the model with this index's fingerprint.
 
         Raises:
-            IndexQueryError: A case is there already or comes twice, or the vectors are of another kind or width.
+            IndexQueryError: A case is already present or duplicated, or the vectors are of another kind or width.
         """
         import pandas as pd
 
-        whole = pd.concat([self.table, case_table.reindex(columns=list(TABLE_COLUMNS))], ignore_index=True)
-        again = whole["case_id"][whole["case_id"].duplicated()]
+        combined = pd.concat([self.table, case_table.reindex(columns=list(TABLE_COLUMNS))], ignore_index=True)
+        again = combined["case_id"][combined["case_id"].duplicated()]
         if len(again):
             raise IndexQueryError(f"{len(again)} cases would be in the index twice, {again.iloc[0]} first.")
         if self.has_notes == (text_vectors is None):
-            raise IndexQueryError("An index has notes of all cases or of none.", "Give what its first cases had.")
-        check_rows(image_vectors, len(case_table), "picture", self._images.dim)
+            raise IndexQueryError("An index has notes of all cases or of none.", "Add vectors of the same kinds.")
+        _check_shape(image_vectors, len(case_table), "image", self._images.dim)
         images, notes = np.concatenate([self._images.vectors(), image_vectors]), None
         if self._notes is not None and text_vectors is not None:
-            check_rows(text_vectors, len(case_table), "note", self._notes.dim)
+            _check_shape(text_vectors, len(case_table), "note", self._notes.dim)
             notes = np.concatenate([self._notes.vectors(), text_vectors])
-        return self.build(whole, images, notes, Chained(self.thumbnails, thumbnails), self.fingerprint, exact_up_to)
+        old, count = self.thumbnails, len(self)
+        jpegs = Thumbnails(count + len(thumbnails), lambda row: old[row] if row < count else thumbnails[row - count])
+        return self.build(combined, images, notes, jpegs, self.fingerprint, exact_up_to)
 
     def remove(self, case_ids: Iterable[str], exact_up_to: int = EXACT_UP_TO) -> CaseIndex:
-        """Another index, without these cases; this one stays as it is.
+        """Return a new index without these cases; this one is unchanged.
 
         Raises:
-            IndexQueryError: A case that is not there, or no case would be left.
+            IndexQueryError: A case is not in the index, or no case would remain.
         """
-        unwanted, names = set(case_ids), self.columns("case_id")["case_id"]
-        if strangers := sorted(unwanted - set(names)):
-            raise IndexQueryError(f"{len(strangers)} cases are not in the index, {strangers[0]} first.")
-        kept = np.flatnonzero(~names.isin(unwanted))
+        removed, names = set(case_ids), self.columns("case_id")["case_id"]
+        if unknown := sorted(removed - set(names)):
+            raise IndexQueryError(f"{len(unknown)} cases are not in the index, {unknown[0]} first.")
+        kept, old = np.flatnonzero(~names.isin(removed)), self.thumbnails
         images = self._images.vectors()[kept]
         notes = None if self._notes is None else self._notes.vectors()[kept]
-        return self.build(
-            self.table.iloc[kept], images, notes, Picked(self.thumbnails, kept), self.fingerprint, exact_up_to
-        )
+        jpegs = Thumbnails(len(kept), lambda row: old[int(kept[row])])
+        return self.build(self.table.iloc[kept], images, notes, jpegs, self.fingerprint, exact_up_to)
 
-    def _need_notes(self) -> VectorIndex:
+    def _require_notes(self) -> VectorIndex:
         if self._notes is None:
             raise IndexQueryError(
                 "This model was trained on pictures alone: it has no notes to search, and no text to search with.",
@@ -262,17 +273,8 @@ class CaseIndex:
             )
         return self._notes
 
-    def _hit(self, row: int, score: float) -> Hit:
-        case = self._cases.row(row)
-        known = LesionMetadata.from_mapping(case).to_mapping()
-        return Hit(
-            case_id=str(case["case_id"]),
-            score=max(-1.0, min(1.0, score)),  # rounding can pass 1 by a hair
-            label=known.pop("label", ""),
-            note=case["note"] or "",
-            source=case["source"] or "",
-            split=case["split"] or "",
-            modality=case.get("modality"),  # indexes of before do not say
-            thumbnail_jpeg=case[THUMBNAIL],
-            **known,
-        )
+
+def _check_shape(vectors: Vectors, rows: int, what: str, dim: int | None = None) -> None:
+    if np.ndim(vectors) != 2 or len(vectors) != rows or dim not in (None, np.shape(vectors)[1]):
+        expected = f"({rows}, {dim or 'd'})"
+        raise IndexQueryError(f"{rows} cases need a {expected} array of {what} vectors, not {np.shape(vectors)}.")

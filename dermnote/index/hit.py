@@ -1,19 +1,22 @@
-"""What a search gives back: one published case."""
+"""Search result: one published case."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from PIL import Image
 
+from dermnote.index.case_table import THUMBNAIL
 from dermnote.metadata import LesionMetadata
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A published case that a search found.
+    """A published case found by a search.
 
     Attributes:
         case_id: Unique id, "source/id".
@@ -22,15 +25,9 @@ class Hit:
         note: Its note, as written ("" if it has none).
         source: Data source.
         split: train, validation, test or external.
-        malignancy: "benign", "pre-cancerous" or "malignant"; this and what follows None if not known.
-        subtype: Finer diagnosis.
-        description: Free words on findings or the diagnostic group.
-        age: Years.
-        sex: "female" or "male".
-        site: Place on the body.
-        skin_type: Skin tone with its scale.
-        modality: "dermoscopy" or "clinical".
-        thumbnail_jpeg: The picture as JPEG, at most 128 px.
+        malignancy: As in `LesionMetadata`, also the following up to `skin_type`; None if unknown.
+        modality: "dermoscopy" or "clinical"; None if unknown.
+        thumbnail_jpeg: The image as JPEG, at most 128 px.
     """
 
     case_id: str
@@ -49,14 +46,30 @@ class Hit:
     modality: str | None = None
     thumbnail_jpeg: bytes | None = field(default=None, repr=False)
 
+    @classmethod
+    def from_row(cls, case: Mapping[str, Any], score: float) -> Hit:
+        """Make a hit from a row of the case table."""
+        known = LesionMetadata.from_mapping(case).to_mapping()
+        return cls(
+            case_id=str(case["case_id"]),
+            score=max(-1.0, min(1.0, score)),  # rounding errors can exceed 1
+            label=known.pop("label", ""),
+            note=case["note"] or "",
+            source=case["source"] or "",
+            split=case["split"] or "",
+            modality=case.get("modality"),  # missing in older indexes
+            thumbnail_jpeg=case[THUMBNAIL],
+            **known,
+        )
+
     @property
     def metadata(self) -> LesionMetadata:
-        """All that the record says of the lesion."""
+        """The recorded facts on the lesion."""
         return LesionMetadata.from_mapping(vars(self))
 
     @cached_property
     def thumbnail(self) -> Image.Image | None:
-        """The picture, RGB, decoded when first asked for."""
+        """The image, RGB, decoded on first use."""
         if self.thumbnail_jpeg is None:
             return None
         return Image.open(io.BytesIO(self.thumbnail_jpeg)).convert("RGB")

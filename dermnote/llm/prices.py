@@ -10,9 +10,9 @@ from pathlib import Path
 
 import yaml
 
+from dermnote.config import build
 from dermnote.errors import NotesError
 from dermnote.llm.llm_errors import Usage
-from dermnote.settings import build
 
 BUILT_IN = Path(__file__).with_name("prices.yaml")
 TILE, SHORT_SIDE = 512, 768  # px

@@ -1,1 +1,1 @@
-"""Backbones, image and text encoders, the joint model, and its heat maps."""
+"""Image and text encoders, the joint model, and the results computed with it."""

@@ -1,7 +1,7 @@
-"""The model: two encoders, one projection each, and one shared head on top of both.
+"""Joint model: two encoders, a projection for each, and one shared head.
 
-Architecture of arXiv 2511.21827 as its authors' related code has it: features -> Linear (one for each modality) ->
-one shared Linear = the embedding used for search -> one shared Linear = the class logits. No fusion: a picture is
+Architecture of arXiv 2511.21827 as in its authors' related code: features -> Linear (one for each modality) -> one
+shared Linear = the embedding used for search -> one shared Linear = the class logits. No fusion: an image is
 classified without its note.
 """
 
@@ -16,13 +16,16 @@ from torch import Tensor, nn
 
 from dermnote.config import DermNoteConfig
 from dermnote.errors import BundleError
-from dermnote.models.encoders import ImageEncoder, TextEncoder
-from dermnote.models.weights import hash_tensors, load_strict, save_tensors
+from dermnote.models.image_encoder import ImageEncoder
+from dermnote.models.text_encoder import TextEncoder, tokenizer_state
+from dermnote.models.weights import REBUILD, hash_tensors, load_strict, save_tensors
+
+_NO_TEXT = "This model was trained on images alone and cannot encode a note."
 
 
 @dataclass
 class ModelOutput:
-    """What one forward pass gives; None for the modality that was not given.
+    """Output of a forward pass; None for a modality without input.
 
     Attributes:
         image_embedding: (B, embed_dim), not normalised.
@@ -38,13 +41,13 @@ class ModelOutput:
 
 
 class DermNoteModel(nn.Module):
-    """Pictures and notes to one shared space, and from there to classes.
+    """Images and notes to a shared embedding space and class logits.
 
     Args:
-        image_encoder: Pictures to features.
+        image_encoder: Images to features.
         text_encoder: Notes to features; None for an image-only model.
-        num_classes: Classes the head predicts.
-        embed_dim: Width of the shared space.
+        num_classes: Number of classes.
+        embed_dim: Width of the shared embedding.
     """
 
     def __init__(
@@ -59,41 +62,41 @@ class DermNoteModel(nn.Module):
 
     @property
     def embed_dim(self) -> int:
-        """Width of the shared space."""
+        """Width of the shared embedding."""
         return self.shared.out_features
 
     @property
     def num_classes(self) -> int:
-        """Classes the head predicts."""
+        """Number of classes."""
         return self.classifier.out_features
 
     def encode_image(self, pixel_values: Tensor) -> Tensor:
-        """Normalised pictures (B, 3, S, S) to embeddings (B, embed_dim), not of unit length."""
+        """Encode normalised images (B, 3, S, S) to embeddings (B, embed_dim), not normalised."""
         embedding: Tensor = self.shared(self.image_projection(self.image_encoder(pixel_values)))
         return embedding
 
     def encode_text(self, **tokens: Tensor) -> Tensor:
-        """Tokens of notes, each (B, L), to embeddings (B, embed_dim), not of unit length."""
+        """Encode tokens of notes, each (B, L), to embeddings (B, embed_dim), not normalised."""
         if self.text_encoder is None:
-            raise BundleError("This model was trained on pictures alone and cannot read a note.")
+            raise BundleError(_NO_TEXT)
         return self.encode_text_features(self.text_encoder(**tokens))
 
     def encode_text_features(self, features: Tensor) -> Tensor:
-        """What the text encoder made of notes, (B, feature_dim), to embeddings (B, embed_dim)."""
+        """Project text features (B, feature_dim) to embeddings (B, embed_dim), not normalised."""
         if self.text_projection is None:
-            raise BundleError("This model was trained on pictures alone and cannot read a note.")
+            raise BundleError(_NO_TEXT)
         embedding: Tensor = self.shared(self.text_projection(features))
         return embedding
 
     def classify(self, embedding: Tensor) -> Tensor:
-        """Embeddings (B, embed_dim) of either modality to logits (B, classes)."""
+        """Classify embeddings (B, embed_dim) of either modality to logits (B, classes)."""
         logits: Tensor = self.classifier(embedding)
         return logits
 
     def forward(
         self, pixel_values: Tensor | None = None, text_features: Tensor | None = None, **tokens: Tensor
     ) -> ModelOutput:
-        """Encodes and classifies what is given: pictures, and notes as tokens or as features made before."""
+        """Encode and classify images, and notes as tokens or as precomputed text features."""
         output = ModelOutput()
         if pixel_values is not None:
             output.image_embedding = self.encode_image(pixel_values)
@@ -107,31 +110,31 @@ class DermNoteModel(nn.Module):
         return output
 
     def fingerprint(self, dtype: str | None = None) -> str:
-        """sha256 over every tensor, the preprocessing and the tokenizer.
-
-        With a `dtype` the weights count as they come back from files of that dtype.
-        """
+        """Return the sha256 over all tensors (as a file of `dtype` restores them), preprocessing and tokenizer."""
         digest = hashlib.sha256(json.dumps(self.image_encoder.settings(), sort_keys=True).encode())
         hash_tensors(digest, self.state_dict(), dtype)
         if self.text_encoder is not None:
-            from dermnote.models.language_models import tokenizer_state
-
             digest.update(f"{self.text_encoder.max_length}:{self.text_encoder.pooling}:".encode())
             digest.update(tokenizer_state(self.text_encoder.tokenizer).encode())
         return digest.hexdigest()
 
     def save_pretrained(self, folder: str | Path, config: DermNoteConfig, dtype: str | None = None) -> DermNoteConfig:
-        """Writes config.json, image_encoder/, text_encoder/ and model.safetensors (projections and heads).
+        """Write config.json, image_encoder/, text_encoder/ and model.safetensors (projections and heads).
 
         Args:
-            folder: Made if missing. Write through `dermnote.storage.replacing_folder` where a reader may be near.
+            folder: Created if missing; not replaced atomically (see `dermnote.storage.replacing_folder`).
             config: Its fingerprint is filled in.
-            dtype: "float16" halves the files; they load back as float32.
+            dtype: "float16" halves the files; they load as float32.
 
         Returns:
             The config as written.
         """
-        self._check(config)
+        actual = (self.num_classes, self.embed_dim, self.text_encoder is not None)
+        stated = (len(config.classnames), config.embed_dim, config.multimodal)
+        if actual != stated:
+            raise BundleError(
+                f"The config has (classes, embed_dim, multimodal) = {stated}, but the model has {actual}."
+            )
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         config = replace(config, fingerprint=self.fingerprint(dtype))
@@ -144,19 +147,19 @@ class DermNoteModel(nn.Module):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> tuple[DermNoteModel, DermNoteConfig]:
-        """Loads a model from a local folder, in eval mode and float32.
+        """Load a model from a local folder, in eval mode and float32.
 
         Raises:
-            BundleError: A file or tensor is missing, extra, damaged or of another shape.
+            BundleError: A file or tensor is missing, unexpected, damaged or of another shape.
         """
         source = Path(folder)
         config = DermNoteConfig.load(source / "config.json")
         if (source / "text_encoder").is_dir() != config.multimodal:
-            said = "names note strategies but has no" if config.multimodal else "names no note strategy but has a"
-            raise BundleError(f"{source} {said} text_encoder folder.", "Download or build the bundle again.")
+            problem = "names note strategies but has no" if config.multimodal else "names no note strategy but has a"
+            raise BundleError(f"{source} {problem} text_encoder folder.", REBUILD)
         for part in ("image_encoder", *(["text_encoder"] if config.multimodal else [])):
             if not (source / part / "config.json").is_file():
-                raise BundleError(f"{source / part / 'config.json'} is missing.", "Download or build the bundle again.")
+                raise BundleError(f"{source / part / 'config.json'} is missing.", REBUILD)
         image_encoder = ImageEncoder.from_pretrained(source / "image_encoder")
         text_encoder = TextEncoder.from_pretrained(source / "text_encoder") if config.multimodal else None
         model = cls(image_encoder, text_encoder, len(config.classnames), config.embed_dim)
@@ -164,13 +167,6 @@ class DermNoteModel(nn.Module):
         return model.eval(), config
 
     def _heads(self) -> nn.ModuleDict:
-        """Everything but the encoders, under the names the file has; shares its parameters with this model."""
+        """Return projections and heads under their names in the file; they share their parameters with this model."""
         names = ("image_projection", "text_projection", "shared", "classifier")
         return nn.ModuleDict({name: getattr(self, name) for name in names if getattr(self, name) is not None})
-
-    def _check(self, config: DermNoteConfig) -> None:
-        """A config that does not describe this model must not be published with it."""
-        is_so = (self.num_classes, self.embed_dim, self.text_encoder is not None)
-        said = (len(config.classnames), config.embed_dim, config.multimodal)
-        if is_so != said:
-            raise BundleError(f"The config says (classes, embed_dim, multimodal) = {said}, but the model has {is_so}.")

@@ -1,4 +1,4 @@
-"""What is said of a picture: a class, or how well a description fits."""
+"""Results on an image: class probabilities and similarities with descriptions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dermnote.taxonomy import find_class
 
 
 def percent(share: float) -> str:
-    """A probability (0..1) in words that never claim certainty."""
+    """Format a probability (0..1) without claiming certainty."""
     if share < 0.01:
         return "<1%"
     if share > 0.99:
@@ -18,11 +18,11 @@ def percent(share: float) -> str:
 
 @dataclass(frozen=True)
 class Match:
-    """A description and how near a picture lies to it.
+    """A description and its similarity with an image.
 
     Attributes:
         text: The description.
-        score: Cosine between picture and text, -1 to 1. It orders descriptions; it is no probability.
+        score: Cosine between image and text, -1 to 1; a ranking score, not a probability.
     """
 
     text: str
@@ -31,14 +31,14 @@ class Match:
 
 @dataclass(frozen=True)
 class Prediction:
-    """One class and how probable the model finds it.
+    """A class and its predicted probability.
 
     Attributes:
         label: Class name.
-        probability: 0 to 1; all classes of one picture sum to 1. Over-confident unless `config.temperature` was fitted.
+        probability: 0 to 1; all classes of one image sum to 1. Over-confident unless `config.temperature` was fitted.
         class_id: Position in `config.classnames`.
-        malignancy: "benign", "pre-cancerous" or "malignant"; None for a class the taxonomy does not know.
-        description: One neutral phrase on the class, or "".
+        malignancy: "benign", "pre-cancerous" or "malignant"; None for a class outside the taxonomy.
+        description: Neutral phrase on the class, or "".
     """
 
     label: str
@@ -49,7 +49,7 @@ class Prediction:
 
     @classmethod
     def of(cls, label: str, probability: float, class_id: int) -> Prediction:
-        """With what the taxonomy knows of the class."""
+        """Add malignancy and description from the taxonomy."""
         known = find_class(label)
         malignancy, description = (known.malignancy, known.description) if known else (None, "")
         return cls(label, probability, class_id, malignancy, description)

@@ -1,4 +1,4 @@
-"""A WordPiece vocabulary learnt from the notes themselves, for a text encoder that starts from nothing."""
+"""WordPiece vocabulary learnt from notes, for a text encoder trained from scratch."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-_PRIVATE = 0xF0000  # a private plane of Unicode; no note holds its characters
-_LAST = 0xFFFF  # the highest character that fits into it
-# Always there, so that a word nobody wrote before is spelt out and not lost as a whole.
+_PRIVATE = 0xF0000  # a private plane of Unicode, which no note uses
+_LAST = 0xFFFF  # the highest character that fits into the plane
+# Always included, so that an unseen word is spelt out instead of becoming [UNK].
 _ALPHABET = string.ascii_lowercase + string.digits + string.punctuation
 
 
 def train_wordpiece(texts: Iterable[str], vocab_size: int, max_length: int) -> PreTrainedTokenizerBase:
-    """Learns a lower-case WordPiece vocabulary; the same texts, in any order, give the same vocabulary.
+    """Learn a lower-case WordPiece vocabulary; it does not depend on the order of the texts.
 
     Args:
-        texts: What to learn from; a text counts once.
-        vocab_size: Most entries, the five special ones included (all characters are kept, even beyond it).
-        max_length: Most tokens in a text, [CLS] and [SEP] included.
+        texts: Training texts; duplicates count once.
+        vocab_size: Maximum number of entries, special ones included (all characters are kept, even beyond it).
+        max_length: Maximum number of tokens in a text, [CLS] and [SEP] included.
     """
     normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
     split = (splitter.pre_tokenize_str(normalizer.normalize_str(text)) for text in sorted(set(texts)))
@@ -39,14 +39,10 @@ def train_wordpiece(texts: Iterable[str], vocab_size: int, max_length: int) -> P
 
 
 def learn_vocabulary(texts: Iterable[list[str]], vocab_size: int) -> dict[str, int]:
-    """Pieces and their ids, the special ones first; pieces inside a word start with "##".
+    """Return pieces and their ids, the special ones first; pieces inside a word start with "##".
 
-    The library's own WordPiece trainer breaks ties by the order of a random hash, so that two runs differ. Its BPE
-    trainer does not: letters inside a word are moved to characters of their own, and the pieces moved back.
-
-    Args:
-        texts: Texts as lists of words.
-        vocab_size: Most entries.
+    The library's WordPiece trainer breaks ties by a random hash order, so that two runs differ. Its BPE trainer is
+    deterministic: letters inside a word are mapped to separate characters, and the pieces mapped back.
     """
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
@@ -63,7 +59,7 @@ def learn_vocabulary(texts: Iterable[list[str]], vocab_size: int) -> dict[str, i
 
 
 def _move(word: str) -> str:
-    """The word with every letter but the first in the private plane; rarer characters than it holds are left out."""
+    """Map every letter but the first to the private plane; characters that do not fit are dropped."""
     word = "".join(letter for letter in word if ord(letter) <= _LAST)
     return word[:1] + "".join(map(_inside, word[1:]))
 

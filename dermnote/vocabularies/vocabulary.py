@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
+from dermnote.config import unknown_key
 from dermnote.errors import NotesError
-from dermnote.settings import unknown_key
 from dermnote.taxonomy import EIGHT, LesionClass
 from dermnote.vocabularies.lexicon import FOLDER, read_yaml
 

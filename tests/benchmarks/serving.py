@@ -36,8 +36,9 @@ from PIL import Image
 from dermnote import DermNote
 from dermnote.config import DermNoteConfig
 from dermnote.index.case_index import CaseIndex
-from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.image_encoder import ImageEncoder
 from dermnote.models.joint_model import DermNoteModel
+from dermnote.models.text_encoder import TextEncoder
 from dermnote.taxonomy import EIGHT
 from tests.benchmarks.serving_parts.peers import Encode, installed_peers, missing_peers
 from train.data.sources.drawn import draw

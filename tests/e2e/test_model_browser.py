@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from dermnote.app.loaded_models import KEPT
 from dermnote.hub import push
 from dermnote.hub.manifest import write_manifest
-from tests.hub_server import WRITE_TOKEN, Hub, running_hub
 from tests.micro_bundle import make_bundle
+from tests.servers.hub_server import WRITE_TOKEN, Hub, running_hub
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)

@@ -181,8 +181,9 @@ def test_a_note_that_says_nothing_once_masked_stays_as_written(cases: Cases) -> 
 
 
 def test_vectors_of_notes_come_back_in_their_order() -> None:
-    from dermnote.models.encoders import ImageEncoder, TextEncoder
+    from dermnote.models.image_encoder import ImageEncoder
     from dermnote.models.joint_model import DermNoteModel
+    from dermnote.models.text_encoder import TextEncoder
 
     texts = [f"{'very ' * (n % 4)}brown mark {n}" for n in range(9)]
     encoder = TextEncoder.from_scratch(texts, hidden_size=8, layers=1, heads=1, vocab_size=60)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dermnote.errors import CasesError, HubError
-from tests.hub_server import READ_TOKEN, Hub, running_hub
-from tests.hub_store import Blob
+from tests.servers.hub_server import READ_TOKEN, Hub, running_hub
+from tests.servers.hub_store import Blob
 from tests.tiny_cases import write_cases
 from train.data.cases import Cases
 from train.data.cases_source import cases_folder

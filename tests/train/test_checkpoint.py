@@ -9,7 +9,7 @@ import torch
 
 from dermnote.config import DermNoteConfig
 from dermnote.errors import BundleError
-from dermnote.models.encoders import ImageEncoder
+from dermnote.models.image_encoder import ImageEncoder
 from dermnote.models.joint_model import DermNoteModel
 from train.training.checkpoint import (
     MODEL,

@@ -15,8 +15,9 @@ from PIL import Image
 import dermnote
 from dermnote.config import DermNoteConfig
 from dermnote.errors import BundleError, CasesError, NotesError
-from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.image_encoder import ImageEncoder
 from dermnote.models.joint_model import DermNoteModel
+from dermnote.models.text_encoder import TextEncoder
 from dermnote.notes.schema import Note, NoteRow, write_notes
 from dermnote.taxonomy import EIGHT
 from train import evaluate

@@ -13,7 +13,7 @@ from dermnote.errors import BundleError, HubError
 from dermnote.hub import push
 from dermnote.hub.manifest import verify_manifest
 from dermnote.models.novelty import KnownPictures
-from tests.hub_server import WRITE_TOKEN, running_hub
+from tests.servers.hub_server import WRITE_TOKEN, running_hub
 from train import evaluate, prepare
 
 

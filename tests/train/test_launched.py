@@ -17,8 +17,9 @@ import torch
 
 from dermnote.config import DermNoteConfig
 from dermnote.errors import ConfigError
-from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.image_encoder import ImageEncoder
 from dermnote.models.joint_model import DermNoteModel
+from dermnote.models.text_encoder import TextEncoder
 from dermnote.notes.schema import notes_by_case
 from tests.tiny_cases import NAMES, write_cases, write_square_notes
 from train import build_index, evaluate

@@ -12,8 +12,9 @@ from training_worlds import settings
 import train.training.text_vectors as vectors
 from dermnote.config import DermNoteConfig
 from dermnote.errors import ConfigError
-from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.image_encoder import ImageEncoder
 from dermnote.models.joint_model import DermNoteModel
+from dermnote.models.text_encoder import TextEncoder
 from train import fit
 from train.training.embedding import text_features
 from train.training.optim import set_trainable

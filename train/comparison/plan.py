@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeVar
 
 import yaml
 
+from dermnote.config import build, unknown_key
 from dermnote.errors import ConfigError
-from dermnote.settings import build, unknown_key
 
 from ..runtime.overrides import apply_overrides
 from ..training.train_config import TrainConfig

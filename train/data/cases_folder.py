@@ -14,8 +14,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dermnote.spreadsheet import inert
-from dermnote.storage import sha256_of
+from dermnote.storage import inert, sha256_of
 
 from ..runtime.card_template import fill_card
 from .cases import SPLITS, schema

@@ -1,1 +1,1 @@
-"""Gallery, model card and licences: what `train.build_index` is made of."""
+"""Contents of published repositories: model card, licence, notes dataset."""

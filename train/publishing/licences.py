@@ -1,10 +1,10 @@
-"""Which licence a bundle gets from the licences of the data it was made of."""
+"""Licence of a bundle, derived from the licences of its data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-# What each asks of a reuser; the weights and thumbnails then ask all of it.
+# Conditions of each licence: attribution, share-alike, non-commercial.
 CONDITIONS: dict[str, frozenset[str]] = {
     "cc0-1.0": frozenset(),
     "apache-2.0": frozenset({"by"}),
@@ -18,20 +18,19 @@ UNKNOWN = "other"
 
 
 def strictest(licences: Iterable[str]) -> str:
-    """The one licence that asks all that the given ones ask; "other" if none does or one of them is not known.
+    """Return the licence with all conditions of the given ones; "other" if there is none or one is unknown.
 
-    Args:
-        licences: In the Hub's spelling, e.g. "cc-by-nc-4.0".
+    Licences are in the Hub's spelling, e.g. "cc-by-nc-4.0".
     """
-    given = list(dict.fromkeys(licences))
-    if len(given) == 1:
-        return given[0]
-    if not given or any(each not in CONDITIONS for each in given):
+    names = list(dict.fromkeys(licences))
+    if len(names) == 1:
+        return names[0]
+    if not names or any(each not in CONDITIONS for each in names):
         return UNKNOWN
-    asked = frozenset[str]().union(*(CONDITIONS[each] for each in given))
-    names = [name for name, conditions in CONDITIONS.items() if conditions == asked]
-    exact = [name for name in names if name in given]
-    if "sa" in asked and not exact:
+    union = frozenset[str]().union(*(CONDITIONS[each] for each in names))
+    fitting = [name for name, conditions in CONDITIONS.items() if conditions == union]
+    given = [name for name in fitting if name in names]
+    if "sa" in union and not given:
         return UNKNOWN  # share-alike allows no other licence than itself
-    creative = [name for name in names if name.startswith("cc")]
-    return next(iter([*(name for name in exact if name in creative), *exact, *creative, *names]), UNKNOWN)
+    creative = [name for name in fitting if name.startswith("cc")]
+    return next(iter([*(name for name in given if name in creative), *given, *creative, *fitting]), UNKNOWN)

@@ -1,4 +1,4 @@
-"""A dataset of notes for the Hub: the notes of cases with what they were written by, and never a picture."""
+"""Notes of cases as a Hub dataset with the origin of each note, without images."""
 
 from __future__ import annotations
 
@@ -19,18 +19,13 @@ from .licences import strictest
 
 
 def write_notes_dataset(folder: Path, cases: Cases, notes: str | Path, repo_id: str) -> None:
-    """Writes notes.parquet and its card into an empty folder.
+    """Write notes.parquet and its card into an empty folder.
 
-    Of a record only the class goes with its notes: no age, sex, place or patient.
-
-    Args:
-        folder: To write into.
-        cases: Whose notes are published; notes of other cases stay here.
-        notes: A notes.jsonl.
-        repo_id: Where it will be, for the card.
+    Of the metadata only the class is included: no age, sex, body site or patient.
+    Notes of cases that are not in `cases` are left out.
 
     Raises:
-        NotesError: No note is of one of the cases.
+        NotesError: None of the notes is of one of the cases.
     """
     known = cases.table.set_index("case_id")[["source", "split", "label"]]
     rows = [
@@ -46,7 +41,7 @@ def write_notes_dataset(folder: Path, cases: Cases, notes: str | Path, repo_id: 
     ]
     if not rows:
         raise NotesError(f"{notes} has no note of the cases given.", "Are these the notes of these cases?")
-    table = pd.DataFrame(rows).drop_duplicates(["case_id", "strategy"], keep="last")  # of two the later counts
+    table = pd.DataFrame(rows).drop_duplicates(["case_id", "strategy"], keep="last")  # of duplicates, the latest
     table["contradicted"] = table["contradicted"].astype("boolean")
     table.to_parquet(folder / "notes.parquet", index=False)
     (folder / "README.md").write_text(_card(table, cases.summary, repo_id), encoding="utf-8")
@@ -62,7 +57,7 @@ def _card(table: pd.DataFrame, summary: Mapping[str, Any], repo_id: str) -> str:
         count=len(table),
         cases=table["case_id"].nunique(),
         repo_id=repo_id,
-        writers=[_writer(*key, each) for key, each in table.groupby(["strategy", "model"])],
+        writers=[_writer(names, each) for names, each in table.groupby(["strategy", "model"])],
         by_model=any(get_strategy(name).needs_model for name in strategies),
         by_record=bool(strategies - {"p3"}),
         sources=sources,
@@ -70,10 +65,11 @@ def _card(table: pd.DataFrame, summary: Mapping[str, Any], repo_id: str) -> str:
     )
 
 
-def _writer(strategy: str, model: str, notes: pd.DataFrame) -> dict[str, Any]:
+def _writer(names: Any, notes: pd.DataFrame) -> dict[str, Any]:
+    strategy, model = names
     checked = notes["contradicted"].dropna()
-    told = f"{int(checked.sum())} of {len(checked)}" if len(checked) else "not checked"
-    return {"strategy": strategy, "model": model, "notes": len(notes), "contradicted": told}
+    contradicted = f"{int(checked.sum())} of {len(checked)}" if len(checked) else "not checked"
+    return {"strategy": strategy, "model": model, "notes": len(notes), "contradicted": contradicted}
 
 
 def _about(name: str, summary: Mapping[str, Any]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The cards of `hub_cards/`, filled in."""
+"""Card templates of the folder `hub_cards`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,30 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-FOLDER = Path(__file__).resolve().parents[2] / "hub_cards"
+from dermnote.errors import ConfigError
+
+
+def cards_folder() -> Path:
+    """Return the folder `hub_cards`, which is beside this package in a checkout and beside or inside it if installed.
+
+    Raises:
+        ConfigError: It was not installed.
+    """
+    for parent in Path(__file__).resolve().parents:
+        if (parent / "hub_cards").is_dir():
+            return parent / "hub_cards"
+    raise ConfigError("The folder hub_cards with the card templates is missing.", "Install DermNote again.")
 
 
 def fill_card(name: str, **values: Any) -> str:
-    """A card as Markdown, final newline included.
+    """Fill a template and return the card as Markdown, with a final newline.
 
     Args:
-        name: Of a file in `hub_cards/`.
-        values: All that it names; what is missing is an error.
+        name: File name in `hub_cards`.
+        values: Values of all its variables; a missing one is an error.
     """
-    environment = Environment(  # Markdown: nothing is escaped  # noqa: S701  # nosec B701
-        loader=FileSystemLoader(FOLDER),
+    environment = Environment(  # Markdown needs no escaping  # noqa: S701  # nosec B701
+        loader=FileSystemLoader(cards_folder()),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -28,5 +40,5 @@ def fill_card(name: str, **values: Any) -> str:
 
 
 def cell(text: str) -> str:
-    """A text that stays within its cell of a Markdown table."""
+    """Return a text that fits a cell of a Markdown table."""
     return " ".join(text.replace("|", "/").split())

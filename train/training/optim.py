@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from dermnote.errors import ConfigError
-from dermnote.models.encoders import TextEncoder
 from dermnote.models.joint_model import DermNoteModel
+from dermnote.models.text_encoder import TextEncoder
 
 from .train_config import TrainConfig
 

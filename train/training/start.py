@@ -8,8 +8,9 @@ from pathlib import Path
 from torch import nn
 
 from dermnote.errors import BundleError, ConfigError, HubError
-from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.image_encoder import ImageEncoder
 from dermnote.models.joint_model import DermNoteModel
+from dermnote.models.text_encoder import TextEncoder
 
 from .train_config import TrainConfig
 

@@ -16,9 +16,8 @@ import torch
 from torch import Tensor
 
 from dermnote.errors import ConfigError
-from dermnote.models.encoders import TextEncoder
 from dermnote.models.joint_model import DermNoteModel
-from dermnote.models.language_models import tokenizer_state
+from dermnote.models.text_encoder import TextEncoder, tokenizer_state
 from dermnote.models.weights import hash_tensors
 
 from ..runtime.cache_folder import cache_folder

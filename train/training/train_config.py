@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import yaml
 
+from dermnote.config import build
 from dermnote.errors import ConfigError
 from dermnote.notes.strategies import get_strategy
-from dermnote.settings import build
 
 from ..runtime.overrides import apply_overrides
 

@@ -12,7 +12,7 @@ from dermnote.app.batch.batch_results import Results
 from dermnote.app.batch.batch_run import Outcome
 from dermnote.app.batch.metadata_table import KNOWN
 from dermnote.app.cards import RESEARCH_ONLY
-from dermnote.spreadsheet import inert
+from dermnote.storage import inert
 
 DIGITS = 6
 

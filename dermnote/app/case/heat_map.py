@@ -12,7 +12,7 @@ from dermnote.app.data_urls import data_url
 from dermnote.images.opening import encode_jpeg
 
 if TYPE_CHECKING:
-    from dermnote.models.evidence import Evidence
+    from dermnote.models.heat_map import Evidence
 
 SIDE = 288  # px
 FOR, AGAINST = (224, 108, 20), (28, 110, 186)  # told apart by the colour-blind too

@@ -26,7 +26,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
-from dermnote.models.encoders import ImageEncoder
+from dermnote.models.image_encoder import ImageEncoder
 from dermnote.models.joint_model import DermNoteModel
 from tests.benchmarks.training_parts.alternating import Block, clock
 from tests.benchmarks.training_parts.material import Material

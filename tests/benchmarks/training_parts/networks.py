@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
-from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.image_encoder import ImageEncoder
 from dermnote.models.joint_model import DermNoteModel
+from dermnote.models.text_encoder import TextEncoder
 
 
 @dataclass(frozen=True)

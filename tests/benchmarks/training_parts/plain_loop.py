@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from dermnote.models.encoders import IMAGENET_MEAN, IMAGENET_STD
+from dermnote.models.image_encoder import IMAGENET_MEAN, IMAGENET_STD
 from dermnote.models.joint_model import DermNoteModel
 from tests.benchmarks.training_parts.alternating import Block, clock
 from tests.benchmarks.training_parts.material import Material

@@ -1,4 +1,4 @@
-"""The model: its forward pass, its round trip through files, its fingerprint, and what it refuses to load."""
+"""Joint model: forward pass, round trip through files, fingerprint, and refusal of damaged folders."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from dermnote.config import DermNoteConfig
 from dermnote.errors import BundleError
-from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.image_encoder import ImageEncoder
 from dermnote.models.joint_model import DermNoteModel
+from dermnote.models.text_encoder import TextEncoder
 
 NAMES = ("melanoma", "mole", "wart")
 TEXTS = [f"A brown mark number {n} with a regular network." for n in range(12)]
@@ -37,11 +38,10 @@ def outputs(model: DermNoteModel) -> list[torch.Tensor]:
     return [tensor for tensor in each if tensor is not None]
 
 
-def test_both_branches_meet_in_one_space_under_one_head() -> None:
+def test_both_modalities_share_embedding_and_classifier() -> None:
     model = make_model()
     image, image_logits, text, text_logits = outputs(model)
-    assert image.shape == text.shape == (4, 8)
-    assert image_logits.shape == text_logits.shape == (4, 3)
+    assert image.shape == text.shape == (4, 8) and image_logits.shape == text_logits.shape == (4, 3)
     with torch.no_grad():
         torch.testing.assert_close(text_logits, text @ model.classifier.weight.T + model.classifier.bias)
         features = model.text_encoder(**model.text_encoder.tokenize(TEXTS[:4]))  # type: ignore[misc, union-attr]
@@ -49,17 +49,16 @@ def test_both_branches_meet_in_one_space_under_one_head() -> None:
 
 
 @pytest.mark.parametrize("multimodal", [True, False])
-def test_a_model_comes_back_bitwise(tmp_path: Path, multimodal: bool) -> None:
+def test_a_round_trip_is_exact(tmp_path: Path, multimodal: bool) -> None:
     model = make_model(multimodal=multimodal)
     written = model.save_pretrained(tmp_path, config(multimodal=multimodal))
     again, read = DermNoteModel.from_pretrained(tmp_path)
-    assert read == written
-    assert not again.training
+    assert read == written and not again.training
     assert all(torch.equal(a, b) for a, b in zip(outputs(model), outputs(again), strict=True))
     assert again.fingerprint() == read.fingerprint == model.fingerprint()
 
 
-def test_half_precision_files_are_half_as_large_and_load_to_float32(tmp_path: Path) -> None:
+def test_half_precision_files_load_as_float32(tmp_path: Path) -> None:
     model = make_model()
     model.save_pretrained(tmp_path / "full", config())
     written = model.save_pretrained(tmp_path / "half", config(), dtype="float16")
@@ -68,62 +67,48 @@ def test_half_precision_files_are_half_as_large_and_load_to_float32(tmp_path: Pa
     assert sizes[0] < 0.6 * sizes[1]
     assert {parameter.dtype for parameter in again.parameters()} == {torch.float32}
     assert again.fingerprint() == written.fingerprint != model.fingerprint()
-    for whole, half in zip(outputs(model), outputs(again), strict=True):
-        torch.testing.assert_close(whole, half, atol=2e-2, rtol=2e-2)
+    for full, half in zip(outputs(model), outputs(again), strict=True):
+        torch.testing.assert_close(full, half, atol=2e-2, rtol=2e-2)
 
 
-def test_the_fingerprint_sees_weights_preprocessing_and_words() -> None:
-    prints = [make_model().fingerprint(), make_model(seed=1).fingerprint()]
-    nudged = make_model()
+def test_the_fingerprint_covers_weights_preprocessing_and_tokenizer() -> None:
+    changed = [make_model() for _ in range(3)]
     with torch.no_grad():
-        nudged.shared.bias[0] += 1e-6
-    prints.append(nudged.fingerprint())
-    brighter = make_model()
-    brighter.image_encoder.mean += 0.01
-    prints.append(brighter.fingerprint())
-    shorter = make_model()
-    shorter.text_encoder.max_length = 12  # type: ignore[union-attr]
-    prints.append(shorter.fingerprint())
-    assert len(set(prints)) == len(prints)
-    assert make_model().fingerprint() == prints[0]
+        changed[0].shared.bias[0] += 1e-6
+    changed[1].image_encoder.mean += 0.01
+    changed[2].text_encoder.max_length = 12  # type: ignore[union-attr]
+    fingerprints = {model.fingerprint() for model in (*changed, make_model(), make_model(seed=1))}
+    assert len(fingerprints) == 5 and make_model().fingerprint() in fingerprints
 
 
-@pytest.mark.parametrize(
-    "fault", ["head missing", "head shape", "extra", "no file", "no image folder", "no text folder"]
-)
-def test_a_bundle_with_a_fault_is_refused(tmp_path: Path, fault: str) -> None:
+@pytest.mark.parametrize("error", ["head missing", "head shape", "extra", "file", "image_encoder", "text_encoder"])
+def test_a_damaged_folder_is_refused(tmp_path: Path, error: str) -> None:
     make_model().save_pretrained(tmp_path, config())
     path = tmp_path / "model.safetensors"
     tensors = load_file(path)
-    if fault == "head missing":
+    if error == "head missing":
         del tensors["classifier.weight"]
-    if fault == "head shape":
+    if error == "head shape":
         tensors["classifier.weight"] = torch.zeros(5, 8)
-    if fault == "extra":
+    if error == "extra":
         tensors["second_head.weight"] = torch.zeros(5, 8)
     save_file(tensors, path)
-    if fault == "no file":
+    if error == "file":
         path.unlink()
-    for part in ("image", "text"):
-        if fault == f"no {part} folder":
-            (tmp_path / f"{part}_encoder").rename(tmp_path / "elsewhere")
+    if error.endswith("encoder"):
+        (tmp_path / error).rename(tmp_path / "elsewhere")
     with pytest.raises(BundleError) as caught:
         DermNoteModel.from_pretrained(tmp_path)
     assert "\n" not in str(caught.value)
 
 
-def test_a_text_branch_nobody_names_is_refused(tmp_path: Path) -> None:
-    make_model(multimodal=False).save_pretrained(tmp_path, config(multimodal=False))
+def test_config_and_model_must_agree(tmp_path: Path) -> None:
+    image_only = make_model(multimodal=False)
+    image_only.save_pretrained(tmp_path, config(multimodal=False))
     (tmp_path / "text_encoder").mkdir()
     with pytest.raises(BundleError, match="text_encoder"):
         DermNoteModel.from_pretrained(tmp_path)
-
-
-def test_a_config_of_another_model_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="classes"):
         make_model().save_pretrained(tmp_path, DermNoteConfig(classnames=("a", "b"), embed_dim=8, strategies=("m",)))
-
-
-def test_an_image_only_model_cannot_read() -> None:
-    with pytest.raises(BundleError, match="pictures alone"):
-        make_model(multimodal=False).encode_text(input_ids=torch.zeros(1, 2, dtype=torch.long))
+    with pytest.raises(BundleError, match="images alone"):
+        image_only.encode_text(input_ids=torch.zeros(1, 2, dtype=torch.long))

@@ -1,4 +1,4 @@
-"""What the test Hub keeps: repositories with branches, tags and commits, large files, tokens, faults to come."""
+"""Data of the test Hub: repositories with branches and commits, large files, tokens, scripted errors."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ ATTRIBUTES = b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
 
 
 class RefusalError(Exception):
-    """An answer that is not a success: status, the Hub's error code, words."""
+    """An error response: status, the Hub's error code, message."""
 
-    def __init__(self, status: int, code: str = "", words: str = "", body: dict[str, Any] | None = None) -> None:
-        super().__init__(words or code)
-        self.status, self.code, self.words, self.body = status, code, words or code, body
+    def __init__(self, status: int, code: str = "", message: str = "", body: dict[str, Any] | None = None) -> None:
+        super().__init__(message or code)
+        self.status, self.code, self.message, self.body = status, code, message or code, body
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,6 @@ class Repo:
     private: bool
     commits: dict[str, Commit] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)  # of a Space
 
     def commit(self, branch: str, files: dict[str, Blob], title: str) -> Commit:
@@ -69,7 +68,7 @@ class Repo:
         return self.commits[sha]
 
     def resolve(self, revision: str) -> Commit:
-        sha = self.branches.get(revision) or self.tags.get(revision) or revision
+        sha = self.branches.get(revision) or revision
         if sha not in self.commits:
             raise RefusalError(404, "RevisionNotFound", f"Invalid rev id: {revision}")
         return self.commits[sha]
@@ -77,60 +76,60 @@ class Repo:
 
 @dataclass
 class Store:
-    """Everything the server knows. Tokens: token -> (name, may write, namespaces)."""
+    """State of the server. Tokens: token -> (name, may write, namespaces)."""
 
     repos: dict[tuple[str, str], Repo] = field(default_factory=dict)
     large: dict[str, bytes] = field(default_factory=dict)
     tokens: dict[str, tuple[str, bool, tuple[str, ...]]] = field(default_factory=dict)
     log: list[tuple[str, str]] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)  # requests to the large-file host that carried a token
-    faults: list[tuple[str, int]] = field(default_factory=list)  # (pattern of path, status): each answers one request
+    errors: list[tuple[str, int]] = field(default_factory=list)  # (pattern of path, status), each for one request
 
-    def fault(self, path: str) -> int | None:
-        for at, (pattern, status) in enumerate(self.faults):
+    def next_error(self, path: str) -> int | None:
+        for at, (pattern, status) in enumerate(self.errors):
             if re.search(pattern, path):
-                del self.faults[at]
+                del self.errors[at]
                 return status
         return None
 
-    def who(self, token: str | None) -> tuple[str, bool, tuple[str, ...]] | None:
+    def user(self, token: str | None) -> tuple[str, bool, tuple[str, ...]] | None:
         if token is None:
             return None
         if token not in self.tokens:
-            raise RefusalError(401, words="Invalid credentials in Authorization header")
+            raise RefusalError(401, message="Invalid credentials in Authorization header")
         return self.tokens[token]
 
     def repo(self, kind: str, name: str, token: str | None, *, write: bool = False) -> Repo:
-        """The repository, if this token may see (or write) it; one it may not see looks as if it were not there."""
-        found, who = self.repos.get((kind, name)), self.who(token)
-        namespaces = who[2] if who else ()
+        """Return a repository that this token can read (or write); any other appears missing."""
+        found, user = self.repos.get((kind, name)), self.user(token)
+        namespaces = user[2] if user else ()
         if found is None or (found.private and name.split("/")[0] not in namespaces):
-            raise RefusalError(404 if who else 401, "RepoNotFound", "Repository not found")
+            raise RefusalError(404 if user else 401, "RepoNotFound", "Repository not found")
         if write:
             self.may_write(name.split("/")[0], token)
         return found
 
     def may_write(self, namespace: str, token: str | None) -> None:
-        who = self.who(token)
-        if who is None:
-            raise RefusalError(401, words="Invalid username or password.")
-        if not who[1] or namespace not in who[2]:
-            raise RefusalError(403, words=f"You don't have the rights to create or change a repository of {namespace}")
+        user = self.user(token)
+        if user is None:
+            raise RefusalError(401, message="Invalid username or password.")
+        if not user[1] or namespace not in user[2]:
+            raise RefusalError(403, message=f"You don't have the rights to change repositories of {namespace}")
 
     def create(self, kind: str, name: str, private: bool, token: str | None) -> None:
         self.may_write(name.split("/")[0], token)
         if (kind, name) in self.repos:
-            raise RefusalError(409, words="You already created this repo")
+            raise RefusalError(409, message="You already created this repo")
         repo = self.repos[kind, name] = Repo(private)
         repo.commit("main", {".gitattributes": Blob(ATTRIBUTES, lfs=False)}, "initial commit")
 
     def apply(self, repo: Repo, branch: str, lines: list[dict[str, Any]]) -> Commit:
-        """Runs the operations of a commit request (NDJSON lines), all or none."""
+        """Apply the operations of a commit request (NDJSON lines), all or none."""
         if branch not in repo.branches:
             raise RefusalError(404, "RevisionNotFound", f"Invalid rev id: {branch}")
         header = next(line["value"] for line in lines if line["key"] == "header")
         if header.get("parentCommit") not in (None, repo.branches[branch]):
-            raise RefusalError(412, words="A commit has happened since. Please refresh and try again.")
+            raise RefusalError(412, message="A commit has happened since. Please refresh and try again.")
         files = dict(repo.resolve(branch).files)
         for line in lines:
             value, path = line["value"], line["value"].get("path", "")
@@ -138,7 +137,7 @@ class Store:
                 files[path] = Blob(base64.b64decode(value["content"]), lfs=False)
             elif line["key"] == "lfsFile":
                 if value["oid"] not in self.large:
-                    raise RefusalError(400, words=f"LFS object {value['oid']} was not uploaded")
+                    raise RefusalError(400, message=f"LFS object {value['oid']} was not uploaded")
                 files[path] = Blob(self.large[value["oid"]], lfs=True)
             elif line["key"] == "deletedFile":
                 files.pop(path)

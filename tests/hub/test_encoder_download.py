@@ -1,4 +1,4 @@
-"""One encoder alone out of a published bundle, and an older text model: only the files that are needed travel."""
+"""Download of one encoder from a published bundle or an older text model: only its own files are transferred."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import torch
 
 from dermnote.errors import BundleError, HubError
 from dermnote.hub import push
-from dermnote.models.encoder_folder import encoder_folder
-from dermnote.models.encoders import ImageEncoder, TextEncoder
-from tests.hub_server import WRITE_TOKEN, Hub, running_hub
+from dermnote.hub.bundle import encoder_folder
+from dermnote.models.image_encoder import ImageEncoder
+from dermnote.models.text_encoder import TextEncoder
 from tests.micro_bundle import make_bundle
+from tests.servers.hub_server import WRITE_TOKEN, Hub, running_hub
 
 
 @pytest.fixture(scope="module")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundles")
     make_bundle(folder / "both")
-    make_bundle(folder / "pictures", multimodal=False)
+    make_bundle(folder / "images", multimodal=False)
     return folder
 
 
@@ -30,19 +31,18 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bundles: Path) -> Itera
         monkeypatch.setenv("HF_ENDPOINT", running.url)
         monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
-        push(bundles / "both", "org/both", token=WRITE_TOKEN)
-        push(bundles / "pictures", "org/pictures", token=WRITE_TOKEN)
+        for name in ("both", "images"):
+            push(bundles / name, f"org/{name}", token=WRITE_TOKEN)
         yield running
 
 
-def test_the_text_encoder_comes_without_the_pictures_weights(hub: Hub, bundles: Path, tmp_path: Path) -> None:
+def test_the_text_encoder_comes_without_the_image_weights(hub: Hub, bundles: Path, tmp_path: Path) -> None:
     local, pulled = TextEncoder.from_pretrained(bundles / "both"), TextEncoder.from_pretrained("org/both")
     tokens = local.tokenize(["a brown, even blob"])
     with torch.no_grad():
         assert torch.equal(local(**tokens), pulled(**pulled.tokenize(["a brown, even blob"])))
     names = {path.relative_to(path.parents[1]).as_posix() for path in (tmp_path / "cache").rglob("*.safetensors")}
-    assert "text_encoder/model.safetensors" in names
-    assert "image_encoder/model.safetensors" not in names
+    assert "text_encoder/model.safetensors" in names and "image_encoder/model.safetensors" not in names
 
 
 def test_the_image_encoder_comes_without_the_text_encoder(hub: Hub, bundles: Path, tmp_path: Path) -> None:
@@ -53,25 +53,25 @@ def test_the_image_encoder_comes_without_the_text_encoder(hub: Hub, bundles: Pat
     assert not list((tmp_path / "cache").rglob("text_encoder/*"))
 
 
-def test_what_is_not_there_is_said(hub: Hub) -> None:
+def test_a_missing_part_or_repository_is_an_error(hub: Hub) -> None:
     with pytest.raises(BundleError, match="no text_encoder"):
-        TextEncoder.from_pretrained("org/pictures")
+        TextEncoder.from_pretrained("org/images")
     with pytest.raises(HubError, match="not on the Hub"):
         ImageEncoder.from_pretrained("org/nothing")
 
 
-def test_an_older_text_model_is_asked_for_its_own_format_second(
+def test_pytorch_weights_are_requested_only_without_safetensors(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    asked: list[list[str]] = []
+    requests: list[list[str]] = []
 
-    def pull(name: str, *, allow_patterns: list[str], **_: object) -> Path:
-        asked.append(list(allow_patterns))
+    def pull(*_: object, allow_patterns: list[str]) -> Path:
+        requests.append(list(allow_patterns))
         return tmp_path
 
     monkeypatch.setattr("dermnote.hub.pull", pull)
     encoder_folder("org/older", "text_encoder")
-    assert ["pytorch_model.bin" in patterns for patterns in asked] == [False, True]
+    assert ["pytorch_model.bin" in patterns for patterns in requests] == [False, True]
     (tmp_path / "model.safetensors").touch()
     encoder_folder("org/newer", "text_encoder")
-    assert len(asked) == 3
+    assert len(requests) == 3
