@@ -18,7 +18,7 @@ from train.data.sources.drawn import attributes_of, draw, parse_spec, read
 from train.synthetic.artefacts import DRAWN_ARTEFACTS
 from train.synthetic.attributes import ARTEFACTS, BORDERS, COLOURS, Attributes
 from train.synthetic.lesion import draw_lesion
-from train.synthetic.patterns import PATTERNS
+from train.synthetic.sampling import PATTERNS
 from train.synthetic.structures import STRUCTURES
 
 SIZE = 160

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .canvas import Canvas
-from .marks import Marks, curve
+from .marks import Marks, anywhere, curve, evenly, in_clumps
 from .noise import Plane, fractal_noise, smooth_noise, step
 from .pigments import DARK, DEEP, GRANULE, HAZE, LEAF, MELANIN, NEST, STEEL, UMBER, VEIL, WHITE
-from .places import anywhere, evenly, in_clumps
 
 Random = np.random.Generator
 

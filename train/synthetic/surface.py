@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .canvas import Canvas
-from .marks import Marks, curve
+from .marks import Marks, anywhere, curve
 from .noise import Plane, fractal_noise, smooth_noise, step
 from .pigments import BRIGHT, CREAM, CRUST, CYST, DARK, KERATIN, MELANIN, OCHRE, PLUG, RAW, SCAB, SCAR, UMBER, WHITE
-from .places import anywhere
 
 Random = np.random.Generator
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .canvas import Canvas
-from .marks import Marks, Point, curve
+from .marks import Marks, Point, anywhere, curve, evenly
 from .noise import Plane, fractal_noise, step
 from .pigments import BLOOD, CLOT, VESSEL
-from .places import anywhere, evenly
 
 Random = np.random.Generator
 PALE = (238, 196, 190)
