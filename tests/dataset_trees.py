@@ -2,13 +2,12 @@
 
 import csv
 from collections import Counter
-from importlib import import_module
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from train.data.sources import Item, RawCase, get_reader
+from train.data.sources import Item, RawCase, get_reader, table_reader
 
 REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 TABLES = REAL_DATA / "csv_only"
@@ -59,5 +58,4 @@ class EveryPicture(dict[str, Path]):
 
 
 def with_every_picture(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
-    for name in modules:
-        monkeypatch.setattr(import_module(f"train.data.sources.{name}"), "index_pictures", lambda *_: EveryPicture())
+    monkeypatch.setattr(table_reader, "index_images", lambda *_: EveryPicture())

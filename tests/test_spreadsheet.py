@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from dermnote.spreadsheet import inert
-from train.data.cases_folder import write_rejected
-from train.data.sources.raw import Rejected
+from train.data.cases_writer import write_rejected
+from train.data.sources.raw_case import Rejected
 
 
 @pytest.mark.parametrize("cell", ["=HYPERLINK(1)", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1"])

@@ -20,9 +20,9 @@ import numpy as np
 from PIL import Image
 
 from dermnote.images.opening import MAX_PIXELS
-from train.data.image_pool import prepare_all
+from train.data.image_preparation import prepare_all
 from train.data.sources import get_reader
-from train.data.sources.raw import RawCase
+from train.data.sources.raw_case import RawCase
 
 
 def made_up(folder: Path, count: int) -> list[RawCase]:

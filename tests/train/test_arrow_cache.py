@@ -22,11 +22,10 @@ from torch.utils.data import DataLoader
 
 from dermnote.errors import CasesError
 from tests.tiny_cases import case_row, write_cases
-from train.data import arrow_cache
-from train.data.arrow_cache import mapped_files
+from train.data import image_column
+from train.data.image_column import JpegColumn, mapped_files
 from train.data.cases import Cases, schema
 from train.data.image_cache import Squares
-from train.data.jpeg_column import JpegColumn
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 NAMES = ("melanoma", "melanocytic nevus", "vascular lesion")
@@ -115,7 +114,7 @@ def test_a_changed_part_is_made_anew_and_its_old_file_removed(folder: Path) -> N
 
 def test_large_row_groups_are_copied_in_small_batches(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = list(Cases.read(folder, splits=["validation"]).images)
-    monkeypatch.setattr(arrow_cache, "BATCH_BYTES", 2.5 * len(expected[0]))
+    monkeypatch.setattr(image_column, "BATCH_BYTES", 2.5 * len(expected[0]))
     assert list(mapped(folder, splits=["validation"]).images) == expected
     [path] = (folder / ".arrow").glob("*.arrow")
     assert pa.ipc.open_file(str(path)).num_record_batches >= 3
@@ -212,7 +211,7 @@ def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(folder: Path, monke
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(arrow_cache, "_write", full)
+    monkeypatch.setattr(image_column, "_write", full)
     with pytest.raises(CasesError, match=r"cannot be mapped in .*: No space left on device") as caught:
         mapped(folder)
     assert "\n" not in str(caught.value)

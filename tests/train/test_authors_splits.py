@@ -13,10 +13,10 @@ from PIL import Image
 from dermnote.errors import CasesError
 from tests.dataset_trees import TABLES, rows_of, with_every_picture
 from train import prepare
-from train.data.authors_splits import FILES, FOLDERS, apply_authors_splits, read_sides
+from train.data.authors_splits import FILES, FOLDERS, apply_authors_splits, read_lists
 from train.data.cases import Cases
-from train.data.gather import Gathered, gather
-from train.data.sources.raw import LeftOut, RawCase
+from train.data.collection import CollectedCases as Gathered, collect_cases as gather
+from train.data.sources.raw_case import LeftOut, RawCase
 from train.data.splits import Member, assign_splits
 
 REAL = TABLES / "authors_splits"
@@ -56,7 +56,7 @@ def test_sides_come_from_the_files_and_the_rest_is_left_out(tmp_path):
     }
     assert found.left_out == [LeftOut("sd198/Melanoma/4HB", "sd198", "not in the authors' split files")]
     expected = (
-        "sd198: 3 cases on the authors' sides; 1 are not in their files and left out; 1 of their 4 ids match no case"
+        "sd198: 3 cases in the authors' splits; 1 are not in their files and left out; 1 of their 4 ids match no case"
     )
     assert told == [expected]
 
@@ -66,7 +66,7 @@ def test_a_picture_on_two_sides_counts_for_the_later_one(tmp_path):
     found = gathered(case("derm7pt/A"), case("derm7pt/B"), case("derm7pt/C"))
     told = apply_authors_splits(found, folder)
     assert sides_of(found) == {"derm7pt/A": "train", "derm7pt/B": "test", "derm7pt/C": "validation"}
-    assert told[1:] == ["derm7pt: 1 pictures stand on two of their sides and count for the later one"]
+    assert told[1:] == ["derm7pt: 1 images are in two of their splits and count for the later one"]
 
 
 def test_a_lesion_on_two_sides_is_told_and_gives_way(tmp_path):
@@ -74,7 +74,9 @@ def test_a_lesion_on_two_sides_is_told_and_gives_way(tmp_path):
     groups = {"I1": "bcn20000/L1", "I2": "bcn20000/L2", "I3": "bcn20000/L1"}
     found = gathered(*(case(f"bcn20000/{name}", group=group) for name, group in groups.items()))
     told = apply_authors_splits(found, folder)
-    assert told[1:] == ["bcn20000: 1 patients or lesions stand on several of their sides; the earlier side gives way"]
+    assert told[1:] == [
+        "bcn20000: 1 patients or lesions are in several of their splits; the earlier images are left out"
+    ]
     members = [Member(each.source, each.group, each.label, (each.case_id,), each.split) for each in found.cases]
     result = assign_splits(members, seed=0)
     assert result[0].split is None
@@ -138,8 +140,8 @@ def test_prepare_uses_them_and_says_so(tmp_path, capsys):
         f"sd198/Malignant_Melanoma/{names[7]}": "validation",
     }
     said = capsys.readouterr().out
-    assert "sd198: 8 cases on the authors' sides; 1 are not in their files and left out" in said
-    assert "sd198: 1 pictures stand on two of their sides and count for the later one" in said
+    assert "sd198: 8 cases in the authors' splits; 1 are not in their files and left out" in said
+    assert "sd198: 1 images are in two of their splits and count for the later one" in said
     assert len(json.loads((out / "summary.json").read_text())["authors_splits"]) == 2
     assert prepare.main(command) == 0
     assert "nothing to do" in capsys.readouterr().out
@@ -158,10 +160,10 @@ def test_every_real_list_is_known_and_read_whole():
             for file, side in FILES.items()
             if (REAL / name / file).is_file()
         }
-        sides = read_sides([REAL / name])
+        sides = read_lists([REAL / name])
         assert set(sides.split) == {row[0].rsplit(".", 1)[0].lower() for rows in lines.values() for row in rows}
-        assert sum(map(len, lines.values())) == len(sides.split) + len(sides.both)
-        assert len(sides.both) == (79 if name == "Derm7pt" else 0)
+        assert sum(map(len, lines.values())) == len(sides.split) + len(sides.in_several)
+        assert len(sides.in_several) == (79 if name == "Derm7pt" else 0)
         assert Counter(sides.split.values())["test"] == len(lines["test"])
 
 
@@ -177,7 +179,7 @@ def test_the_real_lists_of_derm7pt_and_fitzpatrick17k(monkeypatch):
         ("derm7pt", "test"): 79,
         ("fitzpatrick17k", "test"): 375,
     }
-    assert "derm7pt: 79 pictures stand on two of their sides and count for the later one" in told
+    assert "derm7pt: 79 images are in two of their splits and count for the later one" in told
     assert not [line for line in told if "another class" in line]
     assert {each.modality for each in found.cases if each.source == "derm7pt"} == {"dermoscopy"}
 
@@ -201,5 +203,5 @@ def test_the_real_list_of_bcn20000_parts_its_lesions():
     learnt = {row["lesion_id"] for row in named if sides[row["image"]] == {"train"}}
     assert sum(row["lesion_id"] in learnt for row in tested) == 1671  # of 1,894: 88%
     assert len(tested) == 1894
-    assert "bcn20000: 2050 patients or lesions stand on several of their sides; the earlier side gives way" in told
+    assert "bcn20000: 2050 patients or lesions are in several of their splits; the earlier images are left out" in told
     assert len(found.cases) == len(named) == 12413

@@ -13,8 +13,8 @@ from dermnote.errors import CasesError, HubError
 from tests.hub_server import READ_TOKEN, Hub, running_hub
 from tests.hub_store import Blob
 from tests.tiny_cases import write_cases
-from train.data.cases import Cases
-from train.data.cases_source import cases_folder
+from train.data.cases import Cases, cases_folder
+
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 

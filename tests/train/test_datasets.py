@@ -6,7 +6,7 @@ import pytest
 
 from dermnote.errors import CasesError
 from tests.dataset_trees import REAL_DATA, photo, read, table
-from train.data.class_mapping import classify, classnames
+from train.data.collection import classify, classnames
 from train.data.sources import NAMED, LeftOut, RawCase, Rejected
 
 

@@ -7,7 +7,7 @@ import pytest
 from dermnote.taxonomy import EIGHT, find_class
 from tests.dataset_trees import TABLES
 from train.data.sources.diagnoses import NAMES, class_of, plain, subtype_of
-from train.data.sources.skin import fitzpatrick
+from train.data.sources.cell_values import fitzpatrick
 
 REAL = TABLES / "authors_splits"
 # Where this project decides otherwise than a table of the authors, and why; None is "no class".

@@ -11,9 +11,9 @@ from PIL import Image
 
 from dermnote.errors import CasesError
 from train import prepare
-from train.data import image_pool
+from train.data import image_preparation as image_pool
 from train.data.cases import Cases
-from train.data.sources.raw import RawCase
+from train.data.sources.raw_case import RawCase
 
 LABELS = ("nevus", "melanoma", "basal cell carcinoma")
 
@@ -76,7 +76,7 @@ def test_from_a_folder_to_cases(tmp_path, capsys):
     assert cases.classnames[2] == "melanocytic nevus"
     said = capsys.readouterr().out
     assert "clinic: read 30, kept 30 in 15 groups" in said
-    assert "pictures a second" in said
+    assert "images a second" in said
     assert "never for a diagnosis" in said
     assert "python -m train.generate_notes --cases" in said
     assert sorted(path.name for path in (tmp_path / "cases").iterdir()) == [

@@ -3,8 +3,7 @@ from collections import Counter, defaultdict
 
 import pytest
 
-from train.data.splits import Member, assign_splits
-from train.data.unions import Unions
+from train.data.splits import Member, assign_splits, connected
 
 
 def member(
@@ -156,15 +155,14 @@ def test_an_external_source_stays_whole_and_wins():
     assert all(each.split != "external" for each in result[:10])
 
 
-def test_unions_against_the_naive_way():
+def test_connected_keys_against_the_naive_way():
     chance = random.Random(0)
-    pairs = [(chance.randrange(40), chance.randrange(40)) for _ in range(25)]
-    unions = Unions(40)
-    for pair in pairs:
-        unions.join(*pair)
+    keys = [[f"k{chance.randrange(60)}" for _ in range(chance.randrange(3))] for _ in range(40)]
     sets = [{i} for i in range(40)]
-    for one, other in pairs:
-        joined = sets[one] | sets[other]
-        for each in joined:
-            sets[each] = joined
-    assert {tuple(found) for found in unions.components()} == {tuple(sorted(found)) for found in sets}
+    for one in range(40):
+        for other in range(40):
+            if set(keys[one]) & set(keys[other]):
+                joined = sets[one] | sets[other]
+                for each in joined:
+                    sets[each] = joined
+    assert connected(keys) == sorted(sorted(each) for each in {frozenset(found) for found in sets})

@@ -13,8 +13,7 @@ from dermnote.errors import DermNoteError, NotesError
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.schema import notes_by_case, write_notes
 
-from ..data.cases import SPLITS
-from ..data.cases_source import cases_folder
+from ..data.cases import SPLITS, cases_folder
 from .cells import Cell, LeftOut, pictures_of
 from .plan import GridPlan
 from .query_notes import complete, read_query_notes

@@ -1,4 +1,4 @@
-"""Preparing pictures in worker processes: opened, cropped, scaled, encoded, hashed. A bad one never ends a run."""
+"""Image preparation in worker processes: opened, cropped, scaled, encoded, hashed. A bad image never ends a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -19,23 +20,23 @@ from dermnote.errors import CasesError, DermNoteError
 from dermnote.images.opening import Crop, encode_jpeg, prepare_picture
 from dermnote.storage import sha256_of
 
-from .sources.raw import RawCase
+from .sources import RawCase
 
-CHUNK = 16  # pictures handed over at once
-TOO_FEW = 64  # below, starting processes takes longer than the work
+CHUNK = 16  # images handed to a worker at once
+MIN_CASES = 64  # below, starting processes takes longer than the work
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A picture ready to store, or why it is not.
+class PreparedImage:
+    """An image ready to store, or the error.
 
     Attributes:
-        jpeg: The encoded picture; empty on error.
-        crop: How it was cropped.
+        jpeg: The encoded image; empty on error.
+        crop: The way it was cropped.
         pixels_sha256: Of the prepared pixels, before encoding.
         file_sha256: Of the file it came from; None if it was drawn.
-        error: What is wrong with it; empty if nothing is.
+        error: One line; empty without an error.
     """
 
     jpeg: bytes = b""
@@ -44,56 +45,43 @@ class Prepared:
     file_sha256: str | None = None
     error: str = ""
 
-    def without_jpeg(self) -> Prepared:
-        """The same, with the picture let go."""
-        return replace(self, jpeg=b"")
 
-
-@dataclass(frozen=True)
-class Task:
-    """The part of a case that a worker needs."""
-
-    case: RawCase
-    max_pixels: int
-
-
-def prepare_all(cases: Sequence[RawCase], *, workers: int, max_pixels: int) -> Iterator[Prepared]:
-    """Prepares pictures in the order given, on `workers` processes (1: in this one).
+def prepare_all(cases: Sequence[RawCase], *, workers: int, max_pixels: int) -> Iterator[PreparedImage]:
+    """Prepare images in the order given, on `workers` processes (1: in this one).
 
     Raises:
         CasesError: A worker process was killed.
     """
-    tasks = (Task(case, max_pixels) for case in cases)
-    if workers <= 1 or len(cases) < TOO_FEW:
-        yield from map(prepare_one, tasks)
+    prepare = partial(prepare_one, max_pixels=max_pixels)
+    if workers <= 1 or len(cases) < MIN_CASES:
+        yield from map(prepare, cases)
         return
     context = multiprocessing.get_context("spawn")  # forking a process that has threads can hang
-    with _one_thread_each(), ProcessPoolExecutor(workers, context, initializer=_be_quiet) as pool:
+    with _one_thread_each(), ProcessPoolExecutor(workers, context, initializer=_silence_pillow) as pool:
         try:
-            yield from pool.map(prepare_one, tasks, chunksize=CHUNK)
+            yield from pool.map(prepare, cases, chunksize=CHUNK)
         except BrokenProcessPool as error:
             hint = "Try --workers 1, or a lower --max-pixels."
             raise CasesError("A worker process was killed, perhaps for lack of memory.", hint) from error
 
 
-def prepare_one(task: Task) -> Prepared:
-    """Prepares one picture; whatever goes wrong with it is in `error`."""
-    case = task.case
+def prepare_one(case: RawCase, max_pixels: int) -> PreparedImage:
+    """Prepare one image; any error is in `error`."""
     try:
-        picture = case.picture() if callable(case.picture) else case.picture
-        file_sha256 = sha256_of(picture) if isinstance(picture, Path) else None
-        image, crop = prepare_picture(picture, case.modality, case.box, aspect=case.aspect, max_pixels=task.max_pixels)
+        image = case.picture() if callable(case.picture) else case.picture
+        file_sha256 = sha256_of(image) if isinstance(image, Path) else None
+        prepared, crop = prepare_picture(image, case.modality, case.box, aspect=case.aspect, max_pixels=max_pixels)
     except DermNoteError as error:
-        return Prepared(error=error.message)
+        return PreparedImage(error=error.message)
     except Exception as error:  # one bad file never stops a run
-        return Prepared(error=f"{type(error).__name__}: {error}".splitlines()[0])
-    digest = hashlib.sha256(repr(image.size).encode() + image.tobytes()).hexdigest()
-    return Prepared(encode_jpeg(image), crop, digest, file_sha256)
+        return PreparedImage(error=f"{type(error).__name__}: {error}".splitlines()[0])
+    digest = hashlib.sha256(repr(prepared.size).encode() + prepared.tobytes()).hexdigest()
+    return PreparedImage(encode_jpeg(prepared), crop, digest, file_sha256)
 
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Workers share the cores by process; threads on top only get in each other's way."""
+    """Give each worker one thread: workers share the cores by process."""
     before = {name: os.environ.get(name) for name in THREADS}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     try:
@@ -106,6 +94,6 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _be_quiet() -> None:
-    """Pillow warns of large pictures on its own; ours are refused with a reason instead."""
+def _silence_pillow() -> None:
+    """Ignore Pillow's warning about large images: they are refused with a reason."""
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)

@@ -1,8 +1,8 @@
-"""Any folder of pictures with a table: `metadata.csv`, `.jsonl` or `.parquet` with a `file_name` column.
+"""Any folder of images with a table: `metadata.csv`, `.jsonl` or `.parquet` with a `file_name` column.
 
 This is the Hugging Face imagefolder convention. Other columns, all optional: label, malignancy, subtype, description,
 age, sex, site, skin_type, modality (dermoscopy | clinical; assumed clinical), split, a box around the lesion in pixels
-(x0, y0, x1, y1), and what keeps pictures of one person together: patient_id, group or lesion_id.
+(x0, y0, x1, y1), and the group of images of one person: patient_id, group or lesion_id.
 """
 
 from __future__ import annotations
@@ -12,28 +12,14 @@ from pathlib import Path
 
 from dermnote.images.opening import Box, Modality
 
-from .raw import RawCase, Rejected, Source
-from .tables import (
-    SPLITS,
-    Row,
-    female_or_male,
-    malignancy_of,
-    not_found,
-    number,
-    read_table,
-    rest_of,
-    text,
-    whole_years,
-)
+from .cell_values import SPLITS, age_in_years, malignancy, number, sex, text
+from .raw_case import RawCase, Rejected, Source
+from .table_files import Row, find_first, read_table
+from .table_reader import not_found
 
 TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
-SOURCE = Source(
-    "imagefolder",
-    "a folder of pictures",
-    "other",
-    "",
-    f"one of {', '.join(TABLES)} with a file_name column",
-)
+LAYOUT = f"one of {', '.join(TABLES)} with a file_name column"
+SOURCE = Source("imagefolder", "a folder of pictures", "other", "", LAYOUT)
 GROUPS = ("patient_id", "group", "lesion_id")
 BOX = ("x0", "y0", "x1", "y1")
 USED = {
@@ -43,57 +29,63 @@ USED = {
 
 
 def read(where: str | Path, source: Source = SOURCE, modality: Modality | None = None) -> Iterator[RawCase | Rejected]:
-    """Yields every row of the table; CasesError if there is none or it has no `file_name`.
+    """Yield every row of the table.
 
     Args:
         where: The folder.
-        source: What it is called.
-        modality: Of the rows that do not say.
+        source: Its name and terms.
+        modality: Of the rows that do not give it.
+
+    Raises:
+        CasesError: There is no table, or it has no `file_name`.
     """
     folder = Path(where)
-    table = next((folder / name for name in TABLES if (folder / name).is_file()), None)
+    table = find_first(folder, TABLES)
     if table is None:
         raise not_found(source, folder)
-    for number_of_row, row in enumerate(read_table(table, ("file_name",)), start=1 if table.suffix != ".csv" else 2):
+    for row_number, row in enumerate(read_table(table, ("file_name",)), start=1 if table.suffix != ".csv" else 2):
         try:
-            yield _case(row, number_of_row, folder, source, modality)
+            yield _case(row, row_number, folder, source, modality)
         except ValueError as error:
-            yield Rejected(source.name, str(row.get("file_name")), number_of_row, str(error))
+            yield Rejected(source.name, str(row.get("file_name")), row_number, str(error))
 
 
-def _case(row: Row, number_of_row: int, folder: Path, source: Source, assumed: Modality | None) -> RawCase:
+def _case(row: Row, row_number: int, folder: Path, source: Source, assumed: Modality | None) -> RawCase:
     name = text(row.get("file_name"))
     if name is None:
         raise ValueError("no file_name")
-    told = text(row.get("modality")) or assumed
-    modality = (told or "clinical").lower()
-    if modality not in ("dermoscopy", "clinical"):
-        raise ValueError(f"modality '{modality}' is neither dermoscopy nor clinical")
+    modality = text(row.get("modality")) or assumed
     group = next((found for column in GROUPS if (found := text(row.get(column)))), name)
     return RawCase(
-        case_id=f"{source.name}/{name}",
-        source=source.name,
-        modality="dermoscopy" if modality == "dermoscopy" else "clinical",
-        picture=_inside(folder, name),
-        group=f"{source.name}/{group}",
+        f"{source.name}/{name}",
+        source.name,
+        _modality(modality or "clinical"),
+        _path_inside(folder, name),
+        f"{source.name}/{group}",
         label=text(row.get("label")),
-        malignancy=malignancy_of(row.get("malignancy")),
+        malignancy=malignancy(row.get("malignancy")),
         subtype=text(row.get("subtype")),
         description=text(row.get("description")),
-        age=whole_years(row.get("age")),
-        sex=female_or_male(row.get("sex")),
+        age=age_in_years(row.get("age")),
+        sex=sex(row.get("sex")),
         site=text(row.get("site")),
         skin_type=text(row.get("skin_type")),
         split=_split(row),
         box=_box(row),
-        row=number_of_row,
-        extra=rest_of(row, USED),
-        modality_told=told is not None,
+        row=row_number,
+        extra={key: value for key, value in row.items() if key not in USED and value is not None},
+        modality_known=modality is not None,
     )
 
 
-def _inside(folder: Path, name: str) -> Path:
-    """The picture's path; ValueError if the name, or a link it follows, leads out of the folder."""
+def _modality(value: str) -> Modality:
+    if value.lower() not in ("dermoscopy", "clinical"):
+        raise ValueError(f"modality '{value.lower()}' is neither dermoscopy nor clinical")
+    return "dermoscopy" if value.lower() == "dermoscopy" else "clinical"
+
+
+def _path_inside(folder: Path, name: str) -> Path:
+    """Return the image's path; ValueError if the name, or a link it follows, leads out of the folder."""
     path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise ValueError("file_name leads out of the folder")

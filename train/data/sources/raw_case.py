@@ -1,4 +1,4 @@
-"""What a source yields: a case as its publisher describes it, in the project's words."""
+"""Rows of a source: a case as its publisher describes it, in the project's terms, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from dermnote.images.opening import Box, Modality
 
 @dataclass(frozen=True)
 class Source:
-    """A data source, and what may be done with it.
+    """A data source and its terms of use.
 
     Attributes:
         name: Name on the command line and in the `source` column.
         title: Name for a reader.
-        licence: Licence of the pictures, in the Hub's spelling where it has one ("cc-by-nc-4.0"), else "other".
-        citation: Where it comes from and how to cite it, one line.
+        licence: Licence of the images, in the Hub's spelling where it has one ("cc-by-nc-4.0"), else "other".
+        citation: Origin and how to cite it, one line.
         layout: The files looked for in its folder, for error messages.
         modality: "dermoscopy", "clinical" or "dermoscopy and clinical".
-        classes: Those of the eight classes it has pictures of; empty if its own table decides.
+        classes: Those of the eight classes it has images of; empty if its own table decides.
         where: Address to get it from.
-        faults: What is known to be wrong with it, and what is done about it, one line each.
+        known_issues: Known errors and how they are handled, one line each.
     """
 
     name: str
@@ -36,35 +36,35 @@ class Source:
     modality: str = ""
     classes: tuple[str, ...] = ()
     where: str = ""
-    faults: tuple[str, ...] = ()
+    known_issues: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class RawCase:
-    """One picture and what its table says; None is "not known".
+    """One image and its row; None is "not known".
 
     Attributes:
         case_id: Unique over all sources: "source/id".
         source: Name of the source.
         modality: "dermoscopy" or "clinical".
-        picture: A path, a PIL picture, or a picklable callable that makes one (called in a worker process).
+        picture: A path, a PIL image, or a picklable callable that makes one (called in a worker process).
+        group: Patient where known, else lesion; prefixed by the source.
         label: Class name (a name or alias known to `dermnote.taxonomy`, or the folder's own).
-        malignancy: "benign", "pre-cancerous" or "malignant" if the table says; else it follows from the class.
-        subtype: Finer diagnosis, only where it says more than the class.
-        description: Free words on findings or the diagnostic group.
+        malignancy: "benign", "pre-cancerous" or "malignant" if the table has it; else it follows from the class.
+        subtype: Finer diagnosis, only where it adds to the class.
+        description: Free text on findings or the diagnostic group.
         age: Years.
         sex: "female" or "male".
-        site: Place on the body.
+        site: Body site.
         skin_type: Skin tone with its scale.
-        group: Patient where known, else lesion; prefixed by the source.
         split: Official split ("train", "validation", "test"), or None.
-        box: x0, y0, x1, y1 of the lesion in pixels of the picture as stored.
+        box: x0, y0, x1, y1 of the lesion in pixels of the stored image.
         extra: The rest of the row. Never shown to a model.
-        aspect: True width / height of a picture that was squashed by whoever stored it; None if it was not.
-        row: Its row in the table (the header is row 1), for whoever must repair it.
-        isic_id: Its name in the ISIC Archive, if it has one. Several sources hold the same picture, sometimes at
-            another size; by this name it is known to be the same one.
-        modality_told: Whether table or user say the modality, and it is not merely assumed.
+        aspect: True width / height of an image that was stored squashed; None if it was not.
+        row: Row number in the table (the header is row 1), for repairs.
+        isic_id: Name in the ISIC Archive. Several sources hold the same image, sometimes at another size; this name
+            identifies it.
+        modality_known: False if neither table nor command line gives the modality, and it is assumed.
     """
 
     case_id: str
@@ -86,12 +86,12 @@ class RawCase:
     aspect: float | None = None
     row: int | None = None
     isic_id: str | None = None
-    modality_told: bool = True
+    modality_known: bool = True
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A row that is sound but not used, and why ("no class for INF")."""
+    """A valid row that is not used, and the reason ("no class for INF")."""
 
     case_id: str
     source: str
@@ -100,7 +100,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A row or file that cannot be used: where it stands, and what is wrong."""
+    """A row or file that cannot be used, its place in the table, and the reason."""
 
     source: str
     file: str
