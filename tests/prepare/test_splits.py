@@ -13,17 +13,17 @@ def member(
 
 
 def many(seed: int = 0) -> list[Member]:
-    """Three sources, uneven classes, patients with one to four pictures."""
-    chance = random.Random(seed)
+    """Three sources, uneven classes, patients with one to four images."""
+    rng = random.Random(seed)
     members = []
     for source, count in (("one", 200), ("two", 90), ("three", 40)):
         for group in range(count):
-            label = chance.choices("abcd", weights=(50, 30, 15, 5))[0]
-            members += [member(len(members), group, label, source) for _ in range(chance.randint(1, 4))]
+            label = rng.choices("abcd", weights=(50, 30, 15, 5))[0]
+            members += [member(len(members), group, label, source) for _ in range(rng.randint(1, 4))]
     return members
 
 
-def sides(members, result) -> dict[str, set[str]]:
+def splits_by_group(members, result) -> dict[str, set[str]]:
     found = defaultdict(set)
     for each, assignment in zip(members, result, strict=True):
         if assignment.split:
@@ -49,7 +49,7 @@ def test_shares_by_source_and_class():
 
 def test_no_group_straddles():
     members = many()
-    assert all(len(found) == 1 for found in sides(members, assign_splits(members)).values())
+    assert all(len(found) == 1 for found in splits_by_group(members, assign_splits(members)).values())
 
 
 def test_the_order_of_rows_does_not_matter():
@@ -86,8 +86,8 @@ def test_one_huge_patient_goes_to_train():
     assert assign_splits(members)[0].split == "train"
 
 
-def test_identical_pictures_join_their_groups():
-    members = [member(i, i, content=f"picture {i % 30}") for i in range(60)]
+def test_identical_images_join_their_groups():
+    members = [member(i, i, content=f"image {i % 30}") for i in range(60)]
     result = assign_splits(members)
     for one in range(30):
         assert result[one].split == result[one + 30].split
@@ -107,7 +107,7 @@ def test_a_chain_of_copies_and_groups_is_one_group():
         assert len({(each.group, each.split) for each in assign_splits(members + others, seed=seed)[:4]}) == 1
 
 
-def test_identical_pictures_with_different_labels_are_all_left_out():
+def test_identical_images_with_different_labels_are_all_left_out():
     members = [member(0, 0, "a", content="x"), member(1, 1, "b", content="x"), member(2, 2, "a")]
     result = assign_splits(members)
     assert [each.split is None for each in result] == [True, True, False]
@@ -134,7 +134,7 @@ def test_without_official_test_a_share_of_train_becomes_test():
     assert counts == {("a", "train"): 85, ("a", "test"): 15, ("b", "train"): 85, ("b", "test"): 15}
 
 
-def test_the_later_official_side_wins():
+def test_the_later_official_split_wins():
     members = [member(i, i, split="train") for i in range(10)]
     members += [member(20, 20, split="test", content="x"), member(21, 21, split="train", content="x")]
     members += [member(30, "p", split="validation"), member(31, "p", split="train"), member(32, "p")]
@@ -156,8 +156,8 @@ def test_an_external_source_stays_whole_and_wins():
 
 
 def test_connected_keys_against_the_naive_way():
-    chance = random.Random(0)
-    keys = [[f"k{chance.randrange(60)}" for _ in range(chance.randrange(3))] for _ in range(40)]
+    rng = random.Random(0)
+    keys = [[f"k{rng.randrange(60)}" for _ in range(rng.randrange(3))] for _ in range(40)]
     sets = [{i} for i in range(40)]
     for one in range(40):
         for other in range(40):

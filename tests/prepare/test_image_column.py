@@ -1,4 +1,4 @@
-"""Pictures mapped from disk: the same bytes as in memory, made once, made anew after a change, usable everywhere."""
+"""Images mapped from disk: the same bytes as in memory, written once, again after a change, and in any process."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ import torch
 from torch.utils.data import DataLoader
 
 from dermnote.errors import CasesError
-from tests.tiny_cases import case_row, write_cases
+from tests.places import REPOSITORY
+from tests.tiny_cases import NAMES, case_row, write_cases
 from train.data import image_column
-from train.data.image_column import JpegColumn, mapped_files
 from train.data.cases import Cases, schema
 from train.data.image_cache import Squares
+from train.data.image_column import JpegColumn, mapped_files
 
-REPOSITORY = Path(__file__).resolve().parent.parent.parent
-NAMES = ("melanoma", "melanocytic nevus", "vascular lesion")
 KINDS = [0, 1, 2] * 7
 
 
@@ -47,8 +46,8 @@ def write_part(path: Path, rows: list[dict[str, object]]) -> None:
     pq.write_table(pa.Table.from_pylist(rows, schema=schema()), path, row_group_size=5, compression="zstd")
 
 
-def mapped(folder: Path, **asked: list[str]) -> Cases:
-    return Cases.read(folder, **asked, in_memory=0)
+def mapped(folder: Path, **chosen: list[str]) -> Cases:
+    return Cases.read(folder, **chosen, in_memory=0)
 
 
 def files_of(folder: Path) -> dict[str, tuple[int, int]]:
@@ -57,8 +56,8 @@ def files_of(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_the_same_cases_as_in_memory(folder: Path) -> None:
-    for asked in ({}, {"splits": ["train"]}, {"splits": ["validation", "train"]}, {"sources": ["squares"]}):
-        ours, theirs = mapped(folder, **asked), Cases.read(folder, **asked)
+    for chosen in ({}, {"splits": ["train"]}, {"splits": ["validation", "train"]}, {"sources": ["squares"]}):
+        ours, theirs = mapped(folder, **chosen), Cases.read(folder, **chosen)
         assert list(ours.images) == list(theirs.images) and all(ours.images)
         assert ours.table.equals(theirs.table)
     rows = np.random.default_rng(0).integers(0, 27, 60)
@@ -93,7 +92,7 @@ def test_small_folders_leave_nothing_behind(folder: Path) -> None:
     assert not (folder / ".arrow").exists()
 
 
-def test_a_changed_part_is_made_anew_and_its_old_file_removed(folder: Path) -> None:
+def test_a_changed_part_is_written_again_and_its_old_file_removed(folder: Path) -> None:
     held = mapped(folder, splits=["train"])
     before, old = files_of(folder), held.images[0]
     path = folder / "data" / "train-00000-of-00002.parquet"
@@ -105,7 +104,7 @@ def test_a_changed_part_is_made_anew_and_its_old_file_removed(folder: Path) -> N
     assert mapped(folder, splits=["train"]).images[1] == old
     after = files_of(folder)
     assert len(after) == 2 and len(after.items() & before.items()) == 1
-    assert held.images[0] == old  # whoever still reads the old file goes on reading it
+    assert held.images[0] == old  # an open file stays readable
     path.unlink()
     write_part(folder / "data" / "train-00001-of-00002.parquet", rows)
     mapped(folder, splits=["train"])
@@ -123,7 +122,7 @@ def test_large_row_groups_are_copied_in_small_batches(folder: Path, monkeypatch:
 @pytest.mark.parametrize("how", ["fork", "spawn"])
 def test_another_process_maps_the_files_itself(folder: Path, how: str) -> None:
     images = mapped(folder, splits=["train"]).images[4:9]
-    assert len(pickle.dumps(images)) < 2000 < sum(map(len, images))  # names of files travel, not pictures
+    assert len(pickle.dumps(images)) < 2000 < sum(map(len, images))  # file names are pickled, not images
     with ProcessPoolExecutor(1, multiprocessing.get_context(how)) as pool:
         assert pool.submit(operator.getitem, images, 2).result() == images[2]
 
@@ -134,6 +133,7 @@ def test_loader_workers_read_what_the_main_process_reads(folder: Path) -> None:
     assert torch.equal(loaded, torch.stack([squares[row] for row in range(len(squares))]))
 
 
+@pytest.mark.slow
 def test_many_processes_starting_at_once_agree(folder: Path) -> None:
     code = (
         "import sys, hashlib; from train.data.cases import Cases\n"
@@ -145,13 +145,13 @@ def test_many_processes_starting_at_once_agree(folder: Path) -> None:
         subprocess.Popen(words, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(4)
     ]
-    told = [process.communicate(timeout=120) for process in started]
-    assert all(process.returncode == 0 for process in started), told
-    assert len({out for out, _ in told}) == 1
+    outputs = [process.communicate(timeout=120) for process in started]
+    assert all(process.returncode == 0 for process in started), outputs
+    assert len({out for out, _ in outputs}) == 1
     assert len(files_of(folder)) == 3 and not list((folder / ".arrow").glob("*.part"))
 
 
-def test_what_a_killed_process_left_aside_is_removed(folder: Path) -> None:
+def test_partial_files_of_a_killed_process_are_removed(folder: Path) -> None:
     left = folder / ".arrow" / ".abc.part"
     left.mkdir(parents=True)
     (left / "train-00000-of-00002.parquet.0.arrow").write_bytes(b"half")
@@ -159,7 +159,7 @@ def test_what_a_killed_process_left_aside_is_removed(folder: Path) -> None:
     assert not left.exists()
 
 
-def test_an_asked_for_place_is_used_and_kept_apart_by_folder(
+def test_the_cache_folder_is_used_with_a_subfolder_each(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DERMNOTE_CACHE", str(tmp_path / "cache"))
@@ -172,7 +172,7 @@ def test_an_asked_for_place_is_used_and_kept_apart_by_folder(
 
 
 def refuse_writing(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
-    """As on a file system mounted for reading alone; file modes do not bind the superuser tests may run as."""
+    """Imitate a read-only file system; file modes do not bind the superuser."""
     make: Callable[..., None] = Path.mkdir
 
     def mkdir(self: Path, *args: object, **options: object) -> None:
@@ -183,7 +183,7 @@ def refuse_writing(monkeypatch: pytest.MonkeyPatch, *folders: Path) -> None:
     monkeypatch.setattr(Path, "mkdir", mkdir)
 
 
-def test_beside_a_folder_that_may_only_be_read_the_home_is_used(
+def test_the_home_folder_is_used_if_the_cases_are_read_only(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -191,14 +191,14 @@ def test_beside_a_folder_that_may_only_be_read_the_home_is_used(
     assert list(mapped(folder).images) == list(Cases.read(folder).images)
     assert len(list((tmp_path / "home" / ".cache" / "dermnote" / "cases").glob("*/*.arrow"))) == 3
     refuse_writing(monkeypatch, folder, tmp_path / "home")
-    assert mapped(folder).images[0]  # what somebody has made needs no place to write
+    assert mapped(folder).images[0]  # existing files need no writable folder
     shutil.rmtree(tmp_path / "home")
     with pytest.raises(CasesError, match="nothing can be written in") as caught:
         mapped(folder)
     assert "DERMNOTE_CACHE" in caught.value.hint and "\n" not in str(caught.value)
 
 
-def test_a_disk_without_room_is_told_before_anything_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error_before_anything_is_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(folder)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(CasesError, match=r"takes 0\.0 GB .* has 0\.0 GB free") as caught:
@@ -218,7 +218,7 @@ def test_a_disk_that_fills_up_is_one_line_and_leaves_nothing(folder: Path, monke
     assert [path.name for path in (folder / ".arrow").iterdir()] == [".lock"]
 
 
-def test_a_mapped_file_that_is_gone_or_torn_is_told(folder: Path) -> None:
+def test_a_missing_or_truncated_file_is_an_error(folder: Path) -> None:
     files = mapped_files(folder, sorted((folder / "data").glob("train-*")))
     files[1].write_bytes(files[1].read_bytes()[:500])
     with pytest.raises(CasesError, match="gone or damaged"):
@@ -229,7 +229,7 @@ def test_a_mapped_file_that_is_gone_or_torn_is_told(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("in_memory", [0, 1e9])
-def test_cases_without_a_picture_are_named_before_anything_is_decoded(folder: Path, in_memory: float) -> None:
+def test_cases_without_an_image_are_named_before_anything_is_decoded(folder: Path, in_memory: float) -> None:
     path = folder / "data" / "train-00001-of-00002.parquet"
     rows = pq.read_table(path).to_pylist()
     rows[0]["image"]["bytes"] = None

@@ -1,4 +1,4 @@
-"""Drawn lesions: the same every time, evenly spread, and showing what their attributes and words say."""
+"""Drawn lesions: reproducible, evenly spread over classes, and true to their attributes and words."""
 
 import hashlib
 import pickle
@@ -54,8 +54,8 @@ def test_same_pixels_in_any_order_and_any_process() -> None:
 import hashlib
 from train.data.sources.drawn import draw
 print(hashlib.sha256(draw(5, 11, {SIZE}).tobytes()).hexdigest())"""
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    assert told == hashlib.sha256(first.tobytes()).hexdigest()
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    assert printed == hashlib.sha256(first.tobytes()).hexdigest()
 
 
 def test_a_lesion_does_not_depend_on_how_many_are_drawn() -> None:
@@ -157,7 +157,7 @@ def test_words_determine_the_class() -> None:
     assert score > 0.97
 
 
-def test_what_surrounds_the_lesion_does_not_give_the_class_away() -> None:
+def test_surroundings_do_not_give_the_class_away() -> None:
     by_class: dict[str, list[tuple[float, ...]]] = {}
     for case in read("1600,seed=8"):
         extra = case.extra
@@ -167,7 +167,7 @@ def test_what_surrounds_the_lesion_does_not_give_the_class_away() -> None:
     assert np.all(np.ptp(means, axis=0) < (0.02, 0.08, 0.2, 0.12))
 
 
-def test_pictures_travel_to_worker_processes() -> None:
+def test_drawings_can_be_pickled_for_worker_processes() -> None:
     case = next(islice(read("9,seed=2"), 8, 9))
     picture = pickle.loads(pickle.dumps(case.picture))()
     assert picture.size == (320, 320) and picture.mode == "RGB"
