@@ -18,7 +18,7 @@ from train.comparison.standin_errors import CLOSED, claims_of
 from train.comparison.standin_writer import KINDS, WRITERS, write_notes_of
 from train.data.sources.drawn import attributes_of
 from train.synthetic.attributes import ASYMMETRIES, BORDERS, COLOURS
-from train.synthetic.description import ASYMMETRY_WORDS, BORDER_WORDS
+from train.synthetic.sampling import ASYMMETRY_WORDS, BORDER_WORDS
 from train.synthetic.structures import STRUCTURES
 
 CLASSES = tuple(each.name for each in EIGHT)

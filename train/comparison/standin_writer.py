@@ -23,7 +23,7 @@ from dermnote.notes.schema import Note, NoteRow
 from dermnote.notes.template import write_template
 from dermnote.taxonomy import find_class
 
-from ..synthetic.description import ASYMMETRY_WORDS, BORDER_WORDS, join
+from ..synthetic.sampling import ASYMMETRY_WORDS, BORDER_WORDS, join
 from ..synthetic.structures import STRUCTURES
 from . import standin_errors
 from .standin_errors import WORDING, Claims, claims_of, stream

@@ -20,11 +20,11 @@ from .sources.catalogue import entries, layouts
 from .sources.diagnoses import subtype_of
 
 SCHEMES = ("eight", "five", "own")
-TRAIN = Path(__file__).resolve().parent.parent
+DERMNOTE, TRAIN = Path(taxonomy.__file__).parent, Path(__file__).resolve().parent.parent
 # Code that decides the content of a cases folder: a change in any of it makes the folder again.
 CODE = (
-    *sorted((TRAIN.parent / "dermnote" / "images").glob("*.py")),
-    TRAIN.parent / "dermnote" / "taxonomy.py",
+    *sorted((DERMNOTE / "images").glob("*.py")),
+    DERMNOTE / "taxonomy.py",
     TRAIN / "prepare.py",
     *sorted((TRAIN / "data").glob("*.py")),
     *sorted((TRAIN / "data" / "sources").glob("*.py")),

@@ -7,9 +7,8 @@ from PIL import Image
 
 from .artefacts import DRAWN_ARTEFACTS
 from .attributes import Attributes
-from .canvas import REFERENCE_SIZE, RGB, Canvas, density_of, draw_outline
+from .canvas import BLOOD, DARK, MELANIN, REFERENCE_SIZE, RGB, STEEL, WHITE, Canvas, density_of, draw_outline
 from .noise import Plane, fractal_noise, smooth_noise, step
-from .pigments import BLOOD, DARK, MELANIN, STEEL, WHITE
 from .structures import STRUCTURES
 
 # Random streams, one for each part; those of structures and artefacts are counted on.

@@ -1,4 +1,4 @@
-"""Random attributes of a lesion by class, after the patterns of its subtypes (`patterns.yaml`)."""
+"""Random attributes of a lesion after the patterns of its class (`patterns.yaml`), and their description."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ from .structures import STRUCTURES
 
 Odds = Mapping[str, float]
 TABLE = Path(__file__).with_name("patterns.yaml")
-ARTEFACT_CHANCE = {"hairs": 0.45, "ruler marks": 0.15, "gel bubbles": 0.2, "dark corners": 0.2, "ink": 0.07}
+ASYMMETRY_WORDS = {
+    "symmetric": ("symmetric", "symmetric in shape and colour", "symmetric in both axes"),
+    "asymmetric": ("asymmetric", "asymmetric in shape and colour", "asymmetric in both axes"),
+}
+BORDER_WORDS = {
+    "sharp": ("sharp border", "sharply demarcated border", "well-defined border"),
+    "indistinct": ("indistinct border", "blurred, indistinct border", "border fading into the skin"),
+    "mixed": ("partly sharp, partly indistinct border", "mixed sharp and blurred border"),
+}
+ARTEFACT_ODDS = {"hairs": 0.45, "ruler marks": 0.15, "gel bubbles": 0.2, "dark corners": 0.2, "ink": 0.07}
 SKIN_ODDS = (0.14, 0.24, 0.24, 0.16, 0.12, 0.10)  # Fitzpatrick I to VI; dark skin more often than in public sets
 
 
@@ -62,8 +71,8 @@ def _pick(rng: np.random.Generator, odds: Odds) -> str:
     return list(odds)[int(rng.choice(len(weights), p=weights / weights.sum()))]
 
 
-def _draw_each(rng: np.random.Generator, chances: Odds) -> list[str]:
-    return [name for name, chance in chances.items() if rng.uniform() < chance]
+def _draw_each(rng: np.random.Generator, odds: Odds) -> list[str]:
+    return [name for name, probability in odds.items() if rng.uniform() < probability]
 
 
 def _colours(base: str, patches: tuple[str, ...], structures: tuple[str, ...]) -> tuple[str, ...]:
@@ -102,7 +111,32 @@ def sample_attributes(rng: np.random.Generator, label: str) -> Attributes:
         site=site,
         age=age,
         sex=sex,
-        artefacts=tuple(name for name in ARTEFACTS if rng.uniform() < ARTEFACT_CHANCE[name]),
+        artefacts=tuple(name for name in ARTEFACTS if rng.uniform() < ARTEFACT_ODDS[name]),
         reach=round(float(rng.uniform(0.22, 0.38)), 3),
         position=(round(float(rng.uniform(0.43, 0.57)), 3), round(float(rng.uniform(0.43, 0.57)), 3)),
     )
+
+
+def describe(rng: np.random.Generator, attributes: Attributes) -> str:
+    """Return one line, in random order and wording: symmetry and border; colours; structures."""
+    shape = [_choose(rng, ASYMMETRY_WORDS[attributes.asymmetry]), _choose(rng, BORDER_WORDS[attributes.border])]
+    if rng.uniform() < 0.3:
+        shape.reverse()
+    colours = join(attributes.colours)
+    if rng.uniform() < 0.25:
+        colours = f"colours {colours}"
+    names = list(attributes.structures)
+    rng.shuffle(names)
+    structures = ", ".join(_choose(rng, STRUCTURES[name].words) for name in names)
+    parts = [", ".join(shape), colours, structures]
+    order = (0, 1, 2) if rng.uniform() < 0.7 else (2, 0, 1)
+    return "; ".join(parts[at] for at in order)
+
+
+def join(words: Sequence[str]) -> str:
+    """Join words as in "a", "a and b", "a, b and c"."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _choose(rng: np.random.Generator, words: Sequence[str]) -> str:
+    return words[int(rng.integers(len(words)))]

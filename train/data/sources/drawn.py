@@ -18,9 +18,8 @@ from dermnote.taxonomy import EIGHT
 
 from ...synthetic.attributes import Attributes
 from ...synthetic.canvas import REFERENCE_SIZE
-from ...synthetic.description import describe
 from ...synthetic.lesion import draw_lesion
-from ...synthetic.sampling import sample_attributes
+from ...synthetic.sampling import describe, sample_attributes
 from .raw_case import RawCase
 
 NAME = "drawn"
