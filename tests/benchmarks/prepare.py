@@ -1,8 +1,8 @@
-"""How many pictures a second `train.prepare` gets through, by number of worker processes.
+"""Images a second of `train.prepare`, by number of worker processes.
 
     python -m tests.benchmarks.prepare --milk10k ../shared/data/milk10k --out prepare.json
 
-Without `--milk10k`, it times made-up pictures of the same size (600 x 450).
+Without `--milk10k`, it times generated images of the same size (600 x 450).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from train.data.sources import get_reader
 from train.data.sources.raw_case import RawCase
 
 
-def made_up(folder: Path, count: int) -> list[RawCase]:
+def generated(folder: Path, count: int) -> list[RawCase]:
     """Blurry dark spots on noisy skin."""
     random = np.random.default_rng(0)
     ys, xs = np.mgrid[:450, :600]
@@ -35,12 +35,12 @@ def made_up(folder: Path, count: int) -> list[RawCase]:
         pixels = np.array([200, 160, 140]) - spot * 120 + random.normal(0, 8, (450, 600, 1))
         path = folder / f"{index}.jpg"
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, quality=92)
-        cases.append(RawCase(f"made_up/{index}", "made_up", "dermoscopy", path, group=f"made_up/{index}"))
+        cases.append(RawCase(f"generated/{index}", "generated", "dermoscopy", path, group=f"generated/{index}"))
     return cases
 
 
 def measure(cases: list[RawCase], workers: int) -> dict[str, float]:
-    """Times one pass, starting the processes included."""
+    """Time one pass, starting the processes included."""
     start, cpu = time.perf_counter(), cpu_seconds()
     failed = sum(bool(each.error) for each in prepare_all(cases, workers=workers, max_pixels=MAX_PIXELS))
     seconds, cpu = time.perf_counter() - start, cpu_seconds() - cpu
@@ -49,8 +49,8 @@ def measure(cases: list[RawCase], workers: int) -> dict[str, float]:
 
 
 def cpu_seconds() -> float:
-    """Processor time of this process and its finished children: unlike the clock, it does not mind busy neighbours."""
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    """Return the processor time of this process and its finished children; unlike the clock, independent of load."""
+    return sum(sum(resource.getrusage(kind)[:2]) for kind in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def main() -> None:
@@ -61,10 +61,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write the figures as JSON")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        read = get_reader("milk10k").read(str(args.milk10k)) if args.milk10k else made_up(Path(folder), args.pictures)
+        read = get_reader("milk10k").read(str(args.milk10k)) if args.milk10k else generated(Path(folder), args.pictures)
         cases = [case for case in read if isinstance(case, RawCase)][: args.pictures]
         rows = [measure(cases, workers) for workers in args.workers]
-    print("| workers | pictures | pictures/s | CPU ms/picture |\n|---|---|---|---|")
+    print("| workers | images | images/s | CPU ms/image |\n|---|---|---|---|")
     for row in rows:
         speed, cost = row["pictures_per_second"], row["cpu_ms_per_picture"]
         print(f"| {row['workers']} | {row['pictures']} | {speed:.0f} | {cost:.1f} |")

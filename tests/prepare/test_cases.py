@@ -25,7 +25,6 @@ from train import prepare
 from train.data.cases import COLUMNS, Cases, cases_folder
 from train.data.cases_writer import write_rejected
 from train.data.sources import Rejected
-from train.note_generation.records import Records
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +49,9 @@ def test_reading_all_and_parts(folder):
     assert len(cases) == len(cases.images) == 80
     assert list(cases.table.columns) == [name for name in COLUMNS if name != "image"]
     assert list(cases.table.index) == list(range(80))
+    row = cases.table.set_index("case_id").loc["near/3.png"]
+    assert (row["label"], row["malignancy"], json.loads(row["extra"])) == ("melanocytic nevus", "benign", {"ward": "é"})
+    assert np.isnan(row["age"])
     assert set(Cases.read(folder, splits=["external"]).table["source"]) == {"far"}
     assert len(Cases.read(folder, sources=["near"])) == 40
     part = Cases.read(folder, splits=["test", "validation"], sources=["near"])
@@ -82,14 +84,6 @@ def test_selecting(folder):
     assert list(pickle.loads(pickle.dumps(again.images))) == list(again.images)  # for another process
     with pytest.raises(IndexError):
         again.images[2]
-
-
-def test_metadata_of_a_case(folder):
-    cases = Cases.read(folder)
-    index = int(np.flatnonzero(cases.table["case_id"] == "near/3.png")[0])
-    known = Records(cases).metadata(index)
-    assert (known.label, known.malignancy, known.age) == ("melanocytic nevus", "benign", None)
-    assert json.loads(cases.table.loc[index, "extra"]) == {"ward": "é"}
 
 
 @pytest.mark.slow

@@ -47,30 +47,21 @@ def test_shares_by_source_and_class():
             assert abs(counts["validation"] / total - 0.15) < 0.06
 
 
-def test_no_group_straddles():
+def test_no_group_is_divided_and_the_seed_decides():
     members = many()
-    assert all(len(found) == 1 for found in splits_by_group(members, assign_splits(members)).values())
+    result = assign_splits(members, seed=1)
+    assert all(len(found) == 1 for found in splits_by_group(members, result).values())
+    assert assign_splits(members, seed=1) == result != assign_splits(members, seed=2)
 
 
-def test_the_order_of_rows_does_not_matter():
+def test_neither_the_order_of_rows_nor_another_source_changes_a_split():
     members = many()
-    expected = dict(zip(members, assign_splits(members, seed=5), strict=True))
+    together = dict(zip(members, assign_splits(members, seed=5), strict=True))
     shuffled = members.copy()
     random.Random(1).shuffle(shuffled)
-    assert dict(zip(shuffled, assign_splits(shuffled, seed=5), strict=True)) == expected
-
-
-def test_another_source_does_not_change_a_split():
-    members = many()
+    assert dict(zip(shuffled, assign_splits(shuffled, seed=5), strict=True)) == together
     alone = [each for each in members if each.source == "two"]
-    together = dict(zip(members, assign_splits(members), strict=True))
-    assert assign_splits(alone) == [together[each] for each in alone]
-
-
-def test_the_seed_matters_and_decides():
-    members = many()
-    assert assign_splits(members, seed=1) == assign_splits(members, seed=1)
-    assert assign_splits(members, seed=1) != assign_splits(members, seed=2)
+    assert assign_splits(alone, seed=5) == [together[each] for each in alone]
 
 
 @pytest.mark.parametrize(

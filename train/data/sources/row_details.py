@@ -50,14 +50,14 @@ def by_row(details: Callable[[Row], Details]) -> FolderDetails:
 
 @by_row
 def milk10k(row: Row) -> Details:
-    """Body sites, and the skin tone on a scale of its own."""
+    """Return the body site, and the skin tone on MILK10k's own scale."""
     tone, site = number(row.get("skin_tone_class")), text(row.get("site"))
     scale = None if tone is None else f"MILK10k tone {tone:.0f} (0 darkest to 5)"
     return {"skin_type": scale, "site": MILK10K_SITES.get(site or "", plain_words(site))}
 
 
 def pad_ufes_20(folder: Path) -> RowDetails:
-    """Rows whose image is in this copy: a `manifest.csv` lists them where a copy is partial."""
+    """Leave out rows whose image is not in a partial copy: its `manifest.csv` lists the images."""
     manifest = folder / "manifest.csv"
     listed = {row["img_id"] for row in read_table(manifest, ("img_id",))} if manifest.is_file() else None
     absent = {"left_out": "not among the pictures of this copy"}
@@ -66,7 +66,7 @@ def pad_ufes_20(folder: Path) -> RowDetails:
 
 @by_row
 def isic2017(row: Row) -> Details:
-    """Class from two columns of 0 and 1, and the true shape of an image that was squashed to a square."""
+    """Return the class from two columns of 0 and 1, and the true shape of an image that was squashed to a square."""
     melanoma, keratosis = number(row.get("melanoma")), number(row.get("seborrheic_keratosis"))
     if melanoma is None or keratosis is None or melanoma + keratosis > 1:
         return {"code": None, "label": None}
@@ -81,13 +81,13 @@ def isic2017(row: Row) -> Details:
 
 @by_row
 def isic2019(row: Row) -> Details:
-    """Origin of the lesion's name, so that its images in HAM10000 or BCN20000 are of the same group."""
+    """Return the origin of a lesion's name, so that its images in HAM10000 or BCN20000 are of the same group."""
     origin = ISIC2019_ORIGINS.get(str(row.get("lesion_id")).split("_")[0])
     return {"group_source": origin} if origin else {}
 
 
 def isic2020(folder: Path) -> RowDetails:
-    """Rows that the publisher's list does not name as the second of two equal images."""
+    """Leave out rows that the publisher lists as the second of two equal images."""
     duplicates: set[str] = set()
     for path in sorted(folder.rglob("ISIC_2020_Training_Duplicates.csv")):
         duplicates |= {row["image_name_2"] for row in read_table(path, ("image_name_2",))}
@@ -97,7 +97,7 @@ def isic2020(folder: Path) -> RowDetails:
 
 @by_row
 def isic_archive(row: Row) -> Details:
-    """The finest diagnosis that has a class; none for microscopy and histology."""
+    """Return the finest diagnosis that has a class; none for microscopy and histology."""
     kind = (text(row.get("image_type")) or "dermoscopic").lower().split(":")[0]
     if kind not in ISIC_IMAGE_TYPES:
         return {"code": f"a picture of type {kind}", "label": None}
@@ -108,7 +108,7 @@ def isic_archive(row: Row) -> Details:
 
 
 def derm7pt(folder: Path) -> RowDetails:
-    """Two images a row, their split from lists of row positions, and the findings of the dermoscopic one."""
+    """Return two images a row, their split from lists of row positions, and the findings of the dermoscopic one."""
     splits: dict[int, str] = {}
     for name, split in DERM7PT_LISTS.items():
         table = find_first(folder, [f"**/{name}"])
@@ -143,20 +143,20 @@ def _present(finding: str | None) -> bool:
 
 @by_row
 def dermnet(row: Row) -> Details:
-    """The disease from a file name: in words, without its number."""
+    """Return the disease from a file name: in words, without its number."""
     return {"code": re.sub(r"[-_\s]*\d+[a-z]?$", "", str(row["code"]).lower()).replace("-", " ")}
 
 
 @by_row
 def fitzpatrick17k(row: Row) -> Details:
-    """Rows that the publisher's dermatologists did not find wrongly labelled."""
+    """Leave out rows that the publisher's dermatologists found wrongly labelled."""
     if "wrongly" in str(row.get("qc")).lower():
         return {"left_out": "wrongly labelled, says the publisher"}
     return {"other_name": Path(str(row.get("url_alphanum"))).stem.lower()}
 
 
 def ph2(folder: Path) -> RowDetails:
-    """Diagnosis and findings from marked columns (Excel) or by number (text file); legend rows are no cases."""
+    """Return diagnosis and findings from marked columns (Excel) or by number (text file); skip rows of the legend."""
 
     def details(row: Row, row_number: int) -> Iterator[Details]:
         if not str(row.get("Image Name") or row.get("Name")).startswith("IMD"):
@@ -173,13 +173,13 @@ def ph2(folder: Path) -> RowDetails:
 
 @by_row
 def ddi(row: Row) -> Details:
-    """Subtype, which is spelled with hyphens for spaces."""
+    """Return the subtype, spelled with spaces for hyphens."""
     disease = text(row["disease"]) or ""
     return {"subtype": subtype_of(disease.replace("-", " "), class_of(disease))}
 
 
 def scin(folder: Path) -> RowDetails:
-    """Up to three photos a contribution, the condition of greatest weight, and the body site if there is one alone."""
+    """Return up to three photos a row, the condition of greatest weight, and the body site if there is only one."""
 
     def details(row: Row, row_number: int) -> Iterator[Details]:
         code = _leading_condition(row.get("weighted_skin_condition_label"))
@@ -205,6 +205,6 @@ def _leading_condition(weights: str | None) -> str | None:
 
 @by_row
 def mra_midas(row: Row) -> Details:
-    """The pathologist's diagnosis without its number and blanks: "7-malignant- bcc" -> "malignant-bcc"."""
+    """Return the pathologist's diagnosis without its number and blanks: "7-malignant- bcc" -> "malignant-bcc"."""
     path = (text(row["midas_path"]) or "").lower()
     return {"code": re.sub(r"\s*-\s*", "-", re.sub(r"^(0$|\d+\s*-)", "", path)) or None}
