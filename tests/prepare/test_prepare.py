@@ -121,23 +121,18 @@ def test_one_bad_file_never_stops_a_run(tmp_path, capsys):
     assert "rejected    7: " in capsys.readouterr().out
 
 
-def test_labels_without_a_class_are_counted_by_name(tmp_path, capsys):
-    folder = clinic(tmp_path / "clinic", label=lambda i: ("psoriasis", "", "nevus")[i % 3])
-    cases = make(tmp_path / "cases", f"clinic={folder}")
-    assert cases.summary["left_out"] == {"no class for 'psoriasis'": 10, "no label": 10}
-    assert "10 no class for 'psoriasis'" in capsys.readouterr().out
-
-
-def test_own_and_five_classes(tmp_path):
-    folder = clinic(tmp_path / "clinic", label=lambda i: ("psoriasis", "eczema", "blue nevus")[i % 3])
-    own = make(tmp_path / "own", f"clinic={folder}", "--classes", "own")
-    assert own.classnames == ("blue nevus", "eczema", "psoriasis")
+def test_schemes_of_classes(tmp_path, capsys):
+    folder = clinic(tmp_path / "clinic", label=lambda i: ("psoriasis", "", "blue nevus")[i % 3])
+    own, five, eight = (
+        make(tmp_path / each, f"clinic={folder}", "--classes", each) for each in ("own", "five", "eight")
+    )
+    assert own.classnames == ("blue nevus", "psoriasis")
     assert {own.classnames[row.class_id] == row.label for row in own.table.itertuples()} == {True}
     assert set(own.table.loc[own.table["label"] == "blue nevus", "malignancy"]) == {"benign"}
-    five = make(tmp_path / "five", f"clinic={folder}", "--classes", "five")
-    assert len(five.classnames) == 5
-    assert set(five.table["label"]) == {"melanocytic nevus"}
+    assert (len(five.classnames), set(five.table["label"])) == (5, {"melanocytic nevus"})
     assert set(five.table["subtype"]) == {"blue nevus"}
+    assert eight.summary["left_out"] == {"no class for 'psoriasis'": 10, "no label": 10}
+    assert "10 no class for 'psoriasis'" in capsys.readouterr().out
 
 
 def test_external_source_and_copies(tmp_path):
@@ -167,14 +162,6 @@ def test_identical_pixels_in_different_files_stay_together(tmp_path):
     assert (found.groupby("content_sha256")[["split", "group"]].nunique() == 1).all(axis=None)
 
 
-def test_the_order_of_rows_does_not_change_the_split(tmp_path):
-    folder = clinic(tmp_path / "clinic")
-    one = make(tmp_path / "one", f"clinic={folder}").table.set_index("case_id")["split"]
-    table(folder / "metadata.csv", *rows_of(folder / "metadata.csv")[::-1])
-    two = make(tmp_path / "two", f"clinic={folder}").table.set_index("case_id")["split"]
-    assert one.to_dict() == two.to_dict()
-
-
 def test_an_unknown_modality_is_reported_as_assumed(tmp_path, capsys):
     folder = clinic(tmp_path / "clinic", modality=lambda i: "clinical" if i < 6 else None)
     cases = make(tmp_path / "cases", f"clinic={folder}")
@@ -187,13 +174,16 @@ def test_an_unknown_modality_is_reported_as_assumed(tmp_path, capsys):
     assert "no modality" not in capsys.readouterr().out
 
 
-def test_official_split_and_box(tmp_path):
+def test_official_split_box_and_the_order_of_rows(tmp_path):
     box = {"x0": lambda i: 10, "y0": lambda i: 5, "x1": lambda i: 50, "y1": lambda i: 45}
     folder = clinic(tmp_path / "clinic", split=lambda i: "test" if i >= 20 else "train", **box)
-    table = make(tmp_path / "cases", f"clinic={folder}").table
-    assert set(table.loc[table["split"] == "test", "case_id"]) == {f"clinic/{i}.jpg" for i in range(20, 30)}
-    assert "validation" in set(table["split"])
-    assert set(table["crop"]) == {"box"}
+    one = make(tmp_path / "one", f"clinic={folder}").table.set_index("case_id")
+    assert set(one.index[one["split"] == "test"]) == {f"clinic/{i}.jpg" for i in range(20, 30)}
+    assert "validation" in set(one["split"])
+    assert set(one["crop"]) == {"box"}
+    table(folder / "metadata.csv", *rows_of(folder / "metadata.csv")[::-1])
+    two = make(tmp_path / "two", f"clinic={folder}").table.set_index("case_id")
+    assert one["split"].to_dict() == two["split"].to_dict()
 
 
 @pytest.mark.parametrize(
