@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dermnote.storage import inert, replacing_file, replacing_folder, sha256_of
-from train.data.cases_folder import write_rejected
-from train.data.sources.raw import Rejected
+from train.data.cases_writer import write_rejected
+from train.data.sources.raw_case import Rejected
 
 
 def test_a_file_is_replaced_only_on_success(tmp_path: Path) -> None:

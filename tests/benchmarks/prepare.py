@@ -1,8 +1,8 @@
-"""How many pictures a second `train.prepare` gets through, by number of worker processes.
+"""Images a second of `train.prepare`, by number of worker processes.
 
     python -m tests.benchmarks.prepare --milk10k ../shared/data/milk10k --out prepare.json
 
-Without `--milk10k`, it times made-up pictures of the same size (600 x 450).
+Without `--milk10k`, it times generated images of the same size (600 x 450).
 """
 
 from __future__ import annotations
@@ -20,57 +20,51 @@ import numpy as np
 from PIL import Image
 
 from dermnote.images.opening import MAX_PIXELS
-from train.data.image_pool import prepare_all
-from train.data.sources import get_reader
-from train.data.sources.raw import RawCase
+from train.data.image_preparation import prepare_all
+from train.data.sources import RawCase, get_reader
 
 
-def made_up(folder: Path, count: int) -> list[RawCase]:
+def generated(folder: Path, count: int) -> list[RawCase]:
     """Blurry dark spots on noisy skin."""
     random = np.random.default_rng(0)
     ys, xs = np.mgrid[:450, :600]
-    cases = []
     for index in range(count):
         spot = np.exp(-((xs - 300) ** 2 + (ys - 225) ** 2) / random.uniform(3e3, 2e4))[..., None]
         pixels = np.array([200, 160, 140]) - spot * 120 + random.normal(0, 8, (450, 600, 1))
-        path = folder / f"{index}.jpg"
-        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, quality=92)
-        cases.append(RawCase(f"made_up/{index}", "made_up", "dermoscopy", path, group=f"made_up/{index}"))
-    return cases
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{index}.jpg", quality=92)
+    return [RawCase(f"g/{i}", "g", "dermoscopy", folder / f"{i}.jpg", group=f"g/{i}") for i in range(count)]
 
 
 def measure(cases: list[RawCase], workers: int) -> dict[str, float]:
-    """Times one pass, starting the processes included."""
+    """Time one pass, starting the processes included; processor time of the children is independent of load."""
+
+    def cpu_seconds() -> float:
+        return sum(sum(resource.getrusage(kind)[:2]) for kind in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
     start, cpu = time.perf_counter(), cpu_seconds()
     failed = sum(bool(each.error) for each in prepare_all(cases, workers=workers, max_pixels=MAX_PIXELS))
     seconds, cpu = time.perf_counter() - start, cpu_seconds() - cpu
-    figures = {"pictures_per_second": len(cases) / seconds, "cpu_ms_per_picture": 1000 * cpu / len(cases)}
-    return {"workers": workers, "pictures": len(cases), "failed": failed, **figures}
-
-
-def cpu_seconds() -> float:
-    """Processor time of this process and its finished children: unlike the clock, it does not mind busy neighbours."""
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    figures = {"images_per_second": len(cases) / seconds, "cpu_ms_per_image": 1000 * cpu / len(cases)}
+    return {"workers": workers, "images": len(cases), "failed": failed, **figures}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--milk10k", type=Path, help="the MILK10k folder")
-    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--out", type=Path, help="also write the figures as JSON")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        read = get_reader("milk10k").read(str(args.milk10k)) if args.milk10k else made_up(Path(folder), args.pictures)
-        cases = [case for case in read if isinstance(case, RawCase)][: args.pictures]
+        read = get_reader("milk10k").read(str(args.milk10k)) if args.milk10k else generated(Path(folder), args.images)
+        cases = [case for case in read if isinstance(case, RawCase)][: args.images]
         rows = [measure(cases, workers) for workers in args.workers]
-    print("| workers | pictures | pictures/s | CPU ms/picture |\n|---|---|---|---|")
+    print("| workers | images | images/s | CPU ms/image |\n|---|---|---|---|")
     for row in rows:
-        speed, cost = row["pictures_per_second"], row["cpu_ms_per_picture"]
-        print(f"| {row['workers']} | {row['pictures']} | {speed:.0f} | {cost:.1f} |")
+        speed, cost = row["images_per_second"], row["cpu_ms_per_image"]
+        print(f"| {row['workers']} | {row['images']} | {speed:.0f} | {cost:.1f} |")
     if args.out:
-        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-        machine = {"cores": os.cpu_count(), "machine": platform.machine(), "load_average": load}
+        machine = {"cores": os.cpu_count(), "machine": platform.machine(), "load_average": os.getloadavg()[0]}
         args.out.write_text(json.dumps({"machine": machine, "rows": rows}, indent=2) + "\n")
 
 

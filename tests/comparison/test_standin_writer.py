@@ -20,7 +20,7 @@ from train.comparison.plan import STAND_IN_KINDS as KINDS
 from train.comparison.standin_writer import CLOSED, Claims, draw_claims, write_standin_notes, write_text
 from train.data.sources.drawn import attributes_of
 from train.synthetic.attributes import ASYMMETRIES, BORDERS, COLOURS, Attributes
-from train.synthetic.describe import ASYMMETRY_WORDS, BORDER_WORDS
+from train.synthetic.sampling import ASYMMETRY_WORDS, BORDER_WORDS
 from train.synthetic.structures import STRUCTURES
 
 CLASSES = tuple(each.name for each in EIGHT)

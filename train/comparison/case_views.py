@@ -20,8 +20,7 @@ import pyarrow.parquet as pq
 from dermnote.errors import CasesError, ConfigError
 from dermnote.storage import replacing_folder
 
-from ..data.cases import SPLITS, read_summary
-from ..data.cases_source import cases_folder
+from ..data.cases import SPLITS, cases_folder, read_summary
 from .plan import CaseFilter, Partition
 
 MARK = "view.json"

@@ -23,7 +23,7 @@ from dermnote.notes.mixing import mix_notes
 from dermnote.notes.schema import Note, NoteRow, from_row, notes_by_case, write_notes
 from dermnote.notes.template import has_diagnosis, template_note
 
-from ..data.cases_source import cases_folder
+from ..data.cases import cases_folder
 from .case_views import TESTED, View, case_files, make_view
 from .plan import Cell, GridPlan, training_cost
 from .runner import Job

@@ -23,7 +23,7 @@ from dermnote.notes.template import write_template
 from dermnote.taxonomy import EIGHT, find_class
 
 from ..synthetic.attributes import ASYMMETRIES, BORDERS, COLOURS
-from ..synthetic.describe import ASYMMETRY_WORDS, BORDER_WORDS, join
+from ..synthetic.sampling import ASYMMETRY_WORDS, BORDER_WORDS, join
 from ..synthetic.structures import STRUCTURES
 from .plan import STAND_IN_KINDS
 

@@ -1,17 +1,15 @@
-"""The split files of the authors' related code, as the official split of the sources they know.
+"""The split files of the authors' related code as official splits of the sources they know.
 
 The folder is their `CSV` folder: one folder a data set with `labels_train.csv`, `labels_valid.csv`, `labels_test.csv`
-(no header; file name and class number), or with `labels_test.csv` alone where all pictures are for testing. Only the
-side is taken from there, never the label.
+(no header; file name and class number), or with `labels_test.csv` alone where all images are for testing. Only the
+split is taken from there, never the label.
 
-What a careful reader of their figures would want, and gets:
-
-- A picture that they do not list is left out, so that the pictures are theirs.
-- A picture that stands on two of their sides counts for the later one, as do all pictures of a patient or lesion: the
-  79 test pictures of Derm7pt that are also in its validation list are no validation pictures here, and a lesion of
-  BCN20000 that is tested on is not trained on. `train.data.splits` leaves out what gives way and says how much that is.
+- An image that they do not list is left out.
+- An image in two of their splits counts for the later one, as do all images of a patient or lesion: the 79 test images
+  of Derm7pt that are also in its validation list are no validation images here, and a lesion of BCN20000 that is tested
+  on is not trained on. `splits` leaves out the earlier ones and counts them.
 - A source of whose ids none is in their files keeps its own split, and is named.
-- What does not match is counted, in both directions, and so are classes that differ from ours.
+- Ids without a match are counted in both directions, and so are classes that differ from ours.
 """
 
 from __future__ import annotations
@@ -25,8 +23,8 @@ from pathlib import Path
 from dermnote import taxonomy
 from dermnote.errors import CasesError
 
-from .gather import Gathered
-from .sources.raw import LeftOut, RawCase
+from .collection import CollectedCases
+from .sources import LeftOut, RawCase
 from .splits import LATER
 
 FOLDERS = {
@@ -52,23 +50,23 @@ NOT_LISTED = "not in the authors' split files"
 
 
 @dataclass
-class Sides:
-    """What the authors' files say of one source.
+class ListedImages:
+    """The authors' lists of one source.
 
     Attributes:
-        split: The latest side of each picture, by its name in lower case.
+        split: The latest split of each image, by its lower-case name.
         label: Its class number, by the same name.
-        both: Names listed on more than one side.
+        in_several: Names listed in more than one split.
     """
 
     split: dict[str, str] = field(default_factory=dict)
     label: dict[str, str] = field(default_factory=dict)
-    both: set[str] = field(default_factory=set)
+    in_several: set[str] = field(default_factory=set)
 
 
-def read_sides(folders: Iterable[Path]) -> Sides:
-    """Reads the lists of one source's folders."""
-    sides = Sides()
+def read_lists(folders: Iterable[Path]) -> ListedImages:
+    """Read the lists of one source's folders."""
+    listed = ListedImages()
     for path, split in ((folder / name, split) for folder in folders for name, split in FILES.items()):
         if not path.is_file():
             continue
@@ -77,77 +75,77 @@ def read_sides(folders: Iterable[Path]) -> Sides:
                 name = Path(row[0].strip()).stem.lower() if row else ""
                 if not name:
                     continue
-                before = sides.split.get(name, split)
+                before = listed.split.get(name, split)
                 if before != split:
-                    sides.both.add(name)
-                sides.split[name] = max(before, split, key=LATER.index)
-                sides.label[name] = row[1].strip() if len(row) > 1 else ""
-    return sides
+                    listed.in_several.add(name)
+                listed.split[name] = max(before, split, key=LATER.index)
+                listed.label[name] = row[1].strip() if len(row) > 1 else ""
+    return listed
 
 
-def apply_authors_splits(gathered: Gathered, folder: Path) -> list[str]:
-    """Replaces the official split of every case of a source in the authors' files; what was done, in plain lines.
+def apply_authors_splits(collected: CollectedCases, folder: Path) -> list[str]:
+    """Replace the official split of every case of a source in the authors' files; return a report, line by line.
 
     Args:
-        gathered: Its cases get their side, or join those left out.
+        collected: Its cases get their split, or join those left out.
         folder: The authors' folder.
 
     Raises:
-        CasesError: The folder is not there, or knows none of the sources.
+        CasesError: The folder does not exist, or has lists of none of the sources.
     """
     if not folder.is_dir():
         raise CasesError(f"The folder of the authors' splits, {folder}, is not there.")
-    known = {name: [folder / each for each in FOLDERS.get(name, ())] for name in gathered.sources}
-    found = {name: sides for name, folders in known.items() if (sides := read_sides(folders)).split}
-    if not found:
+    lists = {name: read_lists(folder / each for each in FOLDERS.get(name, ())) for name in collected.sources}
+    lists = {name: listed for name, listed in lists.items() if listed.split}
+    if not lists:
         hint = f"It should hold folders such as {FOLDERS['ham10000'][0]}/labels_test.csv."
-        raise CasesError(f"{folder} has no split files for {', '.join(gathered.sources)}.", hint)
-    told = []
-    for name, sides in found.items():
-        mine = [case for case in gathered.cases if case.source == name]
-        kept, others, line = _apply(name, mine, sides)
-        gathered.cases[:] = [case for case in gathered.cases if case.source != name] + kept
-        gathered.left_out += [LeftOut(case.case_id, name, NOT_LISTED) for case in others]
-        told += line
-    return told
+        raise CasesError(f"{folder} has no split files for {', '.join(collected.sources)}.", hint)
+    report = []
+    for name, listed in lists.items():
+        cases = [case for case in collected.cases if case.source == name]
+        kept, lines = _apply(name, cases, listed)
+        ids = {case.case_id for case in kept}
+        collected.cases[:] = [case for case in collected.cases if case.source != name] + kept
+        collected.left_out += [LeftOut(case.case_id, name, NOT_LISTED) for case in cases if case.case_id not in ids]
+        report += lines
+    return report
 
 
-def _apply(name: str, cases: Sequence[RawCase], sides: Sides) -> tuple[list[RawCase], list[RawCase], list[str]]:
-    """(cases with their side, cases that are not listed, lines to tell) of one source."""
-    listed = {case.case_id: key for case in cases if (key := _key(case, sides)) is not None}
-    if not listed:
-        told = (
-            f"{name}: none of the authors' {len(sides.split)} ids is among its {len(cases)} cases; its own split stays"
-        )
-        return list(cases), [], [told]
-    kept = [replace(case, split=sides.split[listed[case.case_id]]) for case in cases if case.case_id in listed]
-    others = [case for case in cases if case.case_id not in listed]
+def _apply(name: str, cases: Sequence[RawCase], listed: ListedImages) -> tuple[list[RawCase], list[str]]:
+    """Return (cases with their split, lines of the report) of one source."""
+    key_of = {case.case_id: key for case in cases if (key := _key(case, listed)) is not None}
+    count = len(listed.split)
+    if not key_of:
+        return list(cases), [
+            f"{name}: none of the authors' {count} ids is among its {len(cases)} cases; its own split stays"
+        ]
+    kept = [replace(case, split=listed.split[key_of[case.case_id]]) for case in cases if case.case_id in key_of]
     lines = [
-        f"{name}: {len(kept)} cases on the authors' sides; {len(others)} are not in their files and left out; "
-        f"{len(sides.split) - len(set(listed.values()))} of their {len(sides.split)} ids match no case"
+        f"{name}: {len(kept)} cases in the authors' splits; {len(cases) - len(kept)} are not in their files and left "
+        f"out; {count - len(set(key_of.values()))} of their {count} ids match no case"
     ]
-    if both := len(sides.both & set(listed.values())):
-        lines.append(f"{name}: {both} pictures stand on two of their sides and count for the later one")
-    if parted := _parted(kept):
+    if several := len(listed.in_several & set(key_of.values())):
+        lines.append(f"{name}: {several} images are in two of their splits and count for the later one")
+    if divided := _divided_groups(kept):
         lines.append(
-            f"{name}: {parted} patients or lesions stand on several of their sides; the earlier side gives way"
+            f"{name}: {divided} patients or lesions are in several of their splits; the earlier images are left out"
         )
-    if differing := sum(_differs(case.label, sides.label[listed[case.case_id]]) for case in kept):
+    if differing := sum(_differs(case.label, listed.label[key_of[case.case_id]]) for case in kept):
         lines.append(f"{name}: {differing} have another class in their files; ours is kept")
-    return kept, others, lines
+    return kept, lines
 
 
-def _key(case: RawCase, sides: Sides) -> str | None:
-    """The name under which the authors list a case: its file's, or its id in the ISIC Archive."""
+def _key(case: RawCase, listed: ListedImages) -> str | None:
+    """Return the name under which the authors list a case: its file's, or its id in the ISIC Archive."""
     names = (case.case_id.rsplit("/", 1)[-1].lower(), (case.isic_id or "").lower())
-    return next((name for name in names if name in sides.split), None)
+    return next((name for name in names if name in listed.split), None)
 
 
-def _parted(cases: Iterable[RawCase]) -> int:
-    sides: dict[str, set[str | None]] = defaultdict(set)
+def _divided_groups(cases: Iterable[RawCase]) -> int:
+    splits: dict[str, set[str | None]] = defaultdict(set)
     for case in cases:
-        sides[case.group].add(case.split)
-    return sum(len(each) > 1 for each in sides.values())
+        splits[case.group].add(case.split)
+    return sum(len(each) > 1 for each in splits.values())
 
 
 def _differs(label: str | None, number: str) -> bool:

@@ -1,12 +1,13 @@
-"""The cases dataset: its columns, its folder, and reading it.
+"""The cases dataset: its columns, its folder or Hub dataset, and reading it.
 
 A folder holds `data/SPLIT-*.parquet` (the Hugging Face layout: `datasets.load_dataset(folder)` works too), `README.md`,
-`summary.json` and `rejected.csv`. `python -m train.prepare` writes it.
+`summary.json` and `rejected.csv`. `train.prepare` writes it.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,19 +19,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dermnote.errors import CasesError
+from dermnote.errors import CasesError, HubError
+from dermnote.hub import pull
 
-from .arrow_cache import PICTURES, mapped_files, picture_bytes
-from .cases_source import cases_folder
-from .jpeg_column import JpegColumn
+from .image_column import JpegColumn, image_bytes, mapped_files
 
 SPLITS = ("train", "validation", "test", "external")
-REMAKE = "Make it with `python -m train.prepare`."
-# Pictures that together are smaller are read into memory, so that reading a small folder writes nothing anywhere.
-IN_MEMORY_BYTES = 256e6
-FEW = 3  # cases named in a message
+PREPARE = f"python -m {(__package__ or '').rpartition('.')[0]}.prepare"
+REMAKE = f"Make it with `{PREPARE}`."
+HUB_HINT = f"Make it with `{PREPARE}`, or name a Hub dataset as org/name or org/name@revision."
+IN_MEMORY_BYTES = 256e6  # images that together are smaller are read into memory, so that nothing is written
+NAMED_CASES = 3  # cases named in a message
+HUB_DATASET = re.compile(r"(?P<name>[\w-][\w.-]*/[\w-][\w.-]*)(?:@(?P<revision>[^@\s]+))?")
+HUB_FILES = ("data/*.parquet", "summary.json", "README.md")
 
-# name -> (Arrow type, Hugging Face dtype); `image` stands apart because it is a picture to `datasets`.
 COLUMNS: dict[str, pa.DataType] = {
     "case_id": pa.string(),
     "source": pa.string(),
@@ -54,7 +56,7 @@ COLUMNS: dict[str, pa.DataType] = {
 
 
 def features() -> dict[str, dict[str, str]]:
-    """The columns as Hugging Face `datasets` features."""
+    """Return the columns as Hugging Face `datasets` features."""
     names = {pa.string(): "string", pa.int64(): "int64", pa.float64(): "float64"}
     return {
         name: {"_type": "Image"} if name == "image" else {"dtype": names[kind], "_type": "Value"}
@@ -63,7 +65,7 @@ def features() -> dict[str, dict[str, str]]:
 
 
 def schema() -> pa.Schema:
-    """The Arrow schema, with the metadata by which `datasets` knows that `image` is a picture."""
+    """Return the Arrow schema, with the metadata by which `datasets` decodes the `image` column."""
     metadata = {"huggingface": json.dumps({"info": {"features": features()}})}
     return pa.schema(list(COLUMNS.items()), metadata=metadata)
 
@@ -76,7 +78,7 @@ class Cases:
         table: One row a case, every column but `image`, index 0..n-1. Missing values are NaN or None.
         images: JPEG bytes in the same order.
         classnames: Class names by class id.
-        summary: What `summary.json` says of the whole folder (sources, licences, counts, seed).
+        summary: `summary.json` of the whole folder (sources, licences, counts, seed).
     """
 
     table: pd.DataFrame
@@ -96,40 +98,43 @@ class Cases:
         sources: Sequence[str] | None = None,
         in_memory: float = IN_MEMORY_BYTES,
     ) -> Cases:
-        """Reads a cases folder, or the splits and sources of it that are named.
+        """Read a cases folder, or some of its splits and sources.
 
         Args:
-            folder: A folder, or a Hub dataset (see `train.data.cases_source`).
+            folder: A folder or Hub dataset, see `cases_folder`.
             splits: Of `SPLITS`; None for all.
             sources: Names in `summary.json`; None for all.
-            in_memory: Pictures of more bytes than this stay on disk, mapped (see `train.data.arrow_cache`).
+            in_memory: Images of more bytes than this stay on disk, mapped (see `image_column`).
 
         Raises:
-            CasesError: The folder is missing or incomplete, a name is unknown, no case is left, or one has no picture.
-            HubError: The Hub dataset cannot be had.
+            CasesError: The folder is missing or incomplete, a name is unknown, no case is left, or one has no image.
+            HubError: The Hub dataset cannot be downloaded.
         """
         root = cases_folder(folder)
         summary = read_summary(root, folder)
-        wanted = _known(splits, SPLITS, "split", folder)
-        chosen = _known(sources, summary["sources"], "source", folder)
-        parts = [path for split in wanted for path in sorted((root / "data").glob(f"{split}-*.parquet"))]
+        chosen_splits = _checked(splits, SPLITS, "split", folder)
+        chosen_sources = _checked(sources, summary["sources"], "source", folder)
+        parts = [path for split in chosen_splits for path in sorted((root / "data").glob(f"{split}-*.parquet"))]
         if not parts:
-            raise CasesError(f"{folder} has no cases in {', '.join(wanted)}.", REMAKE)
+            raise CasesError(f"{folder} has no cases in {', '.join(chosen_splits)}.", REMAKE)
         try:
             table = _read_columns(parts)
-            images = _read_pictures(root, parts, in_memory)
+            large = sum(map(image_bytes, parts)) > in_memory
+            images = JpegColumn.mapped(mapped_files(root, parts)) if large else JpegColumn.in_memory(parts)
         except (pa.ArrowException, OSError) as error:
             raise CasesError(f"{folder} cannot be read: one of its Parquet files is damaged.", REMAKE) from error
         if sources:
-            kept = pc.is_in(table["source"], pa.array(chosen)).to_numpy()
+            kept = pc.is_in(table["source"], pa.array(chosen_sources)).to_numpy()
             table, images = table.filter(kept), images.take(np.flatnonzero(kept))
         if not table.num_rows:
-            raise CasesError(f"{folder} has no cases in {', '.join(wanted)} of {', '.join(sources or ())}.", REMAKE)
+            raise CasesError(
+                f"{folder} has no cases in {', '.join(chosen_splits)} of {', '.join(sources or ())}.", REMAKE
+            )
         _refuse_absent(images, table["case_id"], folder)
         return cls(table.to_pandas(), images, tuple(summary["classnames"]), summary)
 
     def select(self, rows: np.ndarray | Sequence[int] | Sequence[bool] | pd.Series) -> Cases:
-        """The cases under a boolean mask of length n, or at the given row numbers in that order."""
+        """Return the cases under a boolean mask of length n, or at the given row numbers in that order."""
         chosen = np.asarray(rows)
         chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
         images = self.images
@@ -137,12 +142,36 @@ class Cases:
         return Cases(self.table.iloc[chosen].reset_index(drop=True), picked, self.classnames, self.summary)
 
 
-def read_summary(folder: str | Path, named: str | Path | None = None) -> dict[str, Any]:
-    """The `summary.json` of a cases folder; CasesError if there is none.
+def cases_folder(source: str | Path) -> Path:
+    """Return the folder of a cases dataset; a Hub dataset is downloaded first, or found in the Hub cache.
 
     Args:
-        folder: Where it lies.
-        named: What the user calls it, where that is not the folder.
+        source: A folder, or a Hub dataset "org/name" or "org/name@revision". A folder comes before a dataset of its
+            name.
+
+    Raises:
+        CasesError: There is no such folder, and it is no name of a dataset.
+        HubError: The dataset is unknown, private, or cannot be reached.
+    """
+    folder = Path(source)
+    if folder.is_dir():
+        return folder
+    named = HUB_DATASET.fullmatch(str(source))
+    if named is None or folder.exists():
+        raise CasesError(f"The cases folder {source} is not there.", HUB_HINT)
+    try:
+        return pull(named["name"], named["revision"], allow_patterns=HUB_FILES, kind="dataset")
+    except HubError as error:
+        message = f"There is no folder {source}; as a Hub dataset: {error.message}"
+        raise HubError(message, error.hint, retryable=error.retryable) from error
+
+
+def read_summary(folder: str | Path, named: str | Path | None = None) -> dict[str, Any]:
+    """Return the `summary.json` of a cases folder; CasesError if there is none.
+
+    Args:
+        folder: The folder.
+        named: Its name in messages, such as that of a Hub dataset.
     """
     folder, named = Path(folder), named or folder
     if not folder.is_dir():
@@ -156,37 +185,29 @@ def read_summary(folder: str | Path, named: str | Path | None = None) -> dict[st
     return summary
 
 
-def _known(asked: Sequence[str] | None, known: Sequence[str], what: str, folder: str | Path) -> tuple[str, ...]:
-    for name in asked or ():
+def _checked(names: Sequence[str] | None, known: Sequence[str], kind: str, folder: str | Path) -> tuple[str, ...]:
+    for name in names or ():
         if name not in known:
-            raise CasesError(f"{folder} has no {what} '{name}'.", f"It has: {', '.join(known)}.")
-    return tuple(asked or known)
+            raise CasesError(f"{folder} has no {kind} '{name}'.", f"It has: {', '.join(known)}.")
+    return tuple(names or known)
 
 
 def _read_columns(parts: Sequence[Path]) -> pa.Table:
-    """Every column but the pictures'."""
+    """Return every column but the images."""
     for path in parts:
-        lacking = [name for name in COLUMNS if name not in pq.read_schema(path).names]
-        if lacking:
-            raise CasesError(f"{path} has no column {', '.join(lacking)}: these are no cases of DermNote.", REMAKE)
+        missing = [name for name in COLUMNS if name not in pq.read_schema(path).names]
+        if missing:
+            raise CasesError(f"{path} has no column {', '.join(missing)}: these are no cases of DermNote.", REMAKE)
     columns = [name for name in COLUMNS if name != "image"]
     read = (pq.read_table(path, columns=columns, partitioning=None) for path in parts)
     return pa.concat_tables(each.replace_schema_metadata(None) for each in read)
 
 
-def _read_pictures(folder: Path, parts: Sequence[Path], in_memory: float) -> JpegColumn:
-    if sum(map(picture_bytes, parts)) > in_memory:
-        return JpegColumn.mapped(mapped_files(folder, parts))
-    read = (pq.ParquetFile(path).read([PICTURES])["image"] for path in parts)
-    chunks = [chunk.flatten()[0].cast(pa.binary()) for column in read for chunk in column.chunks]
-    return JpegColumn(pa.chunked_array(chunks, pa.binary()))
-
-
 def _refuse_absent(images: JpegColumn, case_ids: pa.ChunkedArray, folder: str | Path) -> None:
-    """A case without its picture is found now, not by whoever draws it on the second day of a run."""
+    """Raise CasesError for cases without an image: better now than on the second day of a run."""
     rows = np.flatnonzero(images.absent())
     if len(rows):
-        few = ", ".join(case_ids.take(pa.array(rows[:FEW])).to_pylist())
-        more = f" and {len(rows) - FEW} more" if len(rows) > FEW else ""
-        words = f"{len(rows)} of {len(images)} cases in {folder} have no picture: {few}{more}."
-        raise CasesError(words, "Make the folder again with `python -m train.prepare --force`.")
+        few = ", ".join(case_ids.take(pa.array(rows[:NAMED_CASES])).to_pylist())
+        more = f" and {len(rows) - NAMED_CASES} more" if len(rows) > NAMED_CASES else ""
+        message = f"{len(rows)} of {len(images)} cases in {folder} have no picture: {few}{more}."
+        raise CasesError(message, f"Make the folder again with `{PREPARE} --force`.")

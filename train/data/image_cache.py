@@ -1,4 +1,4 @@
-"""Stored pictures to square byte tensors: decoded on several threads, kept in memory when they fit."""
+"""Square image tensors: decoded on several threads, kept in memory when they fit."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from dermnote.images.opening import decode_jpeg, to_square
 
 
 def decode_square(jpeg: bytes, size: int) -> Tensor:
-    """A stored picture as (3, size, size) bytes, in the evaluation geometry."""
+    """Return a stored image as (3, size, size) bytes, in the evaluation geometry."""
     square = np.array(to_square(decode_jpeg(jpeg, size), size))  # (size, size, 3)
     return torch.from_numpy(square).permute(2, 0, 1).contiguous()
 
 
 class Squares(Sequence[Tensor]):
-    """All pictures of a set as squares of one size.
+    """All images of a set as squares of one size.
 
     They are decoded once and kept if together they take no more than `cache_bytes`; otherwise at each access.
 
@@ -30,10 +30,10 @@ class Squares(Sequence[Tensor]):
         images: JPEG bytes.
         size: Side in pixels.
         cache_bytes: Memory they may take.
-        title: What the progress bar says.
+        title: Name in the progress bar.
     """
 
-    def __init__(self, images: Sequence[bytes], size: int, cache_bytes: float, title: str = "pictures") -> None:
+    def __init__(self, images: Sequence[bytes], size: int, cache_bytes: float, title: str = "images") -> None:
         self._images, self.size = images, size
         self._kept: Tensor | None = None
         if len(images) * 3 * size * size <= cache_bytes:
@@ -51,11 +51,11 @@ class Squares(Sequence[Tensor]):
         return decode_square(self._images[index], self.size) if self._kept is None else self._kept[index]
 
     def batches(self, batch_size: int, rows: range | None = None) -> Iterator[tuple[int, Tensor]]:
-        """Squares in order: (row of the first, (B, 3, size, size) bytes).
+        """Yield squares in order: (row of the first, (B, 3, size, size) bytes).
 
         Args:
             batch_size: The last batch may be smaller.
-            rows: Only these, one after another; None for all.
+            rows: Only these; None for all.
         """
         start, stop = (rows.start, rows.stop) if rows is not None else (0, len(self))
         if self._kept is None:
@@ -67,9 +67,9 @@ class Squares(Sequence[Tensor]):
 
 
 def square_batches(images: Sequence[bytes], size: int, batch_size: int) -> Iterator[tuple[int, Tensor]]:
-    """Decodes batches in order: (row of the first, (B, 3, size, size) bytes).
+    """Decode batches in order: (row of the first, (B, 3, size, size) bytes).
 
-    One batch ahead of the reader and no more: memory holds two batches, however many pictures there are.
+    At most one batch ahead of the reader: memory holds two batches, however many images there are.
     """
     starts = list(range(0, len(images), batch_size))
     with ThreadPoolExecutor(available_cores()) as pool:
@@ -82,5 +82,5 @@ def square_batches(images: Sequence[bytes], size: int, batch_size: int) -> Itera
         for first, following in zip_longest(starts, starts[1:]):
             current, ahead = ahead, begin(following) if following is not None else []
             batch = torch.stack([each.result() for each in current])
-            current.clear()  # else the single squares would stay while the reader works on the batch
+            current.clear()  # so that memory does not hold each square twice while the reader works on the batch
             yield first, batch

@@ -1,4 +1,4 @@
-"""Thumbnails of the published pictures: made on all cores of all processes, kept in a file until they are published."""
+"""Thumbnails of published images: made on all cores of all processes, kept in a file until they are published."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from dermnote.images.opening import decode_jpeg, encode_jpeg
 
 from ..runtime.distributed import rank, world_size
 from ..runtime.sharding import failing_together
-from .jpeg_column import SCHEMA, JpegColumn
+from .image_column import SCHEMA, JpegColumn
 
 SIDE = 128  # pixels of the long side
 QUALITY = 85
-STRETCH = 1024  # pictures a process does between two exchanges, about 3 MB of thumbnails
+CHUNK = 1024  # images of a process between two exchanges, about 3 MB of thumbnails
 
 
 def thumbnail(jpeg: bytes) -> bytes:
-    """A stored picture as JPEG with a long side of at most 128 px, without metadata."""
+    """Return a stored image as JPEG with a long side of at most 128 px, without metadata."""
     image = decode_jpeg(jpeg, SIDE)
     image.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR)
     return encode_jpeg(image, QUALITY)
 
 
 def make_thumbnails(images: Sequence[bytes], scratch: Path | None) -> JpegColumn | None:
-    """The thumbnails in order, mapped from a file; None in every process but the main one.
+    """Return the thumbnails in order, mapped from a file; None in every process but the main one.
 
     All processes of a launch call it together.
 
     Args:
-        images: Stored pictures.
+        images: JPEG bytes.
         scratch: File for the main process to write; None in the others.
     """
     writer = None if scratch is None else pa.ipc.new_file(str(scratch), SCHEMA)
     bar = tqdm(total=len(images), desc="thumbnails", unit="img", leave=False, disable=writer is None)
     with ThreadPoolExecutor(available_cores()) as pool, bar:
-        for first in range(0, len(images), STRETCH * world_size()):
-            start = first + STRETCH * rank()
+        for first in range(0, len(images), CHUNK * world_size()):
+            start = first + CHUNK * rank()
             with failing_together(shard=True):
-                mine = list(pool.map(thumbnail, images[start : start + STRETCH]))
+                mine = list(pool.map(thumbnail, images[start : start + CHUNK]))
             for part in _to_main(mine):
                 if writer is not None and part:
                     writer.write_batch(pa.record_batch([pa.array(part, pa.binary())], schema=SCHEMA))
@@ -57,7 +57,7 @@ def make_thumbnails(images: Sequence[bytes], scratch: Path | None) -> JpegColumn
 
 
 def _to_main(mine: list[bytes]) -> list[list[bytes]]:
-    """What each process made, in their order; nothing where this is not the main process."""
+    """Gather the thumbnails of each process, by rank; an empty list in every process but the main one."""
     if world_size() == 1:
         return [mine]
     parts: list[list[bytes]] = [[] for _ in range(world_size())]

@@ -1,1 +1,1 @@
-"""Procedural dermoscopy-like pictures in which every drawn attribute is known."""
+"""Procedural dermoscopy-like images with known attributes."""

@@ -1,4 +1,4 @@
-"""What is on the picture but not in the skin: hairs, ruler marks, bubbles of gel, dark corners, ink."""
+"""Artefacts: hairs, ruler marks, gel bubbles, dark corners, ink."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .canvas import Canvas
+from .canvas import DARK, Canvas
 from .marks import Marks, curve
 from .noise import fractal_noise, step
-from .pigments import DARK
 
 Random = np.random.Generator
 
 
 def hairs(canvas: Canvas, rng: Random) -> None:
-    """Long bent hairs, dark or fair, mostly one way, thinner at the tip."""
+    """Draw long bent hairs, dark or fair, mostly one way, thinner at the tip."""
     marks, way, curl = Marks(canvas), rng.uniform(0, 2 * np.pi), rng.normal(0, 0.045)
     for _ in range(int(rng.integers(5, 14))):
         x, y = (canvas.size * rng.uniform(0.08, 0.92, 2)).tolist()
@@ -28,7 +27,7 @@ def hairs(canvas: Canvas, rng: Random) -> None:
 
 
 def ruler_marks(canvas: Canvas, rng: Random) -> None:
-    """A scale with long and short ticks along one edge."""
+    """Draw a scale with long and short ticks along one edge."""
     marks, gap = Marks(canvas), rng.uniform(9, 14) * canvas.unit
     side, inset = int(rng.integers(4)), rng.uniform(4, 14) * canvas.unit
     for number in range(int(canvas.size / gap) + 1):
@@ -42,7 +41,7 @@ def ruler_marks(canvas: Canvas, rng: Random) -> None:
 
 
 def gel_bubbles(canvas: Canvas, rng: Random) -> None:
-    """Round bubbles with a bright rim and a gleam."""
+    """Draw round bubbles with a bright rim and a gleam."""
     rim, shade, gleam = Marks(canvas), Marks(canvas), Marks(canvas)
     for _ in range(int(rng.integers(4, 10))):
         x, y = (canvas.size * rng.uniform(0.03, 0.97, 2)).tolist()
@@ -55,7 +54,7 @@ def gel_bubbles(canvas: Canvas, rng: Random) -> None:
 
 
 def dark_corners(canvas: Canvas, rng: Random) -> None:
-    """The round field of the lens: black outside."""
+    """Draw the round field of the lens: black outside."""
     middle = canvas.size / 2 + rng.normal(0, 0.015 * canvas.size, 2)
     away = np.hypot(canvas.x - np.float32(middle[0]), canvas.y - np.float32(middle[1])) / np.float32(canvas.size)
     reach = rng.uniform(0.53, 0.6)
@@ -64,7 +63,7 @@ def dark_corners(canvas: Canvas, rng: Random) -> None:
 
 
 def ink(canvas: Canvas, rng: Random) -> None:
-    """A stroke of a violet or blue skin marker near an edge."""
+    """Draw a stroke of a violet or blue skin marker near an edge."""
     marks, side = Marks(canvas), rng.uniform(0, 2 * np.pi)
     middle, away = canvas.size / 2, rng.uniform(0.42, 0.5) * canvas.size
     arc = side + np.linspace(-0.6, 0.6, 14) + rng.normal(0, 0.03, 14)

@@ -1,4 +1,4 @@
-"""What is drawn: one record a lesion, sampled before a pixel is set, and nothing drawn that it does not name."""
+"""Attributes of a drawn lesion; nothing is drawn that they do not name."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Attributes:
         colours: Of `COLOURS`, every colour that can be seen in the lesion, in that order.
         base_colour: The colour that fills the lesion.
         patch_colours: Colours laid over parts of it; the remaining colours come with the structures.
-        structures: Names of `train.synthetic.structures.STRUCTURES`, in drawing order.
+        structures: Names in `structures.STRUCTURES`, in drawing order.
         skin_type: Fitzpatrick type, 1 (lightest) to 6.
         site: One of `SITES`.
         age: Years.
         sex: "female" or "male".
         artefacts: Of `ARTEFACTS`.
-        reach: Mean radius of the lesion as a share of the picture's side.
-        position: Centre of the lesion (x, y) as shares of the picture's side.
+        reach: Mean radius of the lesion as a share of the image's side.
+        position: Centre of the lesion (x, y) as shares of the image's side.
     """
 
     label: str
@@ -57,5 +57,5 @@ class Attributes:
         return f"Fitzpatrick {FITZPATRICK[self.skin_type - 1]}"
 
     def to_mapping(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return plain JSON values."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import Canvas
+from .canvas import BLOOD, BRIGHT, DARK, FOLLICLE, GRANULE, GREY, MELANIN, Canvas
 from .noise import fractal_noise, smooth_noise, step
-from .pigments import BLOOD, BRIGHT, DARK, FOLLICLE, GRANULE, GREY, MELANIN
 
 Random = np.random.Generator
 
 
 def regular_network(canvas: Canvas, rng: Random) -> None:
-    """Thin even brown lines around even holes, fading towards the border."""
+    """Draw thin even brown lines around even holes, fading towards the border."""
     cells = canvas.cells(rng, rng.uniform(9.5, 12), "even", 0.5)
     lines = step(cells.edge, 0.3, 0.03)
     zone = step(canvas.frame.radial, 1.05, 0.7) * canvas.frame.mask
@@ -21,7 +20,7 @@ def regular_network(canvas: Canvas, rng: Random) -> None:
 
 
 def irregular_network(canvas: Canvas, rng: Random) -> None:
-    """Lines of uneven width and darkness around uneven holes, ending abruptly, on one part of the lesion."""
+    """Draw lines of uneven width and darkness around uneven holes, ending abruptly, on one part of the lesion."""
     cells = canvas.cells(rng, rng.uniform(14, 18), "wild", 0.8)
     width = np.clip(0.2 + np.float32(0.11) * smooth_noise(rng, canvas.size, 7), 0.05, 0.42)
     lines = step(width - cells.edge, 0.0, 0.13)
@@ -32,7 +31,7 @@ def irregular_network(canvas: Canvas, rng: Random) -> None:
 
 
 def delicate_network(canvas: Canvas, rng: Random) -> None:
-    """Fine light brown lines in a ring around the centre."""
+    """Draw fine light brown lines in a ring around the centre."""
     cells = canvas.cells(rng, rng.uniform(9, 11.5), "even", 0.5)
     lines = step(cells.edge, 0.26, 0.03)
     worn = np.clip(0.85 + np.float32(0.2) * fractal_noise(rng, canvas.size, 6, 2), 0.3, 1.2)
@@ -40,7 +39,7 @@ def delicate_network(canvas: Canvas, rng: Random) -> None:
 
 
 def annular_granular(canvas: Canvas, rng: Random) -> None:
-    """Gray dots set as rings around hair follicles."""
+    """Draw gray dots set as rings around hair follicles."""
     cells = canvas.cells(rng, 25.0, "even")
     grains = canvas.cells(rng, 4.6, "uneven")
     ring = step(np.abs(cells.centre - 0.3), 0.15, 0.07)
@@ -51,7 +50,7 @@ def annular_granular(canvas: Canvas, rng: Random) -> None:
 
 
 def rhomboidal_structures(canvas: Canvas, rng: Random) -> None:
-    """Broad gray-brown lines that close around follicles, in one part of the lesion."""
+    """Draw broad gray-brown lines that close around follicles, in one part of the lesion."""
     cells = canvas.cells(rng, 23.0, "even", 0.35)
     lines = step(cells.edge, 0.27, 0.1)
     area = canvas.patch(rng, 0.9, 0.3, 0.35)
@@ -60,7 +59,7 @@ def rhomboidal_structures(canvas: Canvas, rng: Random) -> None:
 
 
 def strawberry_pattern(canvas: Canvas, rng: Random) -> None:
-    """A red network of fine vessels around yellow-white follicles with a white halo."""
+    """Draw a red network of fine vessels around yellow-white follicles with a white halo."""
     cells = canvas.cells(rng, rng.uniform(17, 22), "uneven", 0.5)
     zone = step(canvas.frame.radial, 1.15, 0.75)
     fine = step(np.abs(smooth_noise(rng, canvas.size, 46)), 0.5, 0.05)
@@ -72,14 +71,14 @@ def strawberry_pattern(canvas: Canvas, rng: Random) -> None:
 
 
 def fissures_and_ridges(canvas: Canvas, rng: Random) -> None:
-    """Dark winding furrows between paler ridges, as on a brain."""
+    """Draw dark winding furrows between paler ridges, as on a brain."""
     field = smooth_noise(rng, canvas.size, 13) + np.float32(0.35) * smooth_noise(rng, canvas.size, 26)
     furrow = step(np.abs(field), 0.34, 0.03)
     canvas.absorb((furrow * 1.05 - 0.2) * canvas.frame.mask, MELANIN)
 
 
 def fingerprint_structures(canvas: Canvas, rng: Random) -> None:
-    """Fine light brown parallel lines that bend as on a fingertip."""
+    """Draw fine light brown parallel lines that bend as on a fingertip."""
     turn = rng.uniform(0, np.pi)
     across = (np.cos(turn) * canvas.x + np.sin(turn) * canvas.y) / np.float32(5.6 * canvas.unit)
     phase = across + np.float32(0.9) * smooth_noise(rng, canvas.size, 5) + 0.25 * smooth_noise(rng, canvas.size, 24)

@@ -1,4 +1,4 @@
-"""Smooth random fields and cell patterns, made by resizing small random grids and by one shared Voronoi tile."""
+"""Smooth random fields (resized small random grids) and cell patterns (cut from one shared Voronoi tile)."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from PIL import Image
 from scipy.spatial import cKDTree
 
 Plane = npt.NDArray[np.floating[Any]]
-Jitter = Literal["even", "uneven", "wild"]  # how far cells stray from a honeycomb
+Jitter = Literal["even", "uneven", "wild"]  # deviation of the cells from a honeycomb
 TILE_CELLS, TILE_PITCH = 32, 16  # the tile is periodic: 32 x 32 cells of 16 pixels
-KEPT = 0.72  # what bicubic interpolation leaves of the deviation of white noise
+KEPT = 0.72  # share of the deviation of white noise after bicubic interpolation
 TILE_SIDE = TILE_CELLS * TILE_PITCH
 STRAY: dict[Jitter, float] = {"even": 0.6, "uneven": 0.8, "wild": 1.0}  # in cells
 
 
 def smooth_noise(rng: np.random.Generator, size: int, cells: float) -> Plane:
-    """Smooth noise of mean 0 and deviation near 1, (size, size), with about `cells` bumps along a side."""
+    """Return smooth noise of mean 0 and deviation near 1, (size, size), with about `cells` bumps along a side."""
     return fractal_noise(rng, size, cells, octaves=1)
 
 
 def fractal_noise(rng: np.random.Generator, size: int, cells: float, octaves: int = 3, gain: float = 0.55) -> Plane:
-    """Noise with detail at several scales, deviation near 1, (size, size).
+    """Return noise with detail at several scales, deviation near 1, (size, size).
 
     Args:
-        rng: Source of chance.
+        rng: Random generator.
         size: Side in pixels.
         cells: Bumps along a side at the coarsest scale; each further octave has twice as many.
-        octaves: How many scales.
+        octaves: Number of scales.
         gain: Weight of each octave against the one before.
     """
     whole = int(np.ceil(cells)) + 3
@@ -52,7 +52,7 @@ def _enlarge(grid: Plane, shape: tuple[int, int], box: tuple[float, float, float
 
 
 def step(field: Plane, low: float, high: float) -> Plane:
-    """0 where `field` is at `low`, 1 at `high`, a smooth ramp between; `low` may lie above `high`."""
+    """Return 0 where `field` is at `low`, 1 at `high`, a smooth ramp between; `low` may be above `high`."""
     ramp = np.clip((field - np.float32(low)) / np.float32(high - low), 0, 1)
     smooth: Plane = ramp * ramp * (3 - 2 * ramp)
     return smooth
@@ -75,7 +75,7 @@ class Cells:
 
 @cache
 def _tile(jitter: Jitter) -> tuple[Plane, Plane]:
-    """The periodic tile patterns are cut from: (pixels, 2) with `edge` and `centre`; (pixels,) with `value`."""
+    """Return the periodic tile patterns are cut from: (pixels, 2) with `edge` and `centre`; (pixels,) with `value`."""
     rng = np.random.default_rng(20)
     row, column = np.mgrid[0:TILE_CELLS, 0:TILE_CELLS].reshape(2, -1).astype(np.float64)
     points = np.stack([column + 0.5 * (row % 2), row], axis=1)  # every other row shifted: a honeycomb
@@ -91,7 +91,7 @@ def _tile(jitter: Jitter) -> tuple[Plane, Plane]:
 
 
 def cut_cells(x: Plane, y: Plane, jitter: Jitter) -> Cells:
-    """The cell pattern at the places (x, y), given in units of one cell, any shape."""
+    """Return the cell pattern at the positions (x, y), given in units of one cell, any shape."""
     both, value = _tile(jitter)
     u, v = (at * np.float32(TILE_PITCH) + np.float32(16 * TILE_SIDE) for at in (x, y))  # above 0: truncation is floor
     left, top = u.astype(np.int32), v.astype(np.int32)

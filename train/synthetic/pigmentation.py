@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import Canvas
-from .marks import Marks, curve
+from .canvas import DARK, DEEP, GRANULE, HAZE, LEAF, MELANIN, NEST, STEEL, UMBER, VEIL, WHITE, Canvas
+from .marks import Marks, anywhere, curve, evenly, in_clumps
 from .noise import Plane, fractal_noise, smooth_noise, step
-from .pigments import DARK, DEEP, GRANULE, HAZE, LEAF, MELANIN, NEST, STEEL, UMBER, VEIL, WHITE
-from .places import anywhere, evenly, in_clumps
 
 Random = np.random.Generator
 
 
 def regular_dots(canvas: Canvas, rng: Random) -> None:
-    """Small dark dots of one size, evenly spread around the centre."""
+    """Draw small dark dots of one size, evenly spread around the centre."""
     marks = Marks(canvas)
     for place in evenly(canvas, rng, 14, 0.6):
         marks.dot(place, rng.uniform(1.8, 2.4))
@@ -22,7 +20,7 @@ def regular_dots(canvas: Canvas, rng: Random) -> None:
 
 
 def irregular_dots(canvas: Canvas, rng: Random) -> None:
-    """Small black dots of several sizes in clumps off the centre."""
+    """Draw small black dots of several sizes in clumps off the centre."""
     marks = Marks(canvas)
     for place in in_clumps(canvas, rng, 16, 0.2):
         marks.dot(place, rng.uniform(1.3, 3.0), rng.uniform(0.6, 1))
@@ -30,7 +28,7 @@ def irregular_dots(canvas: Canvas, rng: Random) -> None:
 
 
 def regular_globules(canvas: Canvas, rng: Random) -> None:
-    """Round brown globules of like size set as cobblestones."""
+    """Draw round brown globules of like size set as cobblestones."""
     gap = rng.uniform(14, 18)
     marks = Marks(canvas)
     for place in evenly(canvas, rng, gap, 0.9):
@@ -40,7 +38,7 @@ def regular_globules(canvas: Canvas, rng: Random) -> None:
 
 
 def irregular_globules(canvas: Canvas, rng: Random) -> None:
-    """Round to oval globules of very different size, in clumps off the centre."""
+    """Draw round to oval globules of very different size, in clumps off the centre."""
     marks = Marks(canvas)
     for place in in_clumps(canvas, rng, 9, 0.24):
         long = rng.uniform(3, 9)
@@ -49,7 +47,7 @@ def irregular_globules(canvas: Canvas, rng: Random) -> None:
 
 
 def branched_streaks(canvas: Canvas, rng: Random) -> None:
-    """Dark forked lines that leave the border, on one or two sides only."""
+    """Draw dark forked lines that leave the border, on one or two sides only."""
     marks, frame = Marks(canvas), canvas.frame
     for side in rng.uniform(0, 2 * np.pi, int(rng.integers(1, 3))):
         for angle in side + np.linspace(-0.8, 0.8, int(rng.integers(13, 18))) + rng.normal(0, 0.04):
@@ -68,7 +66,7 @@ def branched_streaks(canvas: Canvas, rng: Random) -> None:
 
 
 def blue_white_veil(canvas: Canvas, rng: Random) -> None:
-    """A confluent blue area under a whitish ground-glass film."""
+    """Draw a confluent blue area under a whitish ground-glass film."""
     area = canvas.patch(rng, rng.uniform(0.55, 0.72), rng.uniform(0.15, 0.4), 0.3, soft=0.6)
     haze = np.clip(0.85 + np.float32(0.1) * fractal_noise(rng, canvas.size, 10, 3), 0, 1)
     canvas.cover(area * haze, VEIL)
@@ -76,14 +74,14 @@ def blue_white_veil(canvas: Canvas, rng: Random) -> None:
 
 
 def regression_areas(canvas: Canvas, rng: Random) -> None:
-    """White scar-like depigmentation with gray peppering."""
+    """Draw white scar-like depigmentation with gray peppering."""
     area = canvas.patch(rng, rng.uniform(0.45, 0.58), rng.uniform(0.4, 0.55), 0.4, soft=0.5)
     canvas.cover(area * 0.75, WHITE)
     _pepper(canvas, rng, area, 0.75)
 
 
 def gray_peppering(canvas: Canvas, rng: Random) -> None:
-    """Fine to coarse gray granules all over the lesion."""
+    """Draw fine to coarse gray granules all over the lesion."""
     uneven = step(fractal_noise(rng, canvas.size, 5, 2), -1.3, 0.2)
     _pepper(canvas, rng, canvas.frame.mask * uneven, 1.0)
 
@@ -95,7 +93,7 @@ def _pepper(canvas: Canvas, rng: Random, area: Plane, strength: float) -> None:
 
 
 def blue_pigmentation(canvas: Canvas, rng: Random) -> None:
-    """Even steel-blue colour without any structure."""
+    """Draw even steel-blue colour without any structure."""
     cloud = np.clip(0.78 + np.float32(0.06) * fractal_noise(rng, canvas.size, 6, 4, 0.75), 0, 1)
     canvas.cover(canvas.frame.mask * cloud, STEEL)
     deep = step(canvas.frame.radial, 1.0, 0.1) * (0.45 + np.float32(0.08) * fractal_noise(rng, canvas.size, 9))
@@ -103,7 +101,7 @@ def blue_pigmentation(canvas: Canvas, rng: Random) -> None:
 
 
 def leaf_like_areas(canvas: Canvas, rng: Random) -> None:
-    """Brown to gray-blue bulbs that join at a base, like maple leaves, towards the border."""
+    """Draw brown to gray-blue bulbs that join at a base, like maple leaves, towards the border."""
     marks, frame, unit = Marks(canvas), canvas.frame, canvas.unit
     for angle in rng.uniform(0, 2 * np.pi) + np.cumsum(rng.uniform(0.9, 1.7, int(rng.integers(3, 5)))):
         x, y = frame.place(rng.uniform(0.5, 0.68), float(angle))
@@ -118,7 +116,7 @@ def leaf_like_areas(canvas: Canvas, rng: Random) -> None:
 
 
 def ovoid_nests(canvas: Canvas, rng: Random) -> None:
-    """Large blue-gray ovals, well defined, with small globules around."""
+    """Draw large blue-gray ovals, well defined, with small globules around."""
     marks = Marks(canvas)
     for place in anywhere(canvas, rng, int(rng.integers(4, 12))):
         marks.dot(place, rng.uniform(2, 4), 0.9)
@@ -130,7 +128,7 @@ def ovoid_nests(canvas: Canvas, rng: Random) -> None:
 
 
 def spoke_wheels(canvas: Canvas, rng: Random) -> None:
-    """Short spokes around a dark hub."""
+    """Draw short spokes around a dark hub."""
     marks, unit = Marks(canvas), canvas.unit
     for _ in range(int(rng.integers(3, 6))):
         x, y = canvas.frame.place(rng.uniform(0.35, 0.8), rng.uniform(0, 2 * np.pi))

@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import Canvas
-from .marks import Marks, curve
+from .canvas import (
+    BRIGHT,
+    CREAM,
+    CRUST,
+    CYST,
+    DARK,
+    KERATIN,
+    MELANIN,
+    OCHRE,
+    PLUG,
+    RAW,
+    SCAB,
+    SCAR,
+    UMBER,
+    WHITE,
+    Canvas,
+)
+from .marks import Marks, anywhere, curve
 from .noise import Plane, fractal_noise, smooth_noise, step
-from .pigments import BRIGHT, CREAM, CRUST, CYST, DARK, KERATIN, MELANIN, OCHRE, PLUG, RAW, SCAB, SCAR, UMBER, WHITE
-from .places import anywhere
 
 Random = np.random.Generator
 
 
 def _relief(field: Plane, shift: int) -> Plane:
-    """Light from the upper left on a rough surface: above 0 in shade, below 0 in light."""
+    """Return the relief of a rough surface lit from the upper left: above 0 in shade, below 0 in light."""
     relief: Plane = np.clip(np.roll(field, (shift, shift), (0, 1)) - field, -1.5, 1.5)
     return relief
 
 
 def milia_like_cysts(canvas: Canvas, rng: Random) -> None:
-    """Round white to yellowish spots that seem to shine."""
+    """Draw round white to yellowish spots that seem to shine."""
     marks, glow = Marks(canvas), Marks(canvas)
     for place in anywhere(canvas, rng, int(rng.integers(14, 28))):
         radius = rng.uniform(2.0, 5.0)
@@ -31,7 +45,7 @@ def milia_like_cysts(canvas: Canvas, rng: Random) -> None:
 
 
 def comedo_like_openings(canvas: Canvas, rng: Random) -> None:
-    """Dark round to oval plugs with a brown rim."""
+    """Draw dark round to oval plugs with a brown rim."""
     marks, rim = Marks(canvas), Marks(canvas)
     for place in anywhere(canvas, rng, int(rng.integers(8, 16)), 0.82):
         long, turn = rng.uniform(3.2, 8), rng.uniform(0, np.pi)
@@ -43,7 +57,7 @@ def comedo_like_openings(canvas: Canvas, rng: Random) -> None:
 
 
 def central_scar(canvas: Canvas, rng: Random) -> None:
-    """A white scar-like area in the middle, crossed by fine strands."""
+    """Draw a white scar-like area in the middle, crossed by fine strands."""
     ragged = np.float32(0.08) * fractal_noise(rng, canvas.size, 8, 3)
     area = step(canvas.frame.radial + ragged, 0.66, 0.28)
     canvas.cover(area * 0.85, SCAR)
@@ -52,7 +66,7 @@ def central_scar(canvas: Canvas, rng: Random) -> None:
 
 
 def shiny_white_lines(canvas: Canvas, rng: Random) -> None:
-    """Short bright white lines at right angles to each other."""
+    """Draw short bright white lines at right angles to each other."""
     marks, turn = Marks(canvas), rng.uniform(0, np.pi)
     for place in anywhere(canvas, rng, int(rng.integers(16, 28)), 0.75):
         heading = turn + rng.choice((0, np.pi / 2)) + rng.normal(0, 0.15)
@@ -62,7 +76,7 @@ def shiny_white_lines(canvas: Canvas, rng: Random) -> None:
 
 
 def surface_scale(canvas: Canvas, rng: Random) -> None:
-    """White to yellow flakes: a thin film, brighter where its edges lift."""
+    """Draw white to yellow flakes: a thin film, brighter where its edges lift."""
     area = step(canvas.frame.radial, 1.05, 0.7)
     field = fractal_noise(rng, canvas.size, 11, 4, 0.7)
     film = step(field, 0.35, 0.95) * area
@@ -72,7 +86,7 @@ def surface_scale(canvas: Canvas, rng: Random) -> None:
 
 
 def keratin_mass(canvas: Canvas, rng: Random) -> None:
-    """An amorphous lump of yellow-white keratin in the middle, with blood spots."""
+    """Draw an amorphous lump of yellow-white keratin in the middle, with blood spots."""
     ragged = np.float32(0.11) * fractal_noise(rng, canvas.size, 7, 4, 0.65)
     area = step(canvas.frame.radial + ragged, 0.62, 0.45)
     body, rough = fractal_noise(rng, canvas.size, 6, 3), fractal_noise(rng, canvas.size, 18, 3, 0.7)
@@ -86,7 +100,7 @@ def keratin_mass(canvas: Canvas, rng: Random) -> None:
 
 
 def white_circles(canvas: Canvas, rng: Random) -> None:
-    """White rings around the yellow-brown plugs of hair follicles."""
+    """Draw white rings around the yellow-brown plugs of hair follicles."""
     halo, rings, plugs = Marks(canvas), Marks(canvas), Marks(canvas)
     for place in anywhere(canvas, rng, int(rng.integers(14, 24)), 0.92):
         radius, strength = rng.uniform(5.5, 10), rng.uniform(0.6, 1)
@@ -99,12 +113,12 @@ def white_circles(canvas: Canvas, rng: Random) -> None:
 
 
 def white_areas(canvas: Canvas, rng: Random) -> None:
-    """Milky areas without structure."""
+    """Draw milky areas without structure."""
     canvas.cover(canvas.patch(rng, rng.uniform(0.45, 0.6), 0.6, 0.35, soft=0.6) * 0.75, WHITE)
 
 
 def structureless_areas(canvas: Canvas, rng: Random) -> None:
-    """A part in which pattern and texture are lost."""
+    """Draw a part in which pattern and texture are lost."""
     area = canvas.zone(rng, rng.uniform(0.36, 0.5))
     weight = max(float(area.sum()), 1.0)
     for channel in canvas.density:
@@ -113,7 +127,7 @@ def structureless_areas(canvas: Canvas, rng: Random) -> None:
 
 
 def rosettes(canvas: Canvas, rng: Random) -> None:
-    """Four bright points set as a clover leaf, inside follicles."""
+    """Draw four bright points set as a clover leaf, inside follicles."""
     marks = Marks(canvas)
     for x, y in anywhere(canvas, rng, int(rng.integers(6, 11))):
         turn, away = rng.uniform(0, np.pi), 3.4 * canvas.unit
@@ -123,7 +137,7 @@ def rosettes(canvas: Canvas, rng: Random) -> None:
 
 
 def ulceration(canvas: Canvas, rng: Random) -> None:
-    """A raw, glistening red-brown loss of surface with a sharp edge and a yellowish fringe."""
+    """Draw a raw, glistening red-brown loss of surface with a sharp edge and a yellowish fringe."""
     area = canvas.patch(rng, rng.uniform(0.3, 0.42), rng.uniform(0.1, 0.4), 0.35, soft=0.5)
     field = fractal_noise(rng, canvas.size, 14, 4, 0.7)
     area = area + np.float32(0.14) * field * (area > 0.01)
@@ -135,7 +149,7 @@ def ulceration(canvas: Canvas, rng: Random) -> None:
 
 
 def hemorrhagic_crust(canvas: Canvas, rng: Random) -> None:
-    """Dried blood, nearly black."""
+    """Draw dried blood, nearly black."""
     area = canvas.patch(rng, rng.uniform(0.3, 0.4), 0.3, 0.25, soft=0.5)
     field = fractal_noise(rng, canvas.size, 16, 4, 0.7)
     area = step(area + np.float32(0.2) * field * (area > 0.01), 0.15, 0.6)
@@ -145,7 +159,7 @@ def hemorrhagic_crust(canvas: Canvas, rng: Random) -> None:
 
 
 def white_collarette(canvas: Canvas, rng: Random) -> None:
-    """A white scaly ring around the base."""
+    """Draw a white scaly ring around the base."""
     ragged = np.float32(0.02) * fractal_noise(rng, canvas.size, 16, 3)
     ring = step(np.abs(canvas.frame.radial + ragged - 1.0), 0.13, 0.03)
     worn = np.clip(0.8 + np.float32(0.18) * fractal_noise(rng, canvas.size, 18, 2), 0.2, 1)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from .canvas import Canvas
-from .marks import Marks, Point, curve
+from .canvas import BLOOD, CLOT, VESSEL, Canvas
+from .marks import Marks, Point, anywhere, curve, evenly
 from .noise import Plane, fractal_noise, step
-from .pigments import BLOOD, CLOT, VESSEL
-from .places import anywhere, evenly
 
 Random = np.random.Generator
 PALE = (238, 196, 190)
 
 
 def _lagoons(canvas: Canvas, rng: Random, gap: float, reach: float) -> Plane:
-    """Round lagoons side by side, (S, S); each has a depth of its own, and none runs into the next."""
+    """Return round lagoons side by side, (S, S); each has its own depth, and none runs into the next."""
     marks = Marks(canvas)
     for place in evenly(canvas, rng, gap, reach):
         long, turn = gap * rng.uniform(0.38, 0.56), rng.uniform(0, np.pi)
@@ -26,7 +24,7 @@ def _lagoons(canvas: Canvas, rng: Random, gap: float, reach: float) -> Plane:
 
 
 def red_lacunae(canvas: Canvas, rng: Random) -> None:
-    """Round red to maroon lagoons with pale walls between them."""
+    """Draw round red to maroon lagoons with pale walls between them."""
     depth = _lagoons(canvas, rng, rng.uniform(20, 30), 1.0) * step(canvas.frame.radial, 1.06, 0.96)
     canvas.absorb(canvas.frame.mask * 0.35, BLOOD)
     canvas.cover((1 - np.minimum(depth * 2, 1)) * canvas.frame.mask * 0.28, PALE)
@@ -35,14 +33,14 @@ def red_lacunae(canvas: Canvas, rng: Random) -> None:
 
 
 def dark_lacunae(canvas: Canvas, rng: Random) -> None:
-    """Blue-black, clotted lagoons in part of the lesion."""
+    """Draw blue-black, clotted lagoons in part of the lesion."""
     depth = _lagoons(canvas, rng, rng.uniform(20, 30), 1.0)
     area = step(canvas.patch(rng, 0.85, 0.25, 0.2), 0.2, 0.7)
     canvas.cover(np.minimum(depth * 1.5, 0.93) * area, (44, 26, 50))
 
 
 def _tree(marks: Marks, rng: Random, start: Point, heading: float, length: float, width: float) -> None:
-    """A stem that thins out and sends off ever finer branches."""
+    """Draw a stem that thins out, with ever finer branches."""
     stem = curve(rng, start, heading, length, 0.2)
     for part, share in ((stem[:4], 1.0), (stem[3:7], 0.88), (stem[6:10], 0.74), (stem[9:], 0.6)):
         marks.line(part, max(width * share, 0.9), 1.0 if width > 1.4 else 0.8)
@@ -54,7 +52,7 @@ def _tree(marks: Marks, rng: Random, start: Point, heading: float, length: float
 
 
 def arborising_vessels(canvas: Canvas, rng: Random) -> None:
-    """Sharp bright red stems that branch like trees, from the border inwards."""
+    """Draw sharp bright red stems that branch like trees, from the border inwards."""
     marks, frame = Marks(canvas), canvas.frame
     for angle in rng.uniform(0, 2 * np.pi) + np.arange(4) * 1.57 + rng.normal(0, 0.35, 4):
         start = frame.place(rng.uniform(0.85, 1.08), float(angle))
@@ -64,17 +62,17 @@ def arborising_vessels(canvas: Canvas, rng: Random) -> None:
 
 
 def fine_vessels(canvas: Canvas, rng: Random) -> None:
-    """Short fine red vessels that hardly branch."""
+    """Draw short fine red vessels that hardly branch."""
     _wander(canvas, rng, int(rng.integers(18, 30)), 1.4, 0.26, (14, 34))
 
 
 def wavy_vessels(canvas: Canvas, rng: Random) -> None:
-    """Fine wavy vessels, seen between follicles."""
+    """Draw fine wavy vessels, seen between follicles."""
     _wander(canvas, rng, 14, 1.5, 0.5, (24, 42))
 
 
 def irregular_vessels(canvas: Canvas, rng: Random) -> None:
-    """Serpentine vessels of uneven width."""
+    """Draw serpentine vessels of uneven width."""
     _wander(canvas, rng, 18, 3.0, 0.45, (26, 50))
 
 
@@ -89,7 +87,7 @@ def _wander(canvas: Canvas, rng: Random, count: int, width: float, bend: float, 
 
 
 def glomerular_vessels(canvas: Canvas, rng: Random) -> None:
-    """Clusters of tightly coiled red vessels."""
+    """Draw clusters of tightly coiled red vessels."""
     marks, frame = Marks(canvas), canvas.frame
     turn = np.linspace(0, 4.4 * np.pi, 26)
     for _ in range(int(rng.integers(3, 5))):
@@ -103,7 +101,7 @@ def glomerular_vessels(canvas: Canvas, rng: Random) -> None:
 
 
 def _hairpin(canvas: Canvas, rng: Random, marks: Marks, halo: Marks, place: Point, heading: float) -> None:
-    """A loop: out, round and back, a little crooked."""
+    """Draw a slightly crooked loop: out, round and back."""
     length, wide = rng.uniform(7, 17), rng.uniform(2.0, 3.2)
     around = np.linspace(-np.pi / 2, np.pi / 2, 7)
     along = np.concatenate([[-length], np.cos(around) * wide, [-length * rng.uniform(0.6, 1)]]) * canvas.unit
@@ -117,7 +115,7 @@ def _hairpin(canvas: Canvas, rng: Random, marks: Marks, halo: Marks, place: Poin
 
 
 def radial_hairpins(canvas: Canvas, rng: Random) -> None:
-    """Hairpin loops with a pale halo, set as spokes around the centre."""
+    """Draw hairpin loops with a pale halo, set as spokes around the centre."""
     marks, halo = Marks(canvas), Marks(canvas)
     for angle in np.linspace(0, 2 * np.pi, int(rng.integers(20, 30)), endpoint=False):
         lead = float(angle + rng.normal(0, 0.09))
@@ -127,7 +125,7 @@ def radial_hairpins(canvas: Canvas, rng: Random) -> None:
 
 
 def hairpins(canvas: Canvas, rng: Random) -> None:
-    """A few hairpin loops with a pale halo."""
+    """Draw a few hairpin loops with a pale halo."""
     marks, halo = Marks(canvas), Marks(canvas)
     for place in anywhere(canvas, rng, int(rng.integers(7, 12)), 0.8):
         _hairpin(canvas, rng, marks, halo, place, rng.uniform(0, 2 * np.pi))
@@ -140,7 +138,7 @@ def _show_hairpins(canvas: Canvas, marks: Marks, halo: Marks) -> None:
 
 
 def dotted_vessels(canvas: Canvas, rng: Random) -> None:
-    """Small red dots."""
+    """Draw small red dots."""
     marks = Marks(canvas)
     for place in anywhere(canvas, rng, int(rng.integers(34, 60))):
         marks.dot(place, rng.uniform(1.4, 2.3), rng.uniform(0.6, 1))

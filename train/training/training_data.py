@@ -12,8 +12,7 @@ import numpy as np
 from dermnote.errors import CasesError, ConfigError, NotesError
 from dermnote.notes.schema import notes_by_case
 
-from ..data.cases import Cases
-from ..data.cases_source import cases_folder
+from ..data.cases import Cases, cases_folder
 from .note_table import NoteTable
 from .train_config import TrainConfig
 

@@ -1,48 +1,45 @@
-"""Registry of sources. Each module has `SOURCE` and `read(folder)`, which yields `RawCase`, `LeftOut` and `Rejected`.
-
-To add one: write a module beside this file, say in `sources.yaml` what it is, and name it below. A folder with a table
-needs no module: `imagefolder`.
-"""
+"""Sources of cases: the known ones of `sources.yaml`, drawn lesions, and any folder of images with a table."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from dermnote.images.opening import Modality
 
-from .raw import Item, LeftOut, RawCase, Rejected, Source
+from . import image_folder
+from .catalogue import entries, layouts, source
+from .raw_case import Item, LeftOut, RawCase, Rejected, Source
+from .table_reader import read_layouts
 
-NAMED = (
-    *("milk10k", "ham10000", "pad_ufes_20", "isic2017", "bcn20000", "isic2019", "isic2020", "derm12345", "derm7pt"),
-    *("dermnet", "fitzpatrick17k", "sd198", "skinl2", "hiba", "msk", "isic_archive", "ph2", "ddi", "scin", "med_node"),
-    *("mra_midas", "fluo_sc", "drawn"),
-)
+NAMED = tuple(entries())
 
 
 @dataclass(frozen=True)
 class Reader:
-    """A source with its reading function; `where` is a folder, or for `drawn` a spec such as "800,seed=1"."""
+    """A source with its reading function; the argument is a folder, or for `drawn` a spec such as "800,seed=1"."""
 
     source: Source
     read: Callable[[str], Iterator[Item]]
 
 
 def get_reader(name: str, modality: Modality | None = None) -> Reader:
-    """The reader of a named source; any other name is an `imagefolder` under that name. Modules load when asked for.
+    """Return the reader of a known source; any other name is a folder of images of that name.
 
     Args:
         name: Of the source.
-        modality: Of the pictures of an `imagefolder` whose table does not say.
+        modality: Of the images of a folder whose table does not give it.
     """
-    if name in NAMED:
-        module = importlib.import_module(f"train.data.sources.{name}")
-        return Reader(module.SOURCE, module.read)
-    from . import imagefolder
+    if name == "drawn":
+        from . import drawn
 
-    source = replace(imagefolder.SOURCE, name=name, title=name)
-    return Reader(source, lambda where: imagefolder.read(where, source, modality))
+        return Reader(source(name), drawn.read)
+    if name in NAMED:
+        known = source(name)
+        return Reader(known, lambda folder: read_layouts(known, layouts(name), Path(folder)))
+    own = replace(image_folder.SOURCE, name=name, title=name)
+    return Reader(own, lambda folder: image_folder.read(folder, own, modality))
 
 
 __all__ = ["NAMED", "Item", "LeftOut", "RawCase", "Reader", "Rejected", "Source", "get_reader"]

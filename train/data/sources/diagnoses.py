@@ -1,9 +1,9 @@
-"""What publishers call a diagnosis, and which of the eight classes that is.
+"""Publishers' names of diagnoses, and the eight classes they belong to.
 
 The classes are the shared label set of the authors' related code for arXiv 2511.21827, which also puts lichen planus
 (an inflammation) with the benign keratoses. Its tables disagree on squamous cell carcinoma in situ (Bowen's disease):
-actinic keratosis in MILK10k, SD-198 and DermNet, squamous cell carcinoma in DERM12345 and MSK. So each module says
-which it follows. A name that is not listed has no class: an epidermal or a sebaceous nevus is no mole.
+actinic keratosis in MILK10k, SD-198 and DermNet, squamous cell carcinoma in DERM12345 and MSK. So each
+source sets `in_situ`. A name that is not listed has no class: an epidermal or a sebaceous nevus is no mole.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ NAMES = {
     ),
 }
 CLASS_OF = {name: label for label, names in NAMES.items() for name in names}
-# Names that say the class once more in other words, and so are no subtype of it.
-SAYS_NO_MORE = {
+# Names that repeat the class in other words, and so are no subtype of it.
+SYNONYMS = {
     *("nevus", "naevus", "nevi", "naevi", "mole", "melanocytic naevus", "malignant melanoma", "keratosis"),
     *("bcc", "basal cell cancer", "basalioma", "scc", "squamous cell cancer", "spinalioma", "solar keratosis"),
     *("melanocytic nevi", "nevocytic nevus", "melanoma nos", "squamous cell carcinoma nos", "melanoma, nos"),
@@ -61,13 +61,13 @@ SAYS_NO_MORE = {
 
 
 def plain(name: str) -> str:
-    """A name in the spelling of the lists above: "Bowen's_Disease" -> "bowens disease"."""
+    """Return a name in the spelling of the lists above: "Bowen's_Disease" -> "bowens disease"."""
     spelled = name.lower().replace("'", "").replace("naev", "nev").replace("haem", "hem").replace("rrhoeic", "rrheic")
     return re.sub(r"[^a-z0-9.]+", " ", spelled).strip()
 
 
 def class_of(name: str | None, *, in_situ: str = ACTINIC) -> str | None:
-    """The class a diagnosis belongs to, or None.
+    """Return the class of a diagnosis, or None.
 
     Args:
         name: In the publisher's spelling.
@@ -80,8 +80,8 @@ def class_of(name: str | None, *, in_situ: str = ACTINIC) -> str | None:
 
 
 def subtype_of(name: str | None, label: str | None) -> str | None:
-    """The diagnosis in lower case where it says more than the class, else None."""
+    """Return the diagnosis in lower case where it adds to the class, else None."""
     if name is None or label is None:
         return None
     found = name.strip().replace("_", " ").lower()
-    return None if found == label or found in SAYS_NO_MORE else found
+    return None if found == label or found in SYNONYMS else found
