@@ -8,15 +8,16 @@ from typing import Any
 
 from standin import StandIn
 
-import app
+from dermnote.app import launch
+from dermnote.app.page import build_page
 
 
 @contextmanager
 def launched(model: Any = None) -> Iterator[str]:
     """Address of the page, until the block ends."""
-    demo = app.build_demo(model or StandIn())
+    demo = build_page(model or StandIn())
     demo.block_thread = lambda: None
-    app.launch(demo, lambda: None)
+    launch.launch(demo, lambda: None)
     try:
         yield demo.local_url.rstrip("/")
     finally:

@@ -66,7 +66,8 @@ def test_temperature_divides_the_logits(model: DermNote) -> None:
 
 
 def test_a_picture_is_read_once_for_all_that_the_page_shows(model: DermNote, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dermnote.app.case_reading import Reader
+    from dermnote.app.case_cards import read_case
+    from dermnote.app.service import AppService
     from dermnote.models import batch_encoding
 
     picture, opened = lesion(5), []
@@ -77,7 +78,7 @@ def test_a_picture_is_read_once_for_all_that_the_page_shows(model: DermNote, mon
     assert (model.classify(read), model.find_notes(read, 3), model.find_similar(read, 3)) == alone
     assert model.write_note(read) == note
     assert len(opened) == 1
-    assert Reader(model).read(picture, "dermoscopy").written.note == note
+    assert read_case(AppService(model), picture, "dermoscopy").note.note == note
     assert len(opened) == 2
 
 

@@ -1,4 +1,4 @@
-"""Colours and letters, light and dark. Every pair of text and ground has at least the 4.5:1 of WCAG AA."""
+"""Theme: colours and fonts, light and dark. Text on its background has a contrast of at least 4.5:1 (WCAG AA)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PETROL = gr.themes.Color(
 
 
 def make_theme() -> gr.themes.Base:
-    """The page's theme: petrol on warm paper; fonts of the visitor's own system, so nothing is fetched."""
+    """Return the theme of the page: petrol on warm paper; system fonts, so that nothing is fetched."""
     theme = gr.themes.Base(
         primary_hue=PETROL,
         neutral_hue="stone",
@@ -64,7 +64,7 @@ def make_theme() -> gr.themes.Base:
         block_info_text_color_dark="#a9b2b4",
         input_background_fill="#ffffff",
         input_background_fill_dark="#14181a",
-        input_border_color="#8d9496",  # 3:1 against its ground: an input's edge must be seen
+        input_border_color="#8d9496",  # contrast 3:1: the border of an input must be visible
         input_border_color_dark="#6d787c",
         input_border_width="1px",
         input_placeholder_color="#6a7274",

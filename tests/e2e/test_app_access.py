@@ -16,7 +16,7 @@ from gradio_client import Client, handle_file
 from standin import as_jpeg, scribble
 from test_app_clients import ask_agent
 
-from dermnote.app.serving.request_limits import CALL
+from dermnote.app.serving.middleware import MAX_CALL
 from tests.benchmarks.app_parts.server import AppServer
 from tests.places import REPOSITORY
 
@@ -214,7 +214,7 @@ def test_a_request_without_end_is_cut_off(server: AppServer, known: httpx.Client
     told = flood(server.port, "\r\n".join([*lines, f"Content-Type: {kind}", size, "", ""]), "chunked" in size)
     assert re.match(rb"HTTP/1.1 4\d\d", told), told
     assert b" 413 " in told or "chunked" in size
-    assert server.memory_mb() - before < 2.5 * CALL / 1024**2
+    assert server.memory_mb() - before < 2.5 * MAX_CALL / 1024**2
     assert known.get("/config").is_success
 
 
@@ -224,7 +224,7 @@ def flood(port: int, head: str, in_pieces: bool) -> bytes:
     piece = f"{len(piece):x}\r\n".encode() + piece + b"\r\n" if in_pieces else piece
     with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
         line.sendall(head.encode())
-        for _ in range(2 * CALL // len(piece)):
+        for _ in range(2 * MAX_CALL // len(piece)):
             if select.select([line], [], [], 0.005)[0]:
                 break
             line.sendall(piece)

@@ -21,8 +21,8 @@ from mcp.client.streamable_http import streamablehttp_client
 from PIL import Image
 from standin import StandIn, as_jpeg, scribble
 
-import app
-from dermnote.app.serving.busy import BUSY
+from dermnote.app import launch
+from dermnote.app.gradio_patches import BUSY
 from tests.places import REPOSITORY
 
 PLACE = "MARKER-PLACE"
@@ -161,7 +161,7 @@ def fetch(url: str, endpoint: str, event: str, timeout: float = 30) -> str:
 @pytest.fixture
 def full(monkeypatch: pytest.MonkeyPatch, lesion: Path) -> Iterator[tuple[str, Slow, list[Any], list[str]]]:
     """An app with a full queue: its address, its model, two whose pictures are being read, two who wait in line."""
-    monkeypatch.setattr(app, "QUEUE", 2)
+    monkeypatch.setattr(launch, "QUEUE", 2)
     model = Slow()
     with launched(model) as url:
         clients = [Client(url, verbose=False, analytics_enabled=False) for _ in range(2)]

@@ -12,7 +12,8 @@ import pytest
 from browsing import Served, keep, open_page
 from playwright.sync_api import Browser, Page, expect
 from standin import as_jpeg, scribble
-from zips import zipped
+
+from tests.app.zips import zipped
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)
