@@ -1,4 +1,4 @@
-"""The claims card: every word of the note is there, every claim told by more than colour, and nothing untrue."""
+"""The claims card: the whole text of the note, each claim marked by more than colour."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def note_with(*claims: dict[str, Any], **more: Any) -> Note:
 
 
 def read_back(marked: str) -> str:
-    """What a reader sees of marked text: no tags, no marks, nothing that is only spoken."""
+    """The visible text: no tags, no marks, nothing for screen readers only."""
     seen = re.sub(r'<i class="dn-verdict-mark".*?</i>&#8288;|<span class="dn-hidden">.*?</span>', "", marked)
     return unescape(re.sub(r"<[^>]*>", "", seen))
 
@@ -46,7 +46,7 @@ claims_of_any_span = st.lists(
 
 @settings(derandomize=True, deadline=None, max_examples=100)
 @given(text=st.text(max_size=60), found=claims_of_any_span)
-def test_marking_changes_no_word_however_the_claims_overlap(text: str, found: list[dict[str, Any]]) -> None:
+def test_marking_keeps_the_text_for_any_overlap_of_claims(text: str, found: list[dict[str, Any]]) -> None:
     for each in found:
         each["span"] = [min(place, len(text)) for place in each["span"]]
     marked = mark_claims(text, found)
@@ -54,23 +54,23 @@ def test_marking_changes_no_word_however_the_claims_overlap(text: str, found: li
     assert "<b>" not in marked and marked.count("<mark") == marked.count("</mark>")
 
 
-def test_where_claims_overlap_the_worst_verdict_shows_and_both_are_named() -> None:
+def test_overlapping_claims_show_the_worst_verdict_and_both_names() -> None:
     inner = claim(kind="malignancy", value="benign", span=(3, 9), verdict="contradicted")
     marked = mark_claims(TEXT, [claim(span=(0, 22), verdict="supported"), inner])
-    looks = re.findall(r'<mark class="dn-claim dn-claim-(\w+)"', marked)
-    assert looks == ["supported", "contradicted", "supported"]
+    verdicts = re.findall(r'<mark class="dn-claim dn-claim-(\w+)"', marked)
+    assert verdicts == ["supported", "contradicted", "supported"]
     assert "diagnosis: melanocytic nevus, supported; malignancy: benign, contradicted" in marked
-    assert marked.count("(diagnosis: melanocytic nevus, supported)") == 1  # spoken once, where it ends
+    assert marked.count("(diagnosis: melanocytic nevus, supported)") == 1  # for screen readers, once, at its end
 
 
 @pytest.mark.parametrize("verdict", VERDICTS, ids=lambda verdict: verdict.css)
-def test_each_verdict_has_its_own_mark_beside_its_colour(verdict: Any) -> None:
+def test_each_verdict_has_a_mark_and_a_colour(verdict: Any) -> None:
     marked = mark_claims(TEXT, [claim(verdict=verdict.name)])
     assert f">{verdict.mark}</i>" in marked and f"dn-claim-{verdict.css}" in marked
     assert len({each.mark for each in VERDICTS}) == len({each.css for each in VERDICTS}) == 4
 
 
-def test_words_from_outside_are_escaped_in_text_tooltip_list_and_record() -> None:
+def test_text_tooltip_list_and_record_are_escaped() -> None:
     nasty = '"><img src=x onerror="alert(1)">'
     card = claims_card(note_with(claim(value=nasty)), LesionMetadata(label=nasty, site=nasty))
     assert "<img" not in card and 'onerror="' not in card
@@ -100,40 +100,40 @@ def test_the_legend_counts_each_verdict_that_occurs() -> None:
         ([], "", "No claim was found in the words of this note."),
     ],
 )
-def test_one_plain_sentence_says_what_came_of_the_check(claims: list[dict[str, Any]], alarm: str, rest: str) -> None:
+def test_summary_of_the_verdicts(claims: list[dict[str, Any]], alarm: str, rest: str) -> None:
     assert summarise_verdicts(claims, "something") == (alarm, rest)
 
 
-def test_without_a_record_there_is_nothing_to_check_against_and_it_is_said() -> None:
+def test_without_a_record_the_card_says_that_nothing_was_checked() -> None:
     card = claims_card(note_with(claim(verdict="not checkable")), LesionMetadata())
     assert "1 claim. Nothing to check against: no record given." in card and "Checked against" not in card
 
 
-def test_what_a_note_was_checked_against_is_said_with_its_values() -> None:
+def test_basis_of_the_check_in_words() -> None:
     record = LesionMetadata(label="melanoma", age=61.0, description="a note")
     assert checked_against(record, None) == "what you filled in (diagnosis melanoma, age 61)"
     assert "closed lists" in checked_against(LesionMetadata(), {"border": "sharp"})
     assert checked_against(LesionMetadata(), {"stated_class": "melanoma", "stated_malignancy": "malignant"}) == ""
 
 
-def test_the_models_own_guess_stays_folded() -> None:
-    guess = note_with(claim(verdict="not checkable"), label_from="model")
+def test_note_on_a_predicted_class_is_folded() -> None:
+    predicted = note_with(claim(verdict="not checkable"), label_from="model")
     folded, open_ = '<div class="dn-as-written"><details>', '<div class="dn-as-written"><h3>'
-    assert folded in claims_card(guess, LesionMetadata())
-    assert open_ in claims_card(guess, LesionMetadata(label="melanoma"))
+    assert folded in claims_card(predicted, LesionMetadata())
+    assert open_ in claims_card(predicted, LesionMetadata(label="melanoma"))
     assert open_ in claims_card(note_with(claim()), LesionMetadata())
 
 
-def test_a_note_that_was_never_checked_says_so() -> None:
+def test_note_without_an_audit() -> None:
     assert "was not checked" in claims_card(Note(TEXT, "m"), LesionMetadata())
 
 
-def test_the_card_carries_what_the_download_writes() -> None:
+def test_card_contains_the_download() -> None:
     note = note_with(claim())
     card = claims_card(note, LesionMetadata(label="melanoma"), edited=True)
-    kept = re.search(r'data-record="([^"]*)"', card)
-    assert kept is not None
-    assert json.loads(unescape(kept[1])) == {
+    data = re.search(r'data-record="([^"]*)"', card)
+    assert data is not None
+    assert json.loads(unescape(data[1])) == {
         "text": TEXT,
         "strategy": "p3",
         "model": "some-model",

@@ -1,4 +1,4 @@
-"""What the Compare tab shows while several things happen to it at once: what is shown last is true."""
+"""State of the Compare tab while several handlers change it at once: the last update of the page is right."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from dermnote.app.compare.compare_tab import CompareTab
 from dermnote.app.compare.comparison import LLM_STRATEGIES, ComparisonState
 from dermnote.app.loaded_models import FIRST, Models
 from dermnote.errors import PictureError
-from dermnote.llm.note_writer import NoteWriter
+from tests.app.conftest import new_writer
 from tests.held import P3Held
 from tests.llm_server import LlmServer
 
 FIELDS = ("melanoma", "", "malignant", "", "61", "female", "")
 OTHER_AGE = ("melanoma", "", "malignant", "", "62", "female", "")
+INVALID = (*FIELDS[:4], "old", "", "")
 OTHER = ("melanocytic nevus", "", "benign", "", "30", "male", "")
 
 
@@ -32,107 +33,106 @@ def held(llm: LlmServer) -> Iterator[P3Held]:
 
 @pytest.fixture
 def tab(llm: LlmServer, held: P3Held) -> CompareTab:
-    writer = NoteWriter("some-model", base_url=llm.url, api_key="sk-key", timeout=30, max_retries=0)
     with gr.Blocks():
-        return CompareTab(Models(StandIn(), writer), gr.State(FIRST))  # type: ignore[arg-type]
+        return CompareTab(Models(StandIn(), new_writer(llm, timeout=30)), gr.State(FIRST))  # type: ignore[arg-type]
 
 
-def ask(
-    tab: CompareTab, state: ComparisonState, picture: Any = None, fields: tuple[str, ...] = FIELDS
-) -> Iterator[Any]:
-    return tab._compare(FIRST, state, picture or scribble(1), "dermoscopy", *fields)
+@pytest.fixture
+def state() -> ComparisonState:
+    return ComparisonState()
 
 
-def until_p3_is_all_that_is_missing(stream: Iterator[Any], state: ComparisonState) -> None:
-    for _ in stream:
+def press(tab: CompareTab, state: ComparisonState, fields: tuple[str, ...] = FIELDS) -> Iterator[Any]:
+    return tab._compare(FIRST, state, scribble(1), "dermoscopy", *fields)
+
+
+def run_until_only_p3_is_missing(updates: Iterator[Any], state: ComparisonState) -> None:
+    for _ in updates:
         if state.comparison.waiting == {"p3"}:
             return
 
 
-def words(shown: tuple[Any, ...]) -> str:
-    return " ".join(each for each in shown if isinstance(each, str))
+def text_of(values: tuple[Any, ...]) -> str:
+    return " ".join(each for each in values if isinstance(each, str))
 
 
-def test_another_picture_ends_the_asking_and_what_is_shown_last_knows_nothing_of_it(
-    tab: CompareTab, held: P3Held, llm: LlmServer
-) -> None:
-    state = ComparisonState()
-    stream = ask(tab, state)
-    until_p3_is_all_that_is_missing(stream, state)
+def test_another_image_ends_the_run_and_drops_its_notes(tab: CompareTab, held: P3Held, state: ComparisonState) -> None:
+    updates = press(tab, state)
+    run_until_only_p3_is_missing(updates, state)
     assert {"m", "m+p1", "m+p2", "mix"} == set(state.comparison.notes)
-    renewed = tab._reset(FIRST, state, scribble(2), "clinical", *OTHER)[:-1]
-    assert "Sends nothing of its own" in words(renewed) and "melanocytic nevus" in words(renewed)
+    reset = tab._reset(FIRST, state, scribble(2), "clinical", *OTHER)[:-1]
+    assert "Sends nothing of its own" in text_of(reset) and "melanocytic nevus" in text_of(reset)
     held.let_go.set()
-    *_, last = stream
-    assert words(last) == words(renewed) and set(state.comparison.notes) == {"m"}
+    *_, last = updates
+    assert text_of(last) == text_of(reset) and set(state.comparison.notes) == {"m"}
     assert not state.comparison.stopped and state.comparison.modality == "clinical"
 
 
-def test_who_stops_keeps_what_came_and_may_ask_again_at_once(tab: CompareTab, held: P3Held, llm: LlmServer) -> None:
-    state = ComparisonState()
-    first = ask(tab, state)
-    until_p3_is_all_that_is_missing(first, state)
-    assert "Stopped." in words(tab._stop(state)) and "mix" in state.comparison.notes
-    second = ask(tab, state)
-    next(second)  # the first one has not looked up yet
+def test_stopped_run_keeps_its_notes_and_another_may_begin(
+    tab: CompareTab, held: P3Held, state: ComparisonState
+) -> None:
+    first = press(tab, state)
+    run_until_only_p3_is_missing(first, state)
+    assert "Stopped." in text_of(tab._stop(state)) and "mix" in state.comparison.notes
+    second = press(tab, state)
+    next(second)  # before the first run has polled again
     held.let_go.set()
     *_, last_of_first = first
-    assert "Waiting for the answer" in words(last_of_first)  # of the second: that is how things stand
+    assert "Waiting for the answer" in text_of(last_of_first)  # of the second run
     *_, last = second
-    assert set(state.comparison.notes) == {"m", *LLM_STRATEGIES} and "Stopped." not in words(last)
+    assert set(state.comparison.notes) == {"m", *LLM_STRATEGIES} and "Stopped." not in text_of(last)
 
 
-def test_a_press_while_an_asking_goes_on_sends_nothing(tab: CompareTab, held: P3Held, llm: LlmServer) -> None:
-    state = ComparisonState()
-    first = ask(tab, state)
+def test_second_press_sends_nothing(tab: CompareTab, held: P3Held, llm: LlmServer, state: ComparisonState) -> None:
+    first = press(tab, state)
     next(first)
-    assert len(list(ask(tab, state))) == 1
+    assert len(list(press(tab, state))) == 1
     held.let_go.set()
     list(first)
     assert len(llm.chats) == 3
 
 
-def test_what_is_filled_in_meanwhile_stands_at_the_end(tab: CompareTab, held: P3Held, llm: LlmServer) -> None:
-    state = ComparisonState()
-    stream = ask(tab, state)
-    until_p3_is_all_that_is_missing(stream, state)
+def test_fields_changed_during_a_run_are_shown_at_its_end(
+    tab: CompareTab, held: P3Held, state: ComparisonState
+) -> None:
+    updates = press(tab, state)
+    run_until_only_p3_is_missing(updates, state)
     tab._fill(FIRST, state, *OTHER_AGE)
     held.let_go.set()
-    *_, last = stream
-    assert state.comparison.record.age == 62 and "were asked for: those notes were written" in words(last)
-    tab._fill(FIRST, state, *FIELDS[:4], "old", "", "")
+    *_, last = updates
+    assert state.comparison.record.age == 62 and "were asked for: those notes were written" in text_of(last)
+    tab._fill(FIRST, state, *INVALID)
     assert "not a number of years" in state.error and "p3" in state.comparison.notes
-    assert "not a number" not in words(tab._fill(FIRST, state, *OTHER_AGE))
+    assert "not a number" not in text_of(tab._fill(FIRST, state, *OTHER_AGE))
 
 
-def test_nothing_is_begun_without_a_picture_or_with_fields_that_cannot_be_read(tab: CompareTab, llm: LlmServer) -> None:
-    state = ComparisonState()
+def test_without_an_image_or_with_invalid_fields_nothing_is_sent(
+    tab: CompareTab, llm: LlmServer, state: ComparisonState
+) -> None:
     [shown] = tab._compare(FIRST, state, None, "dermoscopy", *FIELDS)
-    assert "There is no picture yet." in words(shown) and "Stopped" not in words(shown)
-    [shown] = ask(tab, state, fields=(*FIELDS[:4], "old", "", ""))
-    assert "not a number of years" in words(shown) and not llm.requests
-    *shown, picture = tab._reset(FIRST, state, PictureError("That is not a picture."), "dermoscopy", *FIELDS)
-    assert "That is not a picture." in words(tuple(shown)) and picture is None
+    assert "There is no picture yet." in text_of(shown) and "Stopped" not in text_of(shown)
+    [shown] = press(tab, state, fields=INVALID)
+    assert "not a number of years" in text_of(shown) and not llm.requests
+    *values, image = tab._reset(FIRST, state, PictureError("That is not a picture."), "dermoscopy", *FIELDS)
+    assert "That is not a picture." in text_of(tuple(values)) and image is None
 
 
-def test_a_visitor_who_goes_ends_the_asking(tab: CompareTab, llm: LlmServer) -> None:
-    state = ComparisonState()
-    stream = ask(tab, state)
-    next(stream)
-    stream.close()  # type: ignore[attr-defined]
+def test_run_ends_when_the_visitor_leaves(tab: CompareTab, state: ComparisonState) -> None:
+    updates = press(tab, state)
+    next(updates)
+    updates.close()  # type: ignore[attr-defined]
     assert not state.comparison.waiting and state.begin("dermoscopy") is not None
 
 
-def test_a_case_of_another_tab_comes_with_its_fields_and_without_a_refused_picture(tab: CompareTab) -> None:
-    state, picture = ComparisonState(), scribble(3)
-    taken = tab._copy_case(FIRST, state, picture, "clinical", *OTHER)
-    assert taken[:9] == (picture, "clinical", *OTHER) and len(taken) == len(tab.case) + len(tab.shown)
+def test_case_is_copied_with_its_fields_and_without_a_refused_image(tab: CompareTab, state: ComparisonState) -> None:
+    image = scribble(3)
+    values = tab._copy_case(FIRST, state, image, "clinical", *OTHER)
+    assert values[:9] == (image, "clinical", *OTHER) and len(values) == len(tab.case) + len(tab.shown)
     assert state.comparison.record.label == "melanocytic nevus" and "m" in state.comparison.notes
     assert tab._copy_case(FIRST, state, PictureError("No."), "clinical", *OTHER)[0] is None and not state.error
 
 
-def test_every_visitor_has_a_board_of_his_own() -> None:
-    first = ComparisonState()
-    first.begin("clinical")
-    other = copy.deepcopy(first)
-    assert other is not first and not other.comparison.waiting and other.begin("clinical") is not None
+def test_every_visitor_has_a_state_of_its_own(state: ComparisonState) -> None:
+    state.begin("clinical")
+    other = copy.deepcopy(state)
+    assert other is not state and not other.comparison.waiting and other.begin("clinical") is not None

@@ -9,7 +9,7 @@ from dermnote.app.theme import CSS, make_theme
 
 
 def contrast(one: str, other: str) -> float:
-    """WCAG's contrast ratio of two #rrggbb colours."""
+    """Return the WCAG contrast ratio of two #rrggbb colours."""
 
     def luminance(colour: str) -> float:
         parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
@@ -20,13 +20,13 @@ def contrast(one: str, other: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
-def test_colours_can_be_read() -> None:
+def test_text_contrast_is_at_least_4_5() -> None:
     theme = make_theme()
     for suffix in ("", "_dark"):
         for text in ("body_text_color", "body_text_color_subdued", "block_title_text_color"):
-            for ground in ("body_background_fill", "background_fill_secondary", "block_background_fill"):
-                pair = getattr(theme, text + suffix), getattr(theme, ground + suffix)
-                assert contrast(*pair) >= 4.5, (text + suffix, ground, pair)
+            for background in ("body_background_fill", "background_fill_secondary", "block_background_fill"):
+                pair = getattr(theme, text + suffix), getattr(theme, background + suffix)
+                assert contrast(*pair) >= 4.5, (text + suffix, background, pair)
     blocks = re.findall(r"(?:^|\n)(?::root, )?\.dark \{(.*?)\n\}", CSS[0].read_text(), re.DOTALL)
     assert len(blocks) == 2  # light, dark
     for block in blocks:
