@@ -152,14 +152,7 @@ def compose_note(
 ) -> NoteView:
     """Write a note from the form. The image is used only by the strategies that need it.
 
-    Args:
-        service: Of the model that answers.
-        upload: The opened upload, or its error.
-        modality: As the interface spells it.
-        fields: Of the form.
-        strategy: Name of the strategy.
-        demographics: Whether the note also states age, sex and site.
-        predicted: The class that was copied from the prediction, if any.
+    `predicted` is the class that was copied from the prediction, if any.
     """
     try:
         record = need_record(fields)
@@ -208,13 +201,7 @@ def novelty_line(novelty: Novelty | None) -> str:
 
 
 def classes_card(predictions: Sequence[Prediction], modality: str, above: str = "") -> str:
-    """Return every class as a bar with its percentage; the name of each is a button for its evidence map.
-
-    Args:
-        predictions: The most probable first.
-        modality: As the interface spells it.
-        above: HTML above the bars.
-    """
+    """Return every class as a bar with its percentage; the name of each is a button for its evidence map."""
     rows = "".join(_class_row(each, place) for place, each in enumerate(predictions))
     return (
         '<section class="dn-card" aria-label="Classes"><div class="dn-card-head">'

@@ -24,12 +24,7 @@ SHOW_RESULTS = scroll_to(".dn-classes", SEEN_ALREADY, ancestor=".dn-card")
 
 
 class CaseTab:
-    """Components of the tab, laid out inside the current Gradio context, and their events.
-
-    Args:
-        models: The loaded models.
-        key: Component that holds the key of this visitor's model.
-    """
+    """Components of the tab, laid out inside the current Gradio context, and their events."""
 
     def __init__(self, models: Models, key: gr.State) -> None:
         self.models, self.key = models, key

@@ -67,13 +67,7 @@ BY_NAME = {each.name: each for each in VERDICTS}
 
 
 def claims_card(note: Note, record: LesionMetadata, edited: bool = False) -> str:
-    """Return the note's text with its claims marked, their legend, and the record they were checked against.
-
-    Args:
-        note: With its audit.
-        record: The audit's record.
-        edited: Whether a person edited the text.
-    """
+    """Return the note's text with its claims marked, their legend, and the record they were checked against."""
     audit = note.audit or {}
     claims = audit.get("claims")
     inner = (
@@ -131,12 +125,7 @@ def checked_against(record: LesionMetadata, findings: Mapping[str, Any] | None) 
 
 
 def summarise_verdicts(claims: Sequence[Mapping[str, Any]], against: str) -> tuple[str, str]:
-    """Return the result of the audit in sentences: the contradictions, then the rest; either may be empty.
-
-    Args:
-        claims: Of the audit.
-        against: As returned by `checked_against`.
-    """
+    """Return the result of the audit in sentences: the contradictions, then the rest; either may be empty."""
     if not claims:
         return "", "No claim was found in the words of this note."
     if not against:

@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 
 class Endpoints:
-    """Endpoints. Clients of the API and of MCP see these docstrings and type hints.
-
-    Args:
-        service: Of the model the app was started with.
-    """
+    """Endpoints of the first model. Clients of the API and of MCP see these docstrings and type hints."""
 
     def __init__(self, service: AppService) -> None:
         self.service = service

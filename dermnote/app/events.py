@@ -96,12 +96,7 @@ def scroll_to(selector: str, unless: str, ancestor: str = "") -> str:
 
 
 def select_pressed(attribute: str, then: str = "") -> str:
-    """Return a script that turns a press on an element with data-ATTRIBUTE into a select event with its value.
-
-    Args:
-        attribute: Without "data-".
-        then: JavaScript to run before; `pressed` is the element.
-    """
+    """Return a script that turns a press on an element with data-ATTRIBUTE into a select event; `then` runs first."""
     return f"""
 element.addEventListener('click', (event) => {{
   const pressed = event.target.closest('[data-{attribute}]');

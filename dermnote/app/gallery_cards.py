@@ -23,13 +23,7 @@ def similar_card(hits: Sequence[Hit], gallery: str) -> str:
 
 
 def images_card(hits: Sequence[Hit], gallery: str, maps: Mapping[str, bytes] | None = None) -> str:
-    """Return cases as a grid of images, each with its note below.
-
-    Args:
-        hits: Nearest first.
-        gallery: The bundle's own sentence on the contents of its gallery.
-        maps: JPEGs to show instead of the thumbnails, by case id.
-    """
+    """Return cases as a grid of images with their notes; `maps` are JPEGs by case id that replace thumbnails."""
     return _hits("Pictures that fit the note", hits, gallery, "dn-grid", maps=maps)
 
 

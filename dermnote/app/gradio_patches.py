@@ -26,11 +26,7 @@ BUSY = "DermNote is busy, try again in a moment."
 # Gradio 6.31: `SessionState` copies the whole page for each caller, for links that restore a page; this page offers
 # none. The copy took as long as reading an image, and 120 KB.
 class SmallSession(SessionState):
-    """Session state without a copy of the page.
-
-    Args:
-        blocks: The page.
-    """
+    """Session state without a copy of the page."""
 
     def __init__(self, blocks: Any) -> None:
         super().__init__(SimpleNamespace(default_config=blocks.default_config, blocks=()))  # type: ignore[arg-type]
@@ -96,12 +92,7 @@ def log_in_mcp_server(demo: gr.Blocks) -> None:
 # Gradio 6.31: a handler that updates or skips a component makes a new one from its class, so a method set on the
 # component is lost; and the metaclass of components writes a .pyi file beside the module of a subclass.
 def with_preprocess(component: type[ComponentT], preprocess: Callable[[Any], Any]) -> type[ComponentT]:
-    """Return a subclass of a component with another `preprocess`, made without running the metaclass's constructor.
-
-    Args:
-        component: Such as gr.Image.
-        preprocess: Converts the payload of the browser or a client.
-    """
+    """Return a subclass of a component with another `preprocess`, made without running the metaclass's constructor."""
     members = {
         "preprocess": lambda _, payload: preprocess(payload),
         "__module__": component.__module__,

@@ -53,13 +53,7 @@ def strongest_place(evidence: Evidence) -> str:
 
 
 def heat_card(evidence: Evidence, what: str, *, text: bool = False) -> str:
-    """Return the model's input image beside its heat map.
-
-    Args:
-        evidence: Of the class or the text.
-        what: The class or the text.
-        text: Whether `what` is a text.
-    """
+    """Return the model's input image beside its heat map; `what` is the class, or the text if `text`."""
     title = "Where it fits the words" if text else f"Where the score for {what} comes from"
     meaning = (
         f"Orange fits “{what}”, blue does not. The places add up to the cosine, {evidence.score:.2f}."

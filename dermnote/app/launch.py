@@ -50,13 +50,7 @@ def warm_up(model: DermNote) -> None:
 
 
 def launch(demo: gr.Blocks, when_up: Callable[[], object], accounts: Accounts | None = None) -> None:
-    """Serve the page until it is stopped: on all addresses on a Hugging Face Space, else on this machine's own.
-
-    Args:
-        demo: The page.
-        when_up: Called once the page is up.
-        accounts: Names and passwords; None leaves the app open.
-    """
+    """Serve the page until it is stopped: on all addresses on a Hugging Face Space, else on this machine's own."""
     from dermnote.app.gradio_patches import log_in_mcp_server
     from dermnote.app.serving.middleware import app_kwargs
     from dermnote.app.theme import CSS, make_theme

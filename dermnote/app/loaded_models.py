@@ -33,9 +33,9 @@ class Models:
 
     Args:
         first: Model of all visitors who selected no other one.
-        writer: Client of the language model, as in `AppService`.
+        writer: As in `AppService`.
         load: Loads the model of a key.
-        allowance: Limits on requests to the language model, shared by all models.
+        allowance: As in `AppService`; shared by all models.
     """
 
     def __init__(

@@ -39,14 +39,7 @@ SHOW_NOTE = scroll_to("#written-note", "top >= 0 || document.querySelector('#for
 
 
 class NoteForm:
-    """Components of note and form, laid out inside the current Gradio context, and their events.
-
-    Args:
-        models: The loaded models.
-        key: Component that holds the key of this visitor's model.
-        image: Input of the image, for the strategies that need it.
-        modality: Input of the kind of image.
-    """
+    """Components of note and form, laid out inside the current Gradio context, and their events."""
 
     def __init__(self, models: Models, key: gr.State, image: gr.Image, modality: gr.Radio) -> None:
         self.models, self.key, self.image, self.modality = models, key, image, modality

@@ -28,12 +28,7 @@ if TYPE_CHECKING:
 
 
 def build_page(model: DermNote, allowance: Allowance | None = None) -> gr.Blocks:
-    """Build the page for a loaded model; `launch` it with the theme of `dermnote.app.theme`.
-
-    Args:
-        model: Loaded.
-        allowance: Limits on requests to a language model; None sets no limit.
-    """
+    """Build the page for a loaded model; `launch` it with the theme of `dermnote.app.theme`."""
     models = Models(model, allowance=allowance)
     page = gr.Blocks(title="DermNote", analytics_enabled=False, delete_cache=(MAX_AGE_SECONDS, MAX_AGE_SECONDS))
     with page:

@@ -17,12 +17,7 @@ FILTER_TITLES = {"label": "Class", "source": "Dataset", "site": "Place on the bo
 
 
 class SearchTab:
-    """Components of the tab, laid out inside the current Gradio context, and their events.
-
-    Args:
-        models: The loaded models.
-        key: Component that holds the key of this visitor's model.
-    """
+    """Components of the tab, laid out inside the current Gradio context, and their events."""
 
     def __init__(self, models: Models, key: gr.State) -> None:
         self.models, self.key = models, key

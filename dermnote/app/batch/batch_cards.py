@@ -53,13 +53,7 @@ def waiting() -> str:
 
 
 def progress(done: int, total: int, seconds: float) -> str:
-    """Return the progress card.
-
-    Args:
-        done: Number of images read so far.
-        total: Number of all images.
-        seconds: Since the first was started.
-    """
+    """Return the progress card after `done` of `total` images and `seconds` since the first was started."""
     left = f"About {_time(seconds / done * (total - done))} left." if 0 < done < total else ""
     return _progress_card(f"{done} of {total} read", left, done, total)
 

@@ -66,10 +66,7 @@ class ImageResult:
 class BatchReader:
     """Reads images with one model.
 
-    Attributes:
-        service: Of the model.
-        modality: As the interface spells it.
-        demographics: Whether notes also state age, sex and site.
+    `demographics` is whether notes also state age, sex and site.
     """
 
     service: AppService
@@ -103,13 +100,7 @@ class BatchReader:
     def read_all(
         self, items: Sequence[BatchItem], turn: threading.Lock, stop: threading.Event
     ) -> Iterator[ImageResult]:
-        """Read one image after another.
-
-        Args:
-            items: The images.
-            turn: Held while an image is read, and released in between.
-            stop: Once set, no further image is read.
-        """
+        """Read one image after another, each while holding `turn`, until `stop` is set."""
         for item in items:
             with turn:
                 if stop.is_set():

@@ -39,12 +39,7 @@ BATCH: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 4, "api
 
 
 class BatchTab:
-    """Components of the tab, laid out inside the current Gradio context, and their events.
-
-    Args:
-        models: The loaded models.
-        key: Component that holds the key of this visitor's model.
-    """
+    """Components of the tab, laid out inside the current Gradio context, and their events."""
 
     def __init__(self, models: Models, key: gr.State) -> None:
         self.models, self.key, self.turn = models, key, threading.Lock()

@@ -37,10 +37,6 @@ DOWNLOAD = f"""
 class CompareTab:
     """Components of the tab, laid out inside the current Gradio context, and their events.
 
-    Args:
-        models: The loaded models.
-        key: Component that holds the key of this visitor's model.
-
     Attributes:
         case: Image, its kind, and the fields in the order of `FIELDS`.
     """

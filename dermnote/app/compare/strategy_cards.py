@@ -33,13 +33,7 @@ OUTDATED = (
 
 
 def strategy_card(name: str, comparison: CaseComparison, writer: NoteWriter) -> str:
-    """Return the card of a strategy: its note, its error, or its state.
-
-    Args:
-        name: Of the strategy.
-        comparison: The case and its notes.
-        writer: Client of the language model.
-    """
+    """Return the card of a strategy: its note, its error, or its state."""
     strategy, found = STRATEGIES[name], comparison.notes.get(name)
     if name in comparison.waiting:
         body = f'<p class="dn-waiting">{WAITING}</p>'

@@ -123,12 +123,7 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 class MeteredWriter:
-    """Replacement for a `NoteWriter` that counts the usage of each request.
-
-    Args:
-        writer: Sends the requests.
-        admission: Of the note.
-    """
+    """Replacement for a `NoteWriter` that counts the usage of each request."""
 
     def __init__(self, writer: NoteWriter, admission: Admission) -> None:
         self.model = writer.model

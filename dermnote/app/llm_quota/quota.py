@@ -121,15 +121,7 @@ class Allowance:
         self._day, self._budget = -1, Budget(max_usd, self.price)
 
     def admit(self, visitor: str, requests: Sequence[Estimate]) -> Admission:
-        """Reserve the cost of all requests of one note, or of none.
-
-        Args:
-            visitor: See `dermnote.app.llm_quota.metering.current_visitor`.
-            requests: Estimate of each, in the order of sending.
-
-        Raises:
-            AllowanceError: A limit has no room for them.
-        """
+        """Reserve the cost of all requests of one note, or of none; raise AllowanceError if a limit has no room."""
         with self._lock:
             now = self._now()
             self._hourly.check(visitor, len(requests), now)
@@ -181,15 +173,7 @@ class Allowance:
 
 
 class Admission:
-    """Admitted requests of one note; a context manager that releases those not sent.
-
-    Args:
-        allowance: That admitted them.
-        budget: Of the day of the admission.
-        visitor: Who sends them.
-        at: Time of the admission.
-        requests: Estimate of each.
-    """
+    """Admitted requests of one note; a context manager that releases those not sent."""
 
     def __init__(
         self, allowance: Allowance, budget: Budget, visitor: str, at: float, requests: Sequence[Estimate]
@@ -198,11 +182,7 @@ class Admission:
         self._unsent = deque(requests)
 
     def send(self, ask: Callable[[MayRepeat], Reply]) -> Reply:
-        """Send the next request and count its usage, also if it fails.
-
-        Args:
-            ask: Sends it; its argument decides whether it may be sent again.
-        """
+        """Send the next request and count its usage, also if it fails; `ask` gets what decides whether to repeat."""
         expected, used, lost = self._unsent.popleft(), Usage(), True
         try:
             reply = ask(partial(self._allowance.may_repeat, self._budget, expected))

@@ -32,11 +32,7 @@ CLOSED = {"detail": "Log in first."}
 
 
 class Accounts:
-    """Names and passwords, compared in constant time and never printed.
-
-    Args:
-        passwords: By name.
-    """
+    """Names and their passwords, compared in constant time and never printed."""
 
     def __init__(self, passwords: dict[str, str]) -> None:
         self._passwords = {name.encode(): password.encode() for name, password in passwords.items()}
@@ -100,12 +96,7 @@ def _account(line: str, where: str) -> tuple[str, str]:
 
 
 class Gate:
-    """ASGI middleware: requires a login on the page or an `Authorization: Basic` header for all but `OPEN`.
-
-    Args:
-        app: The next application.
-        accounts: Names and passwords.
-    """
+    """ASGI middleware: requires a login on the page or an `Authorization: Basic` header for all but `OPEN`."""
 
     def __init__(self, app: ASGIApp, accounts: Accounts) -> None:
         self.app, self.accounts = app, accounts

@@ -35,11 +35,7 @@ DECODED_AT_ONCE = 2  # images in memory while many are uploaded
 
 
 def app_kwargs(accounts: Accounts | None) -> dict[str, Any]:
-    """Return the `app_kwargs` of Gradio's `launch`; the first middleware meets a request first.
-
-    Args:
-        accounts: Names and passwords; None leaves the app open.
-    """
+    """Return the `app_kwargs` of Gradio's `launch`; the first middleware meets a request first."""
     gate = [] if accounts is None else [Middleware(Gate, accounts)]
     return {
         "middleware": [Middleware(ErrorLines), Middleware(RequestSizes), *gate, Middleware(CleanUploads)],
@@ -56,11 +52,7 @@ async def _lifespan(app: Any) -> AsyncIterator[None]:
 
 
 class ErrorLines:
-    """ASGI middleware: converts unhandled exceptions to one-line errors and completes streams that had begun.
-
-    Args:
-        app: The next application.
-    """
+    """ASGI middleware: converts unhandled exceptions to one-line errors and completes streams that had begun."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -89,11 +81,7 @@ class ErrorLines:
 
 
 class RequestSizes:
-    """ASGI middleware: refuses a request over `MAX_CALL` bytes, an upload over `MAX_UPLOAD`, with 413.
-
-    Args:
-        app: The next application.
-    """
+    """ASGI middleware: refuses a request over `MAX_CALL` bytes, an upload over `MAX_UPLOAD`, with 413."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.calls = RequestBodyLimitMiddleware(app, max_body_size=MAX_CALL)
@@ -109,9 +97,6 @@ class CleanUploads:
     """ASGI middleware: strips the metadata of uploads after they are written and before their paths are returned.
 
     Later would be too late: the browser requests the file at once, and must not meet it while it changes.
-
-    Args:
-        app: The next application.
     """
 
     def __init__(self, app: ASGIApp) -> None:
