@@ -191,12 +191,12 @@ def novelty_line(novelty: Novelty | None) -> str:
     if novelty.far:
         farther = "all" if novelty.nearer >= 1 else f"{novelty.nearer:.0%}"
         return (
-            '<p class="dn-far" role="status"><strong>Unlike what this model was trained on.</strong> It lies farther '
-            f"from that than {farther} of the pictures the model was checked on: what is said below is a guess.</p>"
+            '<p class="dn-far" role="status"><strong>Unlike what this model was trained on.</strong> It is farther '
+            f"from the training pictures than {farther} of the test pictures; the results below are guesses.</p>"
         )
     return (
         '<p class="dn-near">Like pictures this model was trained on: '
-        f"{1 - novelty.nearer:.0%} of the pictures it was checked on lie farther from those.</p>"
+        f"{1 - novelty.nearer:.0%} of the test pictures are farther from them.</p>"
     )
 
 
@@ -205,7 +205,7 @@ def classes_card(predictions: Sequence[Prediction], modality: str, above: str = 
     rows = "".join(_class_row(each, place) for place, each in enumerate(predictions))
     return (
         '<section class="dn-card" aria-label="Classes"><div class="dn-card-head">'
-        f'<h3>Classes, as the model scores them</h3><span class="dn-caution">{cards.RESEARCH_ONLY}</span></div>'
+        f'<h3>Classification</h3><span class="dn-caution">{cards.RESEARCH_ONLY}</span></div>'
         f'{above}<ol class="dn-classes">{rows}</ol>'
         f'<p class="dn-fine">{escape(cards.READ_AS[modality])} Shares of the score this model gives to the classes it '
         "knows. They do not say how likely a disease is in a person; a lesion of another kind gets shares too.</p>"

@@ -68,13 +68,9 @@ BY_NAME = {each.name: each for each in VERDICTS}
 
 def claims_card(note: Note, record: LesionMetadata, edited: bool = False) -> str:
     """Return the note's text with its claims marked, their legend, and the record they were checked against."""
-    audit = note.audit or {}
-    claims = audit.get("claims")
-    inner = (
-        f'{TITLE}<p class="dn-outcome">This note was not checked.</p>'
-        if claims is None
-        else _checked(note, claims, record)
-    )
+    claims = (note.audit or {}).get("claims")
+    unchecked = f'{TITLE}<p class="dn-outcome">This note was not checked.</p>'
+    inner = unchecked if claims is None else _checked(note, claims, record)
     data = escape(json.dumps(download(note, record, edited), ensure_ascii=False))
     return (
         f'<section class="dn-card dn-claims" aria-label="Claims in this note" data-record="{data}">'
@@ -103,9 +99,7 @@ def _checked(note: Note, claims: Sequence[Mapping[str, Any]], record: LesionMeta
     body = f'<p class="dn-marked">{mark_claims(note.text, claims)}</p>'
     if claims:
         body += legend(Counter(claim["verdict"] for claim in claims)) + _listed(claims)
-    if not against and (note.audit or {}).get(
-        "label_from"
-    ):  # the model's own prediction: little to check, so it is folded
+    if not against and (note.audit or {}).get("label_from"):  # a predicted class: little to check, so it is folded
         return f"<details><summary>{TITLE}<span>{escape(rest)}</span></summary>{body}</details>"
     basis = f"Checked against {escape(against)}. " if against else ""
     return (

@@ -22,7 +22,7 @@ LOADING: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "loadi
 # For handlers that only move text about on the page.
 LIGHT: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "hidden"}
 
-OWNER = "Whoever started this app should check"
+OWNER = "The owner of this app should check"
 HINTS: dict[type[llm_errors.WriterError], str] = {
     llm_errors.KeyRefusedError: f"{OWNER} OPENAI_API_KEY.",
     llm_errors.QuotaError: f"{OWNER} the account's credit.",

@@ -54,11 +54,11 @@ def strongest_place(evidence: Evidence) -> str:
 
 def heat_card(evidence: Evidence, what: str, *, text: bool = False) -> str:
     """Return the model's input image beside its heat map; `what` is the class, or the text if `text`."""
-    title = "Where it fits the words" if text else f"Where the score for {what} comes from"
+    title = "Evidence map for the words" if text else f"Evidence map for {what}"
     meaning = (
-        f"Orange fits “{what}”, blue does not. The places add up to the cosine, {evidence.score:.2f}."
+        f"Orange fits “{what}”, blue does not. The map adds up to the cosine, {evidence.score:.2f}."
         if text
-        else f"Orange speaks for {what} rather than the other classes, blue against it."
+        else f"Orange raises the score of {what} against the other classes, blue lowers it."
     )
     place = f"Most comes from {strongest_place(evidence)}."
     image, heat = (encode_jpeg(each, 88) for each in (evidence.picture.resize((SIDE, SIDE)), overlay(evidence)))
@@ -66,7 +66,7 @@ def heat_card(evidence: Evidence, what: str, *, text: bool = False) -> str:
         f'<section class="dn-card dn-evidence" aria-label="{escape(title)}"><div class="dn-card-head">'
         f"<h3>{escape(title)}</h3></div>"
         f'<div class="dn-maps">{_figure(image, "What the model saw", "The picture as the model saw it")}'
-        f"{_figure(heat, 'Where the score comes from', f'Heat map. {place}')}</div>"
+        f"{_figure(heat, 'Evidence map', f'Evidence map. {place}')}</div>"
         f'<p class="dn-fine"><span class="dn-scale" aria-hidden="true"></span>{escape(meaning)} {escape(place)} '
         "The map is exact, and shows what the model used. It does not show where a disease is.</p></section>"
     )

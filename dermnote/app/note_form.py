@@ -50,7 +50,7 @@ class NoteForm:
             self.alert = gr.HTML("", elem_id="form-alert")
             with gr.Row():
                 self.copy_class = gr.Button(
-                    "Take the likeliest class", size="md", interactive=False, min_width=225, scale=0
+                    "Use the most likely class", size="md", interactive=False, min_width=225, scale=0
                 )
                 self.write = gr.Button("Write the note", variant="primary", size="md", min_width=220)
         # In the order of `note_values`.
@@ -80,7 +80,7 @@ class NoteForm:
     def _lay_out_inputs(self, classnames: Sequence[str]) -> None:
         self._record = RecordFields(classnames)
         self.fields = self._record.all
-        self.demographics = gr.Checkbox(label="Tell age, sex and place in the note", value=False)
+        self.demographics = gr.Checkbox(label="State age, sex and place in the note", value=False)
         strategies = [(f"{name.upper()}: {each.title}", name) for name, each in STRATEGIES.items()]
         self.strategy = gr.Dropdown(strategies, value="m", label="Strategy")
         self.destination = gr.HTML(destination("m", self.models.first.writer, "", False), elem_id="destination")

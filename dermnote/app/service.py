@@ -17,6 +17,7 @@ from dermnote.llm.note_writer import NoteWriter
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.predicted import predicted_note, say_predicted
 from dermnote.notes.strategies import get_strategy
+from dermnote.notes.writing import audited
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -129,8 +130,6 @@ class AppService:
 
         The audit uses the record without the diagnosis (see `without_diagnosis`). Arguments as in `write_note`.
         """
-        from dermnote.notes.writing import audited
-
         known, chosen = without_diagnosis(record), get_strategy(strategy)
         predicted = next(each for each in self.classify(image, modality) if each.label == record.label)
         facts = (predicted.label, predicted.malignancy, predicted.probability)

@@ -163,7 +163,7 @@ def test_images_table_and_zip_are_combined(tmp_path: Path, stack: ExitStack) -> 
     assert [each.name for each in batch.skipped] == ["notes.pdf"]
     assert batch.remarks == ["t.csv names 1 file that is not among the pictures: lost.jpg."]
     card = inputs_card(batch)
-    assert "3 pictures to read" in card and "It tells label" in card and "1 other file left out" in card
+    assert "3 pictures to read" in card and "Columns used: label" in card and "1 other file left out" in card
 
 
 def test_invalid_sets_of_files_are_one_line(tmp_path: Path, stack: ExitStack) -> None:

@@ -21,7 +21,7 @@ from dermnote.app import launch
 from dermnote.app.batch.archive import MAX_FILE_MB, MAX_PICTURES, MAX_UNPACKED_MB, BatchItem, UploadedFile
 from dermnote.app.batch.batch_cards import LIMITS, SHOWN, inputs_card, progress, results_cards
 from dermnote.app.batch.batch_inputs import Batch, gather
-from dermnote.app.batch.batch_reading import UNFORESEEN, BatchReader, BatchResults, as_csv, as_jsonl
+from dermnote.app.batch.batch_reading import UNFORESEEN, BatchReader, ImageResults, as_csv, as_jsonl
 from dermnote.app.batch.batch_tab import FINISHED, BatchTab
 from dermnote.app.batch.metadata_table import KNOWN
 from dermnote.app.loaded_models import FIRST, Models
@@ -48,12 +48,12 @@ def new_reader(model: Any = None, *, demographics: bool = True) -> BatchReader:
     return BatchReader(AppService(model or StandIn()), "dermoscopy", demographics)
 
 
-def read_all(batch: Batch, reader: BatchReader | None = None) -> BatchResults:
+def read_all(batch: Batch, reader: BatchReader | None = None) -> ImageResults:
     reader = reader or new_reader()
     return reader.results(list(reader.read_all(batch.items, threading.Lock(), threading.Event())), batch)
 
 
-def rows_of(results: BatchResults) -> list[dict[str, str]]:
+def rows_of(results: ImageResults) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(as_csv(results))))
 
 
@@ -126,7 +126,7 @@ def test_page_escapes_text_and_says_research_only() -> None:
 
 def test_page_shows_the_first_images_and_says_so() -> None:
     one = new_reader().read(BatchItem("a.jpg", lambda: JPEG))
-    page = results_cards(BatchResults([one] * (SHOWN + 7), SHOWN + 7, "dermoscopy", "m", ()))
+    page = results_cards(ImageResults([one] * (SHOWN + 7), SHOWN + 7, "dermoscopy", "m", ()))
     assert page.count("<li><img") == SHOWN and "hold 7 more" in page and "62%" in page and "dn-tag-malignant" in page
 
 

@@ -34,7 +34,7 @@ def test_image_gives_classes_novelty_evidence_note_and_similar_cases(service: Ap
     view = read_case(service, scribble(1), "cropped")
     assert "Unlike what this model was trained on" in view.classes
     assert view.classes.count('aria-pressed="true"') == 1 and view.classes.count("dn-bar") == 8
-    assert "Where the score for melanocytic nevus comes from" in view.evidence
+    assert "Evidence map for melanocytic nevus" in view.evidence
     assert view.note.note is not None and "predicted by the model" in view.note.note.text
     notes, images = view.similar.split("Similar pictures", 1)
     _, found = search_gallery(service, "a dark spot", 3)
@@ -57,9 +57,9 @@ def test_model_without_text_branch_shows_similar_images_only() -> None:
 
 def test_class_and_text_are_explained_and_invalid_ones_are_one_line(service: AppService) -> None:
     alert, card = explain_case(service, scribble(1), "cropped", label="melanocytic nevus")
-    assert not alert and "Where the score for melanocytic nevus" in card
+    assert not alert and "Evidence map for melanocytic nevus" in card
     alert, card = explain_case(service, scribble(1), "cropped", text="blue veil")
-    assert not alert and "Where it fits the words" in card
+    assert not alert and "Evidence map for the words" in card
     for upload, label, text in ((scribble(1), "wart", None), (scribble(1), None, "  "), (None, "melanoma", None)):
         alert, card = explain_case(service, upload, "cropped", label, text)
         assert 'role="alert"' in alert and not card
@@ -114,9 +114,9 @@ def test_note_on_a_predicted_class_never_states_it_as_known(service: AppService)
     ("novelty", "text"),
     [
         (None, ""),
-        (Novelty(0.9, 0.2, 1.0), "farther from that than all of"),
-        (Novelty(0.3, 0.2, 0.97), "farther from that than 97% of"),
-        (Novelty(0.1, 0.2, 0.4), "60% of the pictures it was checked on lie farther"),
+        (Novelty(0.9, 0.2, 1.0), "farther from the training pictures than all of"),
+        (Novelty(0.3, 0.2, 0.97), "farther from the training pictures than 97% of"),
+        (Novelty(0.1, 0.2, 0.4), "60% of the test pictures are farther"),
     ],
 )
 def test_novelty_is_one_sentence(novelty: Novelty | None, text: str) -> None:

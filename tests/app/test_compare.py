@@ -217,7 +217,7 @@ def test_notes_of_a_changed_record_are_marked_and_downloaded_with_their_own() ->
     shown = CaseComparison(RECORD).with_note(noted("p3", claim("contradicted")))
     assert "changed" not in status_line(shown)
     later = CaseComparison(LesionMetadata(label="melanocytic nevus"), notes=shown.notes)
-    assert "changed since P3 was asked for" in status_line(later)
+    assert "changed since P3 was requested" in status_line(later)
     data = re.search(r'data-record="([^"]*)"', summary_card(later))
     assert data is not None
     saved = json.loads(unescape(data[1]))

@@ -100,7 +100,7 @@ def test_fields_changed_during_a_run_are_shown_at_its_end(
     tab._fill(FIRST, state, *OTHER_AGE)
     held.let_go.set()
     *_, last = updates
-    assert state.comparison.record.age == 62 and "were asked for: those notes were written" in text_of(last)
+    assert state.comparison.record.age == 62 and "were requested: those notes were written" in text_of(last)
     tab._fill(FIRST, state, *INVALID)
     assert "not a number of years" in state.error and "p3" in state.comparison.notes
     assert "not a number" not in text_of(tab._fill(FIRST, state, *OTHER_AGE))

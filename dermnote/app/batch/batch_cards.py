@@ -8,7 +8,7 @@ from textwrap import shorten
 
 from dermnote.app.batch.archive import MAX_FILE_MB, MAX_PICTURES, MAX_TABLE_MB, MAX_UNPACKED_MB
 from dermnote.app.batch.batch_inputs import Batch
-from dermnote.app.batch.batch_reading import BatchResults, ImageResult, as_csv, as_jsonl
+from dermnote.app.batch.batch_reading import ImageResult, ImageResults, as_csv, as_jsonl
 from dermnote.app.batch.metadata_table import KNOWN
 from dermnote.app.cards import READ_AS, RESEARCH_ONLY, data_url, empty, malignancy_tag
 from dermnote.models.prediction import percent
@@ -22,13 +22,13 @@ NO_BATCH = empty(
     "Drop pictures of single lesions, or a zip of them, and press the button. Classes and notes appear here.",
 )
 LIMITS = (
-    '<div class="dn-limits"><p>A table (.csv) may come with them, or lie in the zip. It has a column <code>file</code> '
-    f"and any of: {', '.join(f'<code>{name}</code>' for name in KNOWN)}. What it tells goes into the notes.</p>"
+    '<div class="dn-limits"><p>A table (.csv) may be added, also inside the zip. It has a column <code>file</code> '
+    f"and any of: {', '.join(f'<code>{name}</code>' for name in KNOWN)}. Its values go into the notes.</p>"
     f"<p>At most {MAX_PICTURES} pictures at a time, and {MAX_FILE_MB} MB a file, zips too ({MAX_UNPACKED_MB} MB "
     f"unpacked; a table {MAX_TABLE_MB} MB). For more, drop several zips, or the pictures themselves.</p>"
-    "<p>Notes are filled in from a template; nothing is sent to a language model. Pictures lose their metadata as they "
-    "come. Zips and tables stay as they are until all is read, and are deleted then; what is left, within two hours. "
-    "Results are written nowhere: download them.</p></div>"
+    "<p>Notes are filled in from a template; nothing is sent to a language model. The metadata of "
+    "pictures is removed at upload. Zips and tables are kept unchanged until all pictures are read, then deleted; the "
+    "rest is deleted within two hours. Results are not stored: download them.</p></div>"
 )
 
 
@@ -37,9 +37,9 @@ def inputs_card(batch: Batch) -> str:
     lines = [f"{_count(len(batch.items), 'picture')} to read."]
     if batch.table:
         known = sum(bool(item.fields) for item in batch.items)
-        used = f"It tells {', '.join(batch.table.used)}" if batch.table.used else "It has no column that a note can use"
+        used = f"Columns used: {', '.join(batch.table.used)}" if batch.table.used else "No column can be used"
         unused = f"; not used: {', '.join(batch.table.unused)[:200]}" if batch.table.unused else ""
-        lines.append(f"{batch.table.name} speaks of {known} of them. {used}{unused}.")
+        lines.append(f"{batch.table.name} describes {known} of them. {used}{unused}.")
     if batch.skipped:
         lines.append(f"{_count(len(batch.skipped), 'other file')} left out.")
     lines += batch.remarks
@@ -67,12 +67,12 @@ def _progress_card(title: str, text: str, done: int | None, total: int) -> str:
     )
 
 
-def results_cards(results: BatchResults) -> str:
+def results_cards(results: ImageResults) -> str:
     """Return the summary with downloads, the errors, the skipped files, and the first images."""
     return _summary(results) + _failed(results.failed) + _not_used(results) + _read(results.read)
 
 
-def _summary(results: BatchResults) -> str:
+def _summary(results: ImageResults) -> str:
     return (
         f'<section class="dn-card" aria-label="Results" data-csv="{escape(as_csv(results))}" '
         f'data-jsonl="{escape(as_jsonl(results))}"><div class="dn-card-head">'
@@ -96,7 +96,7 @@ def _read(read: Sequence[ImageResult]) -> str:
     )
 
 
-def _downloads(results: BatchResults) -> str:
+def _downloads(results: ImageResults) -> str:
     if not results.images:
         return ""
     return (
@@ -123,7 +123,7 @@ def _failed(failed: Sequence[ImageResult]) -> str:
     return _reasons(f"{_count(len(failed), 'file')} failed", [_reason(each.name, each.error) for each in failed])
 
 
-def _not_used(results: BatchResults) -> str:
+def _not_used(results: ImageResults) -> str:
     rows = [_reason("", line) for line in results.remarks]
     rows += [_reason(each.name, each.reason) for each in results.skipped[:LISTED]]
     more = len(results.skipped) - LISTED

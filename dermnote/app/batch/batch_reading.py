@@ -108,11 +108,11 @@ class BatchReader:
                 result = self.read(item)
             yield result
 
-    def results(self, results: Sequence[ImageResult], batch: Batch) -> BatchResults:
+    def results(self, results: Sequence[ImageResult], batch: Batch) -> ImageResults:
         """Return the results of a batch so far."""
         model = self.service.model
         name = "@".join(filter(None, (shown_source(model.source), model.revision)))
-        return BatchResults(
+        return ImageResults(
             results, len(batch.items), self.modality, name, model.config.classnames, batch.skipped, batch.remarks
         )
 
@@ -123,7 +123,7 @@ def _without_subject(line: str) -> str:
 
 
 @dataclass(frozen=True)
-class BatchResults:
+class ImageResults:
     """Results of a batch that is done, or was stopped.
 
     Attributes:
@@ -161,7 +161,7 @@ class BatchResults:
         return f"{'Stopped: ' if stopped else ''}{len(self.read)} of {self.total} read{failed}."
 
 
-def as_csv(results: BatchResults) -> str:
+def as_csv(results: ImageResults) -> str:
     """Return a CSV with a row per image: file, record, prediction, all probabilities, novelty, note, error."""
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
@@ -176,12 +176,12 @@ def as_csv(results: BatchResults) -> str:
     return written.getvalue()
 
 
-def as_jsonl(results: BatchResults) -> str:
+def as_jsonl(results: ImageResults) -> str:
     """Return JSON lines, one per image: the same, with the note's audit."""
     return "".join(json.dumps(_line(image, results), ensure_ascii=False) + "\n" for image in results.images)
 
 
-def _cells(image: ImageResult, results: BatchResults) -> Iterator[object]:
+def _cells(image: ImageResult, results: ImageResults) -> Iterator[object]:
     record = image.record.to_mapping()
     shares = {each.label: round(each.probability, DIGITS) for each in image.predictions}
     likeliest = image.predictions[0] if image.predictions else None
@@ -193,7 +193,7 @@ def _cells(image: ImageResult, results: BatchResults) -> Iterator[object]:
     yield from (image.note.text if image.note else "", image.error)
 
 
-def _line(image: ImageResult, results: BatchResults) -> dict[str, Any]:
+def _line(image: ImageResult, results: ImageResults) -> dict[str, Any]:
     note = image.note
     return {
         "file": image.name,

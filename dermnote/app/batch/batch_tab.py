@@ -64,7 +64,7 @@ class BatchTab:
         )
         self.inputs = gr.HTML("", elem_id="batch-given")
         self.modality = modality_input("batch-kind", label="Kind of picture, for all")
-        self.demographics = gr.Checkbox(label="Tell age, sex and place in the notes", value=True)
+        self.demographics = gr.Checkbox(label="State age, sex and place in the notes", value=True)
         with gr.Row():
             self.start = gr.Button("Read all", variant="primary", size="md", min_width=140)
             self.halt = gr.Button("Stop", size="md", min_width=90, scale=0, interactive=False)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from dermnote.metadata import LesionMetadata
 
-TITLE = "Compare ways of writing"
-PURPOSE = "One case under every strategy: what does each say that the record does not back, or contradicts?"
+TITLE = "Compare note strategies"
+PURPOSE = "The notes of one case under every strategy, each checked against the record."
 DOWNLOAD = f"""
 () => {{
   const record = JSON.parse(document.querySelector('#compare-summary [data-record]').dataset.record);
@@ -46,7 +46,7 @@ class CompareTab:
         gr.HTML(heading(TITLE, PURPOSE))
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=300):
-                self.copy = gr.Button("Take picture and fields from the Case tab", size="md")
+                self.copy = gr.Button("Copy picture and fields from the Case tab", size="md")
                 self.image, self.modality = image_input(height=250), modality_input("compare-kind")
             with gr.Column(scale=7, min_width=320):
                 self._record = RecordFields(models.first.model.config.classnames)

@@ -21,15 +21,13 @@ if TYPE_CHECKING:
 
 TO_FILL_IN = "Fill in a diagnosis or a description above: the note is written at once, and nothing is sent."
 JOINED = "Sends nothing of its own: the notes of {} are joined here."
-NOT_ASKED = "Not asked: no language model is set up here."
-WAITING = "Asked. Waiting for the answer."
+NOT_ASKED = "Not available: no language model is set up here."
+WAITING = "Sent. Waiting for the answer."
 
 HEADINGS = ("Words", "Claims", "Contra\u00addicted", "Unsup\u00adported")  # soft hyphens, for a phone
-NO_REQUEST, DONE = "No language model was asked for this case.", "The language model was asked; see below."
+NO_REQUEST, DONE = "Nothing was sent to a language model for this case.", "The notes of the language model are below."
 STOPPED = "Stopped. What was sent already may still be paid for."
-OUTDATED = (
-    "The fields were changed since {} asked for: those notes were written and checked with what was filled in then."
-)
+OUTDATED = "The fields were changed since {} requested: those notes were written and checked with the earlier values."
 
 
 def strategy_card(name: str, comparison: CaseComparison, writer: NoteWriter) -> str:

@@ -48,7 +48,7 @@ def destination(strategy: str, writer: NoteWriter, modality: str, demographics: 
     """Return one line of HTML: the data and their recipient, or why the button is inactive."""
     chosen = get_strategy(strategy)
     if not chosen.needs_model:
-        return _line("Fills a template here. Nothing is sent to anybody.")
+        return _line("Fills a template here. Nothing is sent.")
     if not writer.is_set_up:
         return _line(f"{NOT_SET_UP} {SET_UP}", "dn-not-set-up")
     where = f"to <strong>{escape(writer.host)}</strong> (model {escape(writer.model)})"

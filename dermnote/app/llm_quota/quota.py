@@ -38,7 +38,7 @@ class AllowanceError(NotesError):
     @classmethod
     def too_much(cls, why: str, setting: str) -> AllowanceError:
         """Return the error of a request that the limit never has room for."""
-        return cls(f"{why} Nothing was sent.", f"Whoever started this app should raise {setting}.")
+        return cls(f"{why} Nothing was sent.", f"The owner of this app should raise {setting}.")
 
 
 def in_words(seconds: float) -> str:
