@@ -38,6 +38,12 @@ def empty(title: str, text: str) -> str:
     return f'<section class="dn-card dn-empty"><h3>{escape(title)}</h3><p>{escape(text)}</p></section>'
 
 
+def card_head(title: str) -> str:
+    """Return the head of a result card: its title, and the research-only line."""
+    caution = f'<span class="dn-caution">{RESEARCH_ONLY}</span>'
+    return f'<div class="dn-card-head"><h3>{escape(title)}</h3>{caution}</div>'
+
+
 def malignancy_tag(malignancy: str | None) -> str:
     """Return benign, pre-cancerous or malignant as a tag, marked by shape as well as by colour."""
     if not malignancy:

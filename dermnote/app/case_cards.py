@@ -204,8 +204,7 @@ def classes_card(predictions: Sequence[Prediction], modality: str, above: str = 
     """Return every class as a bar with its percentage; the name of each is a button for its evidence map."""
     rows = "".join(_class_row(each, place) for place, each in enumerate(predictions))
     return (
-        '<section class="dn-card" aria-label="Classes"><div class="dn-card-head">'
-        f'<h3>Classification</h3><span class="dn-caution">{cards.RESEARCH_ONLY}</span></div>'
+        f'<section class="dn-card" aria-label="Classes">{cards.card_head("Classification")}'
         f'{above}<ol class="dn-classes">{rows}</ol>'
         f'<p class="dn-fine">{escape(cards.READ_AS[modality])} Shares of the score this model gives to the classes it '
         "knows. They do not say how likely a disease is in a person; a lesion of another kind gets shares too.</p>"

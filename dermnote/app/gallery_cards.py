@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from dermnote.app.cards import RESEARCH_ONLY, data_url, malignancy_tag
+from dermnote.app.cards import card_head, data_url, malignancy_tag
 
 if TYPE_CHECKING:
     from dermnote import Hit
@@ -40,8 +40,7 @@ def _hits(
     contents = f'<p class="dn-gallery">{escape(gallery)}</p>' if gallery else ""
     rows = rows or '<li class="dn-fine">No case of the gallery fits these filters.</li>'
     return (
-        f'<section class="dn-card" aria-label="{escape(title)}"><div class="dn-card-head"><h3>{escape(title)}</h3>'
-        f'<span class="dn-caution">{RESEARCH_ONLY}</span></div>{contents}'
+        f'<section class="dn-card" aria-label="{escape(title)}">{card_head(title)}{contents}'
         f'<ol class="dn-hits {layout}">{rows}</ol></section>'
     )
 

@@ -9,20 +9,20 @@ import gradio as gr
 STYLES = Path(__file__).with_name("styles")
 CSS = [STYLES / "page.css", *sorted(path for path in STYLES.glob("*.css") if path.name != "page.css")]  # colours first
 FONT = ["Inter", "ui-sans-serif", "system-ui", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"]
-STEPS = (50, *range(100, 1000, 100), 950)
-PETROL = [
-    "#eff7f7",
-    "#d6ebec",
-    "#b0d9db",
-    "#7fbfc3",
-    "#57a5ab",
-    "#2f858c",
-    "#216b72",
-    "#18565c",
-    "#15464b",
-    "#133a3f",
-    "#0a2327",
-]
+PETROL = gr.themes.Color(
+    name="petrol",
+    c50="#eff7f7",
+    c100="#d6ebec",
+    c200="#b0d9db",
+    c300="#7fbfc3",
+    c400="#57a5ab",
+    c500="#2f858c",
+    c600="#216b72",
+    c700="#18565c",
+    c800="#15464b",
+    c900="#133a3f",
+    c950="#0a2327",
+)
 COLOURS = {  # light, dark
     "body_background_fill": ("#f8f6f2", "#14181a"),
     "body_text_color": ("#22282a", "#e7eaea"),
@@ -60,7 +60,7 @@ COLOURS = {  # light, dark
 def make_theme() -> gr.themes.Base:
     """Return the theme of the page: petrol on warm paper; system fonts, so that nothing is fetched."""
     theme = gr.themes.Base(
-        primary_hue=gr.themes.Color(**{f"c{step}": shade for step, shade in zip(STEPS, PETROL, strict=True)}),
+        primary_hue=PETROL,
         neutral_hue="stone",
         radius_size="md",
         font=FONT,  # plain names are system fonts

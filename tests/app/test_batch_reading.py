@@ -213,6 +213,7 @@ def test_refused_batch_shows_why_and_keeps_its_files(tab: BatchTab, tmp_path: Pa
     assert "There are no pictures yet" in step[0]
 
 
+@pytest.mark.slow
 def test_damaged_zips_raise_nothing_but_one_line_errors(tmp_path: Path) -> None:
     """Bytes at random places of a zip are changed: it is read, refused, or its images fail."""
     chance, whole = random.Random(0), zipped({"a.jpg": JPEG, "b/c.jpg": JPEG, "t.csv": b"file,label\na.jpg,nevus\n"})

@@ -187,6 +187,7 @@ def test_cost_is_what_the_server_counts_repairs_included(llm: LlmServer, clock: 
     assert len(llm.chats) == 3 and 0 < spent(service) - first < first < 2.5 * (spent(service) - first)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["dropped", {"name": "slow", "seconds": 10}], ids=str)
 def test_lost_answers_count_with_their_highest_cost(llm: LlmServer, clock: Clock, fault: object) -> None:
     service = limited(llm, clock, max_usd=1.0)
@@ -256,6 +257,7 @@ def test_visitor_is_the_address_that_cannot_be_invented(
     assert visitor_of(host, {"x-forwarded-for": forwarded}, behind_proxy=behind_proxy) == visitor
 
 
+@pytest.mark.slow
 def test_visitors_of_a_served_page_are_counted_separately(
     llm: LlmServer, lesion: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ from dermnote.app.batch.archive import MAX_FILE_MB, MAX_PICTURES, MAX_TABLE_MB, 
 from dermnote.app.batch.batch_inputs import Batch
 from dermnote.app.batch.batch_reading import ImageResult, ImageResults, as_csv, as_jsonl
 from dermnote.app.batch.metadata_table import KNOWN
-from dermnote.app.cards import READ_AS, RESEARCH_ONLY, data_url, empty, malignancy_tag
+from dermnote.app.cards import READ_AS, RESEARCH_ONLY, card_head, data_url, empty, malignancy_tag
 from dermnote.models.prediction import percent
 
 SHOWN = 50  # images on the page; the downloads hold all
@@ -90,8 +90,7 @@ def _read(read: Sequence[ImageResult]) -> str:
     more = len(read) - SHOWN
     rest = f'<p class="dn-fine">The first {SHOWN} are shown; the downloads hold {more} more.</p>' if more > 0 else ""
     return (
-        '<section class="dn-card" aria-label="Pictures"><div class="dn-card-head">'
-        f'<h3>Likeliest class and note of each</h3><span class="dn-caution">{RESEARCH_ONLY}</span></div>'
+        f'<section class="dn-card" aria-label="Pictures">{card_head("Likeliest class and note of each")}'
         f'<ol class="dn-batch">{"".join(map(_row, read[:SHOWN]))}</ol>{rest}</section>'
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from dermnote.app.cards import RESEARCH_ONLY, alert
+from dermnote.app.cards import RESEARCH_ONLY, alert, card_head
 from dermnote.app.claims_card import BY_NAME, HOW_READ, VERDICTS, checked_against, mark_claims, summarise_verdicts
 from dermnote.app.compare.comparison import LLM_STRATEGIES, CaseComparison
 from dermnote.app.llm_quota.destination import destination
@@ -110,8 +110,8 @@ def summary_card(comparison: CaseComparison) -> str:
     rows = "".join(_row(name, comparison) for name in STRATEGIES)
     data = escape(json.dumps(comparison.download(), ensure_ascii=False))
     return (
-        f'<section class="dn-card" aria-label="Summary" data-record="{data}"><div class="dn-card-head">'
-        f'<h3>What each strategy claims</h3><span class="dn-caution">{RESEARCH_ONLY}</span></div>'
+        f'<section class="dn-card" aria-label="Summary" data-record="{data}">'
+        f"{card_head('What each strategy claims')}"
         '<div class="dn-table" tabindex="0" role="region" aria-label="Claims by strategy"><table><thead>'
         f"<tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
         f'<p class="dn-fine">{HOW_READ}</p></section>'
