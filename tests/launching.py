@@ -1,4 +1,4 @@
-"""The app as `app.launch` serves it, over real HTTP, in this process and with a model that answers at once."""
+"""The app served over real HTTP in this process, with a model that answers at once."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from typing import Any
 
 from standin import StandIn
 
-import app
+from dermnote.app import launch
+from dermnote.app.page import build_page
 
 
 @contextmanager
 def launched(model: Any = None) -> Iterator[str]:
-    """Address of the page, until the block ends."""
-    demo = app.build_demo(model or StandIn())
+    """Serve a page until the block ends; yield its address."""
+    demo = build_page(model or StandIn())
     demo.block_thread = lambda: None
-    app.launch(demo, lambda: None)
+    launch.launch(demo, lambda: None)
     try:
         yield demo.local_url.rstrip("/")
     finally:

@@ -17,10 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from standin import StandIn
-from test_app import contrast
 
-import app
-from dermnote.app.case_reading import Reader
 from dermnote.app.loaded_models import FIRST, KEPT, Models
 from dermnote.app.model.bundle_card import card
 from dermnote.app.model.confusion import STRONGEST
@@ -29,8 +26,11 @@ from dermnote.app.model.html_tables import Column, html_table
 from dermnote.app.model.model_switch import ModelSwitch
 from dermnote.app.model.offered_models import Offer
 from dermnote.app.model.performance import NOT_MEASURED, how_well
+from dermnote.app.page import build_page
+from dermnote.app.service import AppService
 from dermnote.app.theme import CSS, make_theme
 from dermnote.errors import BundleError, ConfigError, HubError
+from tests.app.test_theme import contrast
 
 STARTER = Path(__file__).parent.parent / "dermnote" / "starter"
 NASTY = '<img src=x onerror="alert(1)">&"\'\ud800\u202e</script><svg onload=alert(2)>'
@@ -346,7 +346,7 @@ def test_a_space_that_offers_no_models_shows_no_switch(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    demo = app.build_demo(StandIn())
+    demo = build_page(StandIn())
     assert ("Load this model" in [getattr(each, "value", "") for each in demo.blocks.values()]) == shown
     assert not [name for name in demo.get_api_info()["named_endpoints"] if "load" in name]  # the page's alone
 
@@ -387,21 +387,21 @@ def one_that_went(models: Models) -> str:
 def test_a_model_is_kept_by_its_commit(models: Models, shelf: Shelf) -> None:
     key = models.add(" org/a ")
     assert re.fullmatch(r"org/a@[0-9a-f]{40}", key) and shelf.loads == ["org/a"]
-    assert models[key].answers.model.source == "org/a" and models[FIRST] is models.first
+    assert models[key].model.source == "org/a" and models[FIRST] is models.first
     assert models.add(key) == key and shelf.loads == ["org/a"]  # it is here already
     assert models.add("org/a") == key and len(shelf.loads) == 2  # the branch may have moved
 
 
 def test_all_models_compute_in_one_thread(models: Models) -> None:
-    other = models[models.add("org/a")].answers.model
-    workers = {model.executor.submit(threading.get_ident).result() for model in (models.first.answers.model, other)}
+    other = models[models.add("org/a")].model
+    workers = {model.executor.submit(threading.get_ident).result() for model in (models.first.model, other)}
     assert len(workers) == 1 and threading.get_ident() not in workers
 
 
 def test_few_are_held_and_one_that_went_comes_back(models: Models, shelf: Shelf) -> None:
     keys = [models.add(name) for name in ("org/a", "org/b", "org/c")]
     assert len(models._others) == KEPT
-    assert models[keys[0]].answers.model.source == "org/a" and shelf.loads[-1] == keys[0]
+    assert models[keys[0]].model.source == "org/a" and shelf.loads[-1] == keys[0]
     assert len(models._others) == KEPT and models[keys[2]] and shelf.loads[-1] == keys[0]
 
 
@@ -435,7 +435,7 @@ def test_loading_keeps_nobody_waiting_who_has_a_model(models: Models, shelf: She
     slow = threading.Thread(target=models.add, args=["org/slow"])
     slow.start()
     assert come.wait(20)
-    assert isinstance(models[key], Reader) and models[FIRST] is models.first  # would hang if a lock were held
+    assert isinstance(models[key], AppService) and models[FIRST] is models.first  # would hang if a lock were held
     go_on.set()
     slow.join(20)
     assert not slow.is_alive()
@@ -445,7 +445,7 @@ def test_two_visitors_who_ask_for_a_lost_model_load_it_once(models: Models, shel
     key = one_that_went(models)
     shelf.loads.clear()
     together = threading.Barrier(2)
-    found: list[Reader] = []
+    found: list[AppService] = []
 
     def ask() -> None:
         together.wait(20)

@@ -16,6 +16,8 @@ import pytest
 import torch
 
 from dermnote import DermNote, LesionMetadata
+from dermnote.app.case_cards import read_case
+from dermnote.app.service import AppService
 from dermnote.errors import BundleError, ConfigError, HubError, IndexQueryError, NotesError, PictureError
 from dermnote.hub import push
 from dermnote.hub.manifest import write_manifest
@@ -69,6 +71,7 @@ def test_an_encoded_image_is_not_encoded_again(model: DermNote, monkeypatch: pyt
     read = model.read_image(image)
     assert (model.classify(read), model.find_notes(read, 3), model.find_similar(read, 3)) == expected
     assert model.write_note(read) == note and len(opened) == 1
+    assert read_case(AppService(model), image, "dermoscopy").note.note == note and len(opened) == 2
 
 
 def test_all_kinds_of_image_give_the_same_embedding(model: DermNote, tmp_path: Path) -> None:

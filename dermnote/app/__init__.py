@@ -1,1 +1,1 @@
-"""What a visitor sees: the page, its cards and colours. `app.py` puts a loaded model behind it."""
+"""Gradio interface of DermNote; `dermnote.app.launch` starts it. The only package that imports Gradio."""

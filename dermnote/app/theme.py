@@ -1,4 +1,4 @@
-"""Colours and letters, light and dark. Every pair of text and ground has at least the 4.5:1 of WCAG AA."""
+"""Theme: colours and fonts, light and dark. Text on its background has a contrast of at least 4.5:1 (WCAG AA)."""
 
 from __future__ import annotations
 
@@ -23,10 +23,42 @@ PETROL = gr.themes.Color(
     c900="#133a3f",
     c950="#0a2327",
 )
+COLOURS = {  # light, dark
+    "body_background_fill": ("#f8f6f2", "#14181a"),
+    "body_text_color": ("#22282a", "#e7eaea"),
+    "body_text_color_subdued": ("#596164", "#a9b2b4"),
+    "background_fill_primary": ("#ffffff", "#1c2224"),
+    "background_fill_secondary": ("#f3f0ea", "#232a2d"),
+    "block_background_fill": ("#ffffff", "#1c2224"),
+    "block_border_color": ("#e2ddd3", "#343d41"),
+    "border_color_primary": ("#e2ddd3", "#343d41"),
+    "block_label_background_fill": ("transparent", "transparent"),
+    "block_label_text_color": ("#596164", "#a9b2b4"),
+    "block_title_text_color": ("#3d4547", "#cfd5d6"),
+    "block_info_text_color": ("#596164", "#a9b2b4"),
+    "input_background_fill": ("#ffffff", "#14181a"),
+    "input_border_color": ("#8d9496", "#6d787c"),  # contrast 3:1: the border of an input must be visible
+    "input_placeholder_color": ("#6a7274", "#929c9f"),
+    "button_primary_background_fill": ("*primary_700", "*primary_300"),
+    "button_primary_background_fill_hover": ("*primary_800", "*primary_200"),
+    "button_primary_text_color": ("#ffffff", "#0a2327"),
+    "button_secondary_background_fill": ("#ffffff", "#232a2d"),
+    "button_secondary_background_fill_hover": ("#f3f0ea", "#2c3538"),
+    "button_secondary_border_color": ("#b9b9b0", "#566064"),
+    "button_secondary_text_color": ("#22282a", "#e7eaea"),
+    "link_text_color": ("*primary_700", "*primary_300"),
+    "checkbox_background_color_selected": ("*primary_700", "*primary_500"),
+    "checkbox_border_color": ("#8d9496", "#6d787c"),
+    "checkbox_label_background_fill": ("#ffffff", "#1c2224"),
+    "checkbox_label_background_fill_selected": ("*primary_50", "*primary_950"),
+    "checkbox_label_border_color": ("#cfcac0", "#434d51"),
+    "checkbox_label_border_color_selected": ("*primary_600", "*primary_400"),
+    "checkbox_label_text_color_selected": ("#22282a", "#e7eaea"),
+}
 
 
 def make_theme() -> gr.themes.Base:
-    """The page's theme: petrol on warm paper; fonts of the visitor's own system, so nothing is fetched."""
+    """Return the theme of the page: petrol on warm paper; system fonts, so that nothing is fetched."""
     theme = gr.themes.Base(
         primary_hue=PETROL,
         neutral_hue="stone",
@@ -34,73 +66,16 @@ def make_theme() -> gr.themes.Base:
         font=FONT,  # plain names are system fonts
         font_mono=["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"],
     )
-    return theme.set(
-        body_background_fill="#f8f6f2",
-        body_background_fill_dark="#14181a",
-        body_text_color="#22282a",
-        body_text_color_dark="#e7eaea",
-        body_text_color_subdued="#596164",
-        body_text_color_subdued_dark="#a9b2b4",
-        background_fill_primary="#ffffff",
-        background_fill_primary_dark="#1c2224",
-        background_fill_secondary="#f3f0ea",
-        background_fill_secondary_dark="#232a2d",
-        block_background_fill="#ffffff",
-        block_background_fill_dark="#1c2224",
-        block_border_color="#e2ddd3",
-        block_border_color_dark="#343d41",
-        border_color_primary="#e2ddd3",
-        border_color_primary_dark="#343d41",
-        block_label_background_fill="transparent",
-        block_label_background_fill_dark="transparent",
-        block_label_border_width="0px",
-        block_label_text_color="#596164",
-        block_label_text_color_dark="#a9b2b4",
-        block_title_text_color="#3d4547",
-        block_title_text_color_dark="#cfd5d6",
-        block_title_text_weight="600",
-        block_shadow="none",
-        block_info_text_color="#596164",
-        block_info_text_color_dark="#a9b2b4",
-        input_background_fill="#ffffff",
-        input_background_fill_dark="#14181a",
-        input_border_color="#8d9496",  # 3:1 against its ground: an input's edge must be seen
-        input_border_color_dark="#6d787c",
-        input_border_width="1px",
-        input_placeholder_color="#6a7274",
-        input_placeholder_color_dark="#929c9f",
-        button_primary_background_fill="*primary_700",
-        button_primary_background_fill_hover="*primary_800",
-        button_primary_background_fill_dark="*primary_300",
-        button_primary_background_fill_hover_dark="*primary_200",
-        button_primary_text_color="#ffffff",
-        button_primary_text_color_dark="#0a2327",
-        button_secondary_background_fill="#ffffff",
-        button_secondary_background_fill_hover="#f3f0ea",
-        button_secondary_background_fill_dark="#232a2d",
-        button_secondary_background_fill_hover_dark="#2c3538",
-        button_secondary_border_color="#b9b9b0",
-        button_secondary_border_color_dark="#566064",
-        button_secondary_text_color="#22282a",
-        button_secondary_text_color_dark="#e7eaea",
-        button_border_width="1px",
-        link_text_color="*primary_700",
-        link_text_color_dark="*primary_300",
-        color_accent="*primary_700",
-        slider_color="*primary_700",
-        checkbox_background_color_selected="*primary_700",
-        checkbox_background_color_selected_dark="*primary_500",
-        checkbox_border_color="#8d9496",
-        checkbox_border_color_dark="#6d787c",
-        checkbox_label_background_fill="#ffffff",
-        checkbox_label_background_fill_dark="#1c2224",
-        checkbox_label_background_fill_selected="*primary_50",
-        checkbox_label_background_fill_selected_dark="*primary_950",
-        checkbox_label_border_color="#cfcac0",
-        checkbox_label_border_color_dark="#434d51",
-        checkbox_label_border_color_selected="*primary_600",
-        checkbox_label_border_color_selected_dark="*primary_400",
-        checkbox_label_text_color_selected="#22282a",
-        checkbox_label_text_color_selected_dark="#e7eaea",
-        shadow_drop="none",
-    )
+    light = {name: pair[0] for name, pair in COLOURS.items()}
+    dark = {f"{name}_dark": pair[1] for name, pair in COLOURS.items()}
+    others = {
+        "block_label_border_width": "0px",
+        "block_title_text_weight": "600",
+        "block_shadow": "none",
+        "input_border_width": "1px",
+        "button_border_width": "1px",
+        "color_accent": "*primary_700",
+        "slider_color": "*primary_700",
+        "shadow_drop": "none",
+    }
+    return theme.set(**light, **dark, **others)

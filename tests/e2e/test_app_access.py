@@ -1,4 +1,4 @@
-"""Who gets at what: nothing without a login where there is one, and no file, trace or path by a crooked request."""
+"""Access to a protected app, and malformed requests, which get no file, trace or path."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gradio_client import Client, handle_file
 from standin import as_jpeg, scribble
 from test_app_clients import ask_agent
 
-from dermnote.app.serving.request_limits import CALL
+from dermnote.app.serving.middleware import MAX_CALL
 from tests.benchmarks.app_parts.server import AppServer
 from tests.places import REPOSITORY
 
@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
 
 
 @pytest.fixture(scope="module")
-def stranger(server: AppServer) -> Iterator[httpx.Client]:
+def anonymous(server: AppServer) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=30) as client:
         yield client
 
@@ -48,19 +48,19 @@ def known(server: AppServer) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def uploaded(known: httpx.Client) -> str:
-    """Path of a visitor's picture, as Gradio names it to the visitor."""
+    """Path of an uploaded image, as Gradio returns it."""
     sent = {"files": ("lesion.jpg", as_jpeg(scribble(1)), "image/jpeg")}
     [path] = known.post("/gradio_api/upload", files=sent).raise_for_status().json()
     return str(path)
 
 
-def test_a_stranger_sees_a_login_page_and_no_more(stranger: httpx.Client, known: httpx.Client, uploaded: str) -> None:
-    page = stranger.get("/").raise_for_status().text
+def test_without_a_login_only_its_page_is_open(anonymous: httpx.Client, known: httpx.Client, uploaded: str) -> None:
+    page = anonymous.get("/").raise_for_status().text
     assert "auth_required" in page and "dn-header" not in page and "dn-header" in known.get("/").text
     paths = ["/config", "/gradio_api/info", "/gradio_api/openapi.json", f"/gradio_api/file={uploaded}", "/monitoring"]
     paths += ["/gradio_api/heartbeat/abc", "/gradio_api/queue/data?session_hash=abc", "/gradio_api/mcp/schema", "/docs"]
     for path in paths:
-        answer = stranger.get(path)
+        answer = anonymous.get(path)
         assert (answer.status_code, answer.json()) == (401, {"detail": "Log in first."}), path
     sends: dict[str, dict[str, Any]] = {
         "/gradio_api/upload": {"files": {"files": ("x.jpg", b"x", "image/jpeg")}},
@@ -72,17 +72,17 @@ def test_a_stranger_sees_a_login_page_and_no_more(stranger: httpx.Client, known:
         "/gradio_api/component_server": {"json": {}},
     }
     for path, sent in sends.items():
-        assert stranger.post(path, **sent).status_code == 401, path
+        assert anonymous.post(path, **sent).status_code == 401, path
 
 
-def test_a_wrong_password_lets_nobody_in(stranger: httpx.Client) -> None:
-    refused = stranger.post("/login", data={"username": NAME, "password": "open,sesame:2"})
+def test_wrong_password_is_refused(anonymous: httpx.Client) -> None:
+    refused = anonymous.post("/login", data={"username": NAME, "password": "open,sesame:2"})
     assert refused.status_code == 400 and not refused.cookies
-    assert stranger.get("/config", auth=(NAME, "open,sesame:2")).status_code == 401
-    assert stranger.get("/config", headers={"cookie": "access-token-unsecure-x=None"}).status_code == 401
+    assert anonymous.get("/config", auth=(NAME, "open,sesame:2")).status_code == 401
+    assert anonymous.get("/config", headers={"cookie": "access-token-unsecure-x=None"}).status_code == 401
 
 
-def test_who_logs_in_on_the_page_gets_at_it_until_he_leaves(server: AppServer) -> None:
+def test_login_lasts_until_logout(server: AppServer) -> None:
     with httpx.Client(base_url=server.url, timeout=30) as client:
         client.post("/login", data={"username": NAME, "password": PASSWORD}).raise_for_status()
         assert client.get("/config").is_success
@@ -90,7 +90,7 @@ def test_who_logs_in_on_the_page_gets_at_it_until_he_leaves(server: AppServer) -
         assert client.get("/config").status_code == 401
 
 
-def test_a_script_and_an_agent_log_in(server: AppServer, known: httpx.Client, tmp_path: Path) -> None:
+def test_script_and_agent_log_in(server: AppServer, known: httpx.Client, tmp_path: Path) -> None:
     picture = tmp_path / "lesion.jpg"
     picture.write_bytes(as_jpeg(scribble(1)))
     script = Client(server.url, auth=(NAME, PASSWORD), verbose=False, analytics_enabled=False)
@@ -102,28 +102,13 @@ def test_a_script_and_an_agent_log_in(server: AppServer, known: httpx.Client, tm
 
 
 def outside(uploaded: str) -> list[str]:
-    folder = str(Path(uploaded).parent)
-    up = "/..".join([uploaded, *[""] * 12])
-    names = [
-        "/etc/passwd",
-        "/proc/self/environ",
-        "app.py",
-        str(REPOSITORY / "app.py"),
-        folder,
-        str(Path(folder).parent),
-    ]
-    names += [
-        f"{up}/etc/passwd",
-        "%2e%2e/%2e%2e/etc/passwd",
-        "file:///etc/passwd",
-        "/etc/pass%00wd",
-        "C:\\x",
-        "\\\\h\\s",
-    ]
-    return [*names, "http://127.0.0.1/", "https://localhost/x.jpg"]
+    folder, up = Path(uploaded).parent, "/..".join([uploaded, *[""] * 12])
+    ours = ["app.py", str(REPOSITORY / "app.py"), str(folder), str(folder.parent)]
+    system = ["/etc/passwd", "/proc/self/environ", f"{up}/etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "file:///etc/passwd"]
+    return [*ours, *system, "/etc/pass%00wd", "C:\\x", "\\\\h\\s", "http://127.0.0.1/", "https://localhost/x.jpg"]
 
 
-def test_files_outside_the_uploads_are_refused_and_uploads_are_not_listed(known: httpx.Client, uploaded: str) -> None:
+def test_files_outside_the_uploads_are_refused(known: httpx.Client, uploaded: str) -> None:
     assert known.get(f"/gradio_api/file={uploaded}").headers["content-type"] == "image/jpeg"
     for name in outside(uploaded):
         target = httpx.URL(str(known.base_url)).copy_with(raw_path=f"/gradio_api/file={name}".encode())
@@ -132,14 +117,14 @@ def test_files_outside_the_uploads_are_refused_and_uploads_are_not_listed(known:
         assert "root:" not in answer.text and "lesion.jpg" not in answer.text.replace(name, ""), name
 
 
-def test_the_dashboard_the_history_and_the_proxy_are_off(known: httpx.Client) -> None:
+def test_dashboard_history_and_proxy_are_off(known: httpx.Client) -> None:
     for path in ("/monitoring", "/monitoring/summary", "/gradio_api/runs", "/gradio_api/vibe-code/"):
         assert known.get(path).status_code in (403, 404), path
     assert known.get("/gradio_api/proxy=http://127.0.0.1/").status_code == 400
 
 
 def ask(client: httpx.Client, endpoint: str, body: Any) -> str:
-    """What an endpoint answers, whatever it is sent."""
+    """Return the answer of an endpoint to any body."""
     content = body if isinstance(body, str) else json.dumps(body)
     headers = {"content-type": "application/json"}
     sent = client.post(f"/gradio_api/call/{endpoint}", content=content, headers=headers)
@@ -179,21 +164,21 @@ CROOKED: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("endpoint", "body"), CROOKED, ids=str)
-def test_a_crooked_request_is_refused_without_trace_or_path(known: httpx.Client, endpoint: str, body: Any) -> None:
-    told = ask(known, endpoint, body)
-    assert "event: complete" not in told and len(told) < 600
+def test_malformed_request_is_refused_without_trace_or_path(known: httpx.Client, endpoint: str, body: Any) -> None:
+    reply = ask(known, endpoint, body)
+    assert "event: complete" not in reply and len(reply) < 600
     for never in ("Traceback", 'File "', "site-packages", str(REPOSITORY), "/tmp", "root:", "dermnote-uploads"):
-        assert never not in told, told
+        assert never not in reply, reply
 
 
-def test_an_unknown_endpoint_and_an_unknown_answer_are_said_to_be(known: httpx.Client) -> None:
+def test_unknown_endpoint_and_unknown_event(known: httpx.Client) -> None:
     assert ask(known, "nothing", {"data": []}).startswith("404")
     assert known.get("/gradio_api/call/classify/no-such-answer").text.startswith("event: error")
     joined = known.post("/gradio_api/queue/join", json={"data": [], "fn_index": 10**9, "session_hash": "x"})
     assert joined.status_code == 500 and joined.json()["detail"].startswith("This request cannot be answered.")
 
 
-def test_an_upload_stays_in_its_folder_whatever_its_name(known: httpx.Client, server: AppServer) -> None:
+def test_upload_stays_in_its_folder_for_any_name(known: httpx.Client, server: AppServer) -> None:
     sent = {"files": ("../../../escaped.jpg", b"no picture", "image/jpeg")}
     [path] = known.post("/gradio_api/upload", files=sent).raise_for_status().json()
     assert Path(path).resolve().is_relative_to(server.uploads.resolve())
@@ -206,34 +191,32 @@ def test_an_upload_stays_in_its_folder_whatever_its_name(known: httpx.Client, se
 
 @pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/call/classify", "/gradio_api/mcp/", "/login"])
 @pytest.mark.parametrize("size", [f"Content-Length: {GB}", "Transfer-Encoding: chunked"], ids=["announced", "pieces"])
-def test_a_request_without_end_is_cut_off(server: AppServer, known: httpx.Client, path: str, size: str) -> None:
+def test_endless_request_is_cut_off(server: AppServer, known: httpx.Client, path: str, size: str) -> None:
     login = next(httpx.BasicAuth(NAME, PASSWORD).auth_flow(known.build_request("GET", "/"))).headers["authorization"]
     kind = "multipart/form-data; boundary=x" if "upload" in path else "application/json"
     lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", f"Authorization: {login}", "Accept: */*"]
     before = server.memory_mb()
-    told = flood(server.port, "\r\n".join([*lines, f"Content-Type: {kind}", size, "", ""]), "chunked" in size)
-    assert re.match(rb"HTTP/1.1 4\d\d", told), told
-    assert b" 413 " in told or "chunked" in size
-    assert server.memory_mb() - before < 2.5 * CALL / 1024**2
+    reply = flood(server.port, "\r\n".join([*lines, f"Content-Type: {kind}", size, "", ""]), "chunked" in size)
+    assert re.match(rb"HTTP/1.1 4\d\d", reply), reply
+    assert b" 413 " in reply or "chunked" in size
+    assert server.memory_mb() - before < 2.5 * MAX_CALL / 1024**2
     assert known.get("/config").is_success
 
 
 def flood(port: int, head: str, in_pieces: bool) -> bytes:
-    """Sends until there is an answer, or twice what a call may hold."""
+    """Send until there is an answer, at most twice the limit of a call."""
     piece = b"1" * 1_000_000
     piece = f"{len(piece):x}\r\n".encode() + piece + b"\r\n" if in_pieces else piece
     with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
         line.sendall(head.encode())
-        for _ in range(2 * CALL // len(piece)):
+        for _ in range(2 * MAX_CALL // len(piece)):
             if select.select([line], [], [], 0.005)[0]:
                 break
             line.sendall(piece)
         return line.recv(100)
 
 
-def test_after_a_power_cut_it_starts_over_what_was_left_and_answers(
-    server: AppServer, known: httpx.Client, uploaded: str
-) -> None:
+def test_app_answers_after_a_crash(server: AppServer, known: httpx.Client, uploaded: str) -> None:
     """Runs last: it ends the app."""
     server.kill()
     assert Path(uploaded) in server.kept_files()

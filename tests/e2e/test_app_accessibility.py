@@ -1,15 +1,13 @@
-"""Everybody can use every tab: axe-core finds nothing serious, the keyboard reaches all of it, nothing has to move."""
+"""Accessibility of every tab: axe-core, keyboard, reduced motion."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from browsing import Served, open_page, type_in
-from launching import launched
 from playwright.sync_api import Browser, Locator, Page, expect
 
 pytestmark = pytest.mark.browser
@@ -59,13 +57,12 @@ MOVING = """
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[Served]:
-    with launched() as url:
-        yield Served(url, 0, 0, Path(), Path())
+def served(stand_in_url: str) -> Served:
+    return Served(stand_in_url)
 
 
 def tabs(page: Page) -> Iterator[str]:
-    """Opens one tab after another, whatever tabs there are, with what is folded in them, and an example."""
+    """Open one tab after another, unfold its parts and press an example; yield its name."""
     for tab in page.get_by_role("tab").all():
         tab.click()
         expect(tab).to_have_attribute("aria-selected", "true")
@@ -85,7 +82,7 @@ def visible(found: Locator) -> list[Locator]:
 
 
 def grave(page: Page, within: str | None = None) -> dict[str, list[Any]]:
-    """Findings by rule, with the parts they concern."""
+    """Return the serious findings by rule."""
     page.evaluate(STILL)
     found = Axe().run(page, within).response
     assert len(found["passes"]) > 5, "axe-core looked at nothing"
@@ -97,7 +94,7 @@ def grave(page: Page, within: str | None = None) -> dict[str, list[Any]]:
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_every_tab_can_be_used_by_everybody(browser: Browser, served: Served, scheme: str, width: int) -> None:
+def test_every_tab_passes_axe_and_keyboard(browser: Browser, served: Served, scheme: str, width: int) -> None:
     page, _ = open_page(browser, served, width, scheme)
     seen = []
     for name in tabs(page):
@@ -108,7 +105,7 @@ def test_every_tab_can_be_used_by_everybody(browser: Browser, served: Served, sc
 
 
 def check_walk(page: Page, name: str) -> None:
-    """The Tab key gets to everything that can be used, from top to bottom, and it is seen where it is."""
+    """Check that the Tab key reaches every control, from top to bottom, with a visible focus."""
     stops = page.evaluate(STOPS)
     page.mouse.click(2, 2)  # from the top of the page
     reached: list[int] = []
@@ -127,7 +124,7 @@ def check_walk(page: Page, name: str) -> None:
     assert reached == sorted(reached) and not missed, f"{name}: {reached} of {len(stops)}, not {missed}"
 
 
-def test_axe_finds_what_is_broken(browser: Browser, served: Served) -> None:
+def test_axe_finds_real_errors(browser: Browser, served: Served) -> None:
     page, _ = open_page(browser, served)
     page.evaluate(
         "document.querySelector('.dn-foot').innerHTML = '<button></button><span style=color:#eee>pale</span>'"
@@ -135,7 +132,7 @@ def test_axe_finds_what_is_broken(browser: Browser, served: Served) -> None:
     assert set(grave(page)) == {"button-name", "color-contrast"}
 
 
-def test_axe_finds_nothing_serious_in_a_list_that_is_open_and_a_refusal(browser: Browser, served: Served) -> None:
+def test_open_list_and_error_pass_axe(browser: Browser, served: Served) -> None:
     page, _ = open_page(browser, served)
     page.get_by_text("Write a note from what you know").click()
     type_in(page.get_by_label("Age in years"), "old")
@@ -146,7 +143,7 @@ def test_axe_finds_nothing_serious_in_a_list_that_is_open_and_a_refusal(browser:
     assert grave(page) == {}
 
 
-def test_what_is_found_in_gradios_own_panel_is_known(browser: Browser, served: Served) -> None:
+def test_findings_in_gradios_own_panel_are_known(browser: Browser, served: Served) -> None:
     page, _ = open_page(browser, served)
     page.get_by_role("button", name="Use via API").first.click()
     expect(page.locator(".api-docs")).to_be_visible()
@@ -154,7 +151,7 @@ def test_what_is_found_in_gradios_own_panel_is_known(browser: Browser, served: S
     assert set(grave(page, ".api-docs")) == set(IN_GRADIOS_API_PANEL)
 
 
-def test_a_picture_is_read_and_a_note_found_by_keyboard_alone(browser: Browser, served: Served) -> None:
+def test_image_is_read_and_note_searched_by_keyboard(browser: Browser, served: Served) -> None:
     page, _ = open_page(browser, served)
     page.locator(".dn-example").first.focus()
     page.keyboard.press("Enter")
@@ -177,7 +174,7 @@ def test_a_picture_is_read_and_a_note_found_by_keyboard_alone(browser: Browser, 
     expect(page.locator(".dn-grid .dn-hit")).to_have_count(6)
 
 
-def test_nothing_moves_for_who_asked_for_stillness(browser: Browser, served: Served) -> None:
+def test_reduced_motion_is_respected(browser: Browser, served: Served) -> None:
     page, _ = open_page(browser, served)
     assert page.evaluate(MOVING) > 0
     page.emulate_media(reduced_motion="reduce")

@@ -1,4 +1,4 @@
-"""Many pictures at once, in Chromium: dropped, watched, stopped, downloaded; and nobody else waits for them."""
+"""The Batch tab in Chromium: upload, progress, stop and download."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 from browsing import Served, keep, open_page
 from playwright.sync_api import Browser, Page, expect
 from standin import as_jpeg, scribble
-from zips import zipped
+
+from tests.app.zips import zipped
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)
@@ -66,7 +67,7 @@ def soon(holds: Callable[[], bool]) -> bool:
     return False
 
 
-def test_a_zip_with_a_table_becomes_classes_notes_and_two_downloads(
+def test_zip_with_a_table_gives_classes_notes_and_two_downloads(
     browser: Browser, served: Served, tmp_path: Path
 ) -> None:
     table = b"file,label,age,dx\na.jpg,melanoma,61,x\nlost.jpg,nevus,3,y\n"
@@ -76,7 +77,7 @@ def test_a_zip_with_a_table_becomes_classes_notes_and_two_downloads(
     drop(page, written(tmp_path, "set.zip", zipped(members)), written(tmp_path, "table.csv", table))
     ready = page.locator("#batch-given")
     expect(ready).to_contain_text("3 pictures to read.")
-    expect(ready).to_contain_text("table.csv speaks of 1 of them. It tells label, age; not used: dx.")
+    expect(ready).to_contain_text("table.csv describes 1 of them. Columns used: label, age; not used: dx.")
     page.get_by_role("button", name="Read all").click()
     results = page.locator("#batch-results")
     expect(results.get_by_role("heading", name="2 of 3 read, 1 failed.")).to_be_visible()
@@ -98,7 +99,7 @@ def test_a_zip_with_a_table_becomes_classes_notes_and_two_downloads(
     assert not outside
 
 
-def test_a_run_is_stopped_and_begun_again_and_nobody_waits_for_it(browser: Browser, served: Served, many: Path) -> None:
+def test_batch_is_stopped_and_started_again_and_delays_nobody(browser: Browser, served: Served, many: Path) -> None:
     from gradio_client import Client
 
     client = Client(served.url, verbose=False, analytics_enabled=False)
@@ -123,7 +124,7 @@ def test_a_run_is_stopped_and_begun_again_and_nobody_waits_for_it(browser: Brows
     assert soon(lambda: not kept(served, ".zip"))
 
 
-def test_what_cannot_be_used_is_one_line_beside_the_input(browser: Browser, served: Served, tmp_path: Path) -> None:
+def test_unusable_file_is_one_line_beside_the_input(browser: Browser, served: Served, tmp_path: Path) -> None:
     page, _ = open_tab(browser, served)
     alert = page.locator("#batch-given [role=alert]")
     page.get_by_role("button", name="Read all").click()
@@ -132,7 +133,7 @@ def test_what_cannot_be_used_is_one_line_beside_the_input(browser: Browser, serv
     expect(alert).to_have_text("set.zip is not a zip that can be opened. Pack it again.")
 
 
-def test_loose_pictures_are_read_in_the_dark_on_a_phone(browser: Browser, served: Served, tmp_path: Path) -> None:
+def test_images_are_read_in_dark_mode_on_a_phone(browser: Browser, served: Served, tmp_path: Path) -> None:
     page, _ = open_tab(browser, served, 390, "dark")
     drop(page, *[written(tmp_path, f"{number} (1).jpg", data) for number, data in enumerate(JPEGS)])
     expect(page.locator("#batch-given")).to_contain_text("4 pictures to read.")

@@ -1,4 +1,4 @@
-"""The workbench in Chromium: a class is picked and explained, words are, a case found by a note opens."""
+"""The Case tab in Chromium: evidence maps, gallery cases and predicted classes."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)
 
 
-def test_a_picked_class_and_words_are_explained_by_keyboard_alone(browser: Browser, served: Served) -> None:
+def test_class_and_text_are_explained_by_keyboard(browser: Browser, served: Served) -> None:
     page, outside = open_page(browser, served)
     page.locator(".dn-example").first.focus()
     page.keyboard.press("Enter")
     heading = page.locator("#evidence h3")
     first = page.locator(".dn-classes [aria-pressed=true]").inner_text()
-    expect(heading).to_have_text(f"Where the score for {first} comes from")
+    expect(heading).to_have_text(f"Evidence map for {first}")
     third = page.locator(".dn-classes button").nth(2)
     third.focus()
     page.keyboard.press("Enter")
-    expect(heading).to_have_text(f"Where the score for {third.inner_text()} comes from")
+    expect(heading).to_have_text(f"Evidence map for {third.inner_text()}")
     expect(third).to_have_attribute("aria-pressed", "true")
     expect(page.locator(".dn-classes [aria-pressed=true]")).to_have_count(1)
     page.get_by_label("Or show where it fits some words").fill("blue-gray veil")
     page.keyboard.press("Enter")
-    expect(heading).to_have_text("Where it fits the words")
+    expect(heading).to_have_text("Evidence map for the words")
     page.get_by_label("Or show where it fits some words").fill(" ")
     page.keyboard.press("Enter")
     expect(page.locator("#words-alert [role=alert]")).to_contain_text("no text")
-    expect(heading).to_have_text("Where it fits the words")  # the map that is there stays
+    expect(heading).to_have_text("Evidence map for the words")  # the map that is there stays
     assert not outside
 
 
-def test_a_case_found_by_a_note_opens_with_the_map_of_these_words(browser: Browser, served: Served) -> None:
+def test_case_found_by_a_note_opens_with_its_evidence_map(browser: Browser, served: Served) -> None:
     page, outside = open_page(browser, served)
     page.get_by_role("tab", name="Search by note").click()
     words = page.get_by_label("Clinical note, or a few words")
@@ -54,7 +54,7 @@ def test_a_case_found_by_a_note_opens_with_the_map_of_these_words(browser: Brows
     assert set(page.locator(".dn-grid .dn-class-name").all_inner_texts()) == {"melanoma"}
     page.locator(".dn-grid .dn-open").first.click()
     expect(page.get_by_role("tab", name="Case")).to_have_attribute("aria-selected", "true")
-    expect(page.locator("#evidence h3")).to_have_text("Where it fits the words")
+    expect(page.locator("#evidence h3")).to_have_text("Evidence map for the words")
     expect(page.locator("#asked-words input, #asked-words textarea")).to_have_value("a lesion with a pigment network")
     expect(page.locator(".dn-classes li")).to_have_count(8)
     keep(page, "opened-case")
@@ -65,12 +65,12 @@ def test_a_case_found_by_a_note_opens_with_the_map_of_these_words(browser: Brows
     assert not outside
 
 
-def test_a_class_taken_over_is_said_to_be_the_model_s(browser: Browser, served: Served) -> None:
+def test_copied_class_is_stated_as_a_prediction(browser: Browser, served: Served) -> None:
     page, _ = open_page(browser, served)
     page.locator(".dn-example").first.click()
     expect(page.locator(".dn-classes li")).to_have_count(8)
     page.get_by_text("Write a note from what you know").click()
-    page.get_by_role("button", name="Take the likeliest class").click()
+    page.get_by_role("button", name="Use the most likely class").click()
     first = page.locator(".dn-classes [aria-pressed=true]").inner_text()
     expect(page.get_by_label("Diagnosis")).to_have_value(first)
     type_in(page.get_by_label("Description of the findings"), "a blue-gray veil")
@@ -80,7 +80,7 @@ def test_a_class_taken_over_is_said_to_be_the_model_s(browser: Browser, served: 
     expect(page.locator(".dn-origin")).to_contain_text("may be wrong")
 
 
-def test_a_refused_file_is_one_line_after_a_picture_too(browser: Browser, served: Served, tmp_path: Path) -> None:
+def test_refused_file_after_an_image_is_one_line(browser: Browser, served: Served, tmp_path: Path) -> None:
     page, _ = open_page(browser, served)
     good, bad = tmp_path / "good.jpg", tmp_path / "letter.jpg"
     draw(3, 2, 128).save(good)

@@ -1,4 +1,4 @@
-"""One case under every strategy as a visitor meets it: sent for on a press, filled in card by card, taken away."""
+"""The Compare tab in Chromium: requests, cards, stop and download."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def take_an_example_over(page: Page) -> None:
     page.locator(".dn-example").first.click()
     expect(page.locator(".dn-classes li")).to_have_count(8)
     open_tab(page, "Compare")
-    page.get_by_role("button", name="Take picture and fields").click()
+    page.get_by_role("button", name="Copy picture and fields").click()
     panel = page.get_by_role("tabpanel").filter(has=page.locator("#compare-cards"))
     expect(panel.locator('img[src*="/file="]')).to_be_visible()
     panel.get_by_label("Diagnosis", exact=True).click()
@@ -57,7 +57,7 @@ def take_an_example_over(page: Page) -> None:
     ("name", "width", "scheme"),
     [("compare", 1280, "light"), ("compare-narrow-dark", 390, "dark")],
 )
-def test_all_strategies_are_asked_on_one_press_and_show_their_claims(
+def test_one_press_requests_all_strategies_and_shows_their_claims(
     browser: Browser, asking: Served, llm: LlmServer, name: str, width: int, scheme: str
 ) -> None:
     llm.rule = wrong
@@ -71,7 +71,7 @@ def test_all_strategies_are_asked_on_one_press_and_show_their_claims(
     expect(card(page, "p3").locator(".dn-marked")).to_contain_text("${1+1} <b>No")
     for each in ("m+p1", "m+p2", "mix"):
         expect(card(page, each).locator(".dn-marked")).to_be_visible()
-    expect(page.locator("#compare-status")).to_contain_text("The language model was asked")
+    expect(page.locator("#compare-status")).to_contain_text("The notes of the language model are below")
     rows = page.locator("#compare-summary tbody tr")
     expect(rows).to_have_count(5)
     expect(rows.nth(3)).to_contain_text("3")
@@ -87,7 +87,7 @@ def test_all_strategies_are_asked_on_one_press_and_show_their_claims(
     assert saved["notes"][3]["audit"]["contradicted"] and saved["notes"][3]["record"]["age"] == 61
 
 
-def test_cards_fill_one_by_one_and_who_stops_keeps_what_came(browser: Browser, asking: Served, llm: LlmServer) -> None:
+def test_cards_fill_one_by_one_and_stay_after_a_stop(browser: Browser, asking: Served, llm: LlmServer) -> None:
     page, _ = open_page(browser, asking)
     take_an_example_over(page)
     send, stop = page.get_by_role("button", name=SEND), page.get_by_role("button", name="Stop", exact=True)
@@ -112,16 +112,14 @@ def test_cards_fill_one_by_one_and_who_stops_keeps_what_came(browser: Browser, a
     expect(page.locator(".dn-grid .dn-hit").first).to_be_visible()  # stopping holds nobody else up
 
 
-def test_another_picture_ends_the_asking_and_nothing_of_the_one_before_stays(
-    browser: Browser, asking: Served, llm: LlmServer
-) -> None:
+def test_another_image_ends_the_run_and_drops_its_notes(browser: Browser, asking: Served, llm: LlmServer) -> None:
     page, _ = open_page(browser, asking)
     take_an_example_over(page)
     with P3Held() as held:
         llm.rule = held
         page.get_by_role("button", name=SEND).click()
         expect(card(page, "mix").locator(".dn-marked")).to_be_visible()
-        page.get_by_role("button", name="Take picture and fields").click()
+        page.get_by_role("button", name="Copy picture and fields").click()
         expect(card(page, "mix")).to_contain_text("Sends nothing of its own")
     page.wait_for_timeout(1500)
     for each in ("m+p1", "m+p2", "p3"):
@@ -129,7 +127,7 @@ def test_another_picture_ends_the_asking_and_nothing_of_the_one_before_stays(
     expect(page.get_by_role("button", name=SEND)).to_be_enabled()
 
 
-def test_what_goes_wrong_is_one_line_where_it_went_wrong(browser: Browser, asking: Served, llm: LlmServer) -> None:
+def test_errors_are_one_line_in_their_place(browser: Browser, asking: Served, llm: LlmServer) -> None:
     llm.rule = lambda body: "401" if asks_of_the_picture_alone(body) else None
     page, _ = open_page(browser, asking)
     open_tab(page, "Compare")

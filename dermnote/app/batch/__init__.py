@@ -1,1 +1,1 @@
-"""Several pictures at once: opening what was given, reading it, and what is shown and downloaded of it."""
+"""Many images at once: uploads, reading, results and exports."""

@@ -1,76 +1,118 @@
-"""A stranger's zip: looked over before a byte of it is unpacked, then read a picture at a time, never onto the disk."""
+"""Files of a batch and its limits; zips are checked before they are unpacked, one image at a time, in memory only."""
 
 from __future__ import annotations
 
 import io
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from dermnote.app.batch.batch_items import Item, LeftOut, Upload
-from dermnote.app.batch.batch_limits import MAX_FILE_MB, MAX_MEMBERS, MAX_TABLE_MB, MAX_UNPACKED_MB, MB
 from dermnote.errors import CasesError, PictureError
 
-PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
+MB = 1024 * 1024
+MAX_PICTURES = 200
+MAX_FILE_MB = 20  # of an image and of a zip: the app accepts no larger upload
+MAX_UNPACKED_MB = 200  # of one zip; photos hardly shrink when they are packed
+MAX_MEMBERS = 1000  # of one zip, skipped ones included
+MAX_TABLE_MB = 2
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"}
 PACKED = {".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz"}
-TABLE = ".csv"
+TABLE, ZIP = ".csv", ".zip"
 ENCRYPTED = 0x1  # a bit of a member's flags
-CHUNK, MOST_AT_ONCE = 256 * 1024, MB
+CHUNK, MAX_READ = 256 * 1024, MB  # bytes
 
 
 @dataclass(frozen=True)
-class Contents:
-    """What a zip holds."""
+class UploadedFile:
+    """An uploaded file: its name as the visitor calls it, and its path on this machine."""
 
-    items: Sequence[Item]
-    tables: Sequence[Item]
-    left_out: Sequence[LeftOut]
+    name: str
+    path: Path
+
+    @property
+    def suffix(self) -> str:
+        """Return the suffix of its name in lower case."""
+        return Path(self.name).suffix.lower()
 
 
-class _Sipped(io.BufferedReader):
-    """A file of which nobody reads much at once: `ZipFile` takes its list of members in one draught, however long."""
+@dataclass(frozen=True)
+class BatchItem:
+    """An image to read.
+
+    Attributes:
+        name: Unique in a batch; with its folders if it is from a zip.
+        read: Returns its bytes; raises PictureError if it cannot be read.
+        fields: Its row of the table, as `LesionMetadata` names them.
+        error: Why it is not read at all; else empty.
+    """
+
+    name: str
+    read: Callable[[], bytes]
+    fields: Mapping[str, str] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file that is not used, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ArchiveContents:
+    """Contents of a zip."""
+
+    items: Sequence[BatchItem]
+    tables: Sequence[BatchItem]
+    skipped: Sequence[SkippedFile]
+
+
+class _LimitedReader(io.BufferedReader):
+    """A file with a limit on single reads: `ZipFile` reads its list of members at once, however long it is."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """As of any file, up to a limit."""
-        if size is not None and size > MOST_AT_ONCE:
+        """Read as of any file, at most `MAX_READ` bytes."""
+        if size is not None and size > MAX_READ:
             raise ValueError("the list of members is too long")
         return super().read(size)
 
 
-def open_archive(upload: Upload, stack: ExitStack) -> Contents:
-    """Lists what a zip holds; nothing is unpacked yet.
+def open_archive(upload: UploadedFile, stack: ExitStack) -> ArchiveContents:
+    """List the contents of a zip; nothing is unpacked yet.
 
     Args:
         upload: The zip.
-        stack: Keeps it open as long as its pictures may be asked for.
+        stack: Closes the zip; its items can be read until then.
 
     Raises:
-        CasesError: It is no zip, has a password, or holds too much, or names that lead out of it.
+        CasesError: It is no zip, has a password, is too large, or has names that lead out of it.
     """
     try:
-        file = stack.enter_context(_Sipped(io.FileIO(upload.path)))
+        file = stack.enter_context(_LimitedReader(io.FileIO(upload.path)))
         archive = stack.enter_context(ZipFile(file))
     except FileNotFoundError as error:
         raise CasesError(f"{upload.name} is no longer here.", "Drop it once more.") from error
     except Exception as error:  # whatever broken data does to `zipfile`: struct.error, UnicodeDecodeError, ...
         raise CasesError(f"{upload.name} is not a zip that can be opened.", "Pack it again.") from error
-    members = [info for info in archive.infolist() if not info.is_dir() and not _is_litter(_name(info))]
+    members = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(_name(info))]
     _refuse_dangerous(upload.name, archive.infolist())
-    items: list[Item] = []
-    tables: list[Item] = []
-    left_out: list[LeftOut] = []
+    items: list[BatchItem] = []
+    tables: list[BatchItem] = []
+    skipped: list[SkippedFile] = []
     for info in members:
         name = _name(info)
-        if reason := _left_out_because(info):
-            left_out.append(LeftOut(name, reason))
+        if reason := _reason_to_skip(info):
+            skipped.append(SkippedFile(name, reason))
         else:
             kind = tables if _suffix(info) == TABLE else items
-            kind.append(Item(name, partial(_unpacked, archive, info)))
-    return Contents(items, tables, left_out)
+            kind.append(BatchItem(name, partial(_unpack, archive, info)))
+    return ArchiveContents(items, tables, skipped)
 
 
 def _refuse_dangerous(name: str, members: Sequence[ZipInfo]) -> None:
@@ -87,13 +129,13 @@ def _refuse_dangerous(name: str, members: Sequence[ZipInfo]) -> None:
         raise CasesError(f"{name} holds {unpacked:,.0f} MB unpacked; the limit is {MAX_UNPACKED_MB} MB.", hint)
 
 
-def _left_out_because(info: ZipInfo) -> str:
+def _reason_to_skip(info: ZipInfo) -> str:
     limit = MAX_TABLE_MB if _suffix(info) == TABLE else MAX_FILE_MB
     if stat.S_ISLNK(info.external_attr >> 16):
         return "a link, not a file"
     if _suffix(info) in PACKED:
         return "an archive inside the zip"
-    if _suffix(info) not in PICTURES | {TABLE}:
+    if _suffix(info) not in IMAGE_SUFFIXES | {TABLE}:
         return "not a picture"
     if info.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         return "packed in an unusual way"
@@ -101,7 +143,7 @@ def _left_out_because(info: ZipInfo) -> str:
 
 
 def _name(info: ZipInfo) -> str:
-    return info.filename.replace("\\", "/")  # as some programs on Windows write it
+    return info.filename.replace("\\", "/")  # some programs on Windows write backslashes
 
 
 def _suffix(info: ZipInfo) -> str:
@@ -113,14 +155,14 @@ def _leads_out(name: str) -> bool:
     return path.is_absolute() or ".." in path.parts or name[1:2] == ":"
 
 
-def _is_litter(name: str) -> bool:
-    """What file managers add: macOS puts a "._scan.jpg" that is no picture beside every picture."""
+def _is_hidden(name: str) -> bool:
+    """Return whether a file manager added the file: macOS adds a "._scan.jpg" that is no image to every image."""
     path = PurePosixPath(name)
     return path.name.startswith(".") or "__MACOSX" in path.parts or path.name in ("Thumbs.db", "desktop.ini")
 
 
-def _unpacked(archive: ZipFile, info: ZipInfo) -> bytes:
-    """A member in memory; `zipfile` stops at the size that was looked over, whatever really follows."""
+def _unpack(archive: ZipFile, info: ZipInfo) -> bytes:
+    """Return the bytes of a member; `zipfile` stops at the size that was checked, whatever really follows."""
     try:
         with archive.open(info) as stream:
             return b"".join(iter(partial(stream.read, CHUNK), b""))

@@ -1,4 +1,4 @@
-"""A batch as HTML: what was given, how far it is, what came of it. Every outside word is escaped."""
+"""HTML of a batch: its files, progress and results; all text is escaped."""
 
 from __future__ import annotations
 
@@ -6,62 +6,54 @@ from collections.abc import Sequence
 from html import escape
 from textwrap import shorten
 
+from dermnote.app.batch.archive import MAX_FILE_MB, MAX_PICTURES, MAX_TABLE_MB, MAX_UNPACKED_MB
 from dermnote.app.batch.batch_inputs import Batch
-from dermnote.app.batch.batch_limits import MAX_FILE_MB, MAX_PICTURES, MAX_TABLE_MB, MAX_UNPACKED_MB
-from dermnote.app.batch.batch_results import Results
-from dermnote.app.batch.batch_run import Outcome
-from dermnote.app.batch.exports import as_csv, as_jsonl
+from dermnote.app.batch.batch_reading import ImageResult, ImageResults, as_csv, as_jsonl
 from dermnote.app.batch.metadata_table import KNOWN
-from dermnote.app.cards import READ_AS, RESEARCH_ONLY, empty, malignancy_tag
-from dermnote.app.data_urls import data_url
+from dermnote.app.cards import READ_AS, RESEARCH_ONLY, card_head, data_url, empty, malignancy_tag
 from dermnote.models.prediction import percent
 
-SHOWN = 50  # pictures on the page; the downloads hold all
-LISTED = 100  # files left out that are named
-NOTE_WORDS = 150  # characters
+SHOWN = 50  # images on the page; the downloads hold all
+LISTED = 100  # skipped files that are named
+NOTE_LENGTH = 150  # characters
 FAR = "unlike what was trained on"
 NO_BATCH = empty(
     "Nothing read yet",
     "Drop pictures of single lesions, or a zip of them, and press the button. Classes and notes appear here.",
 )
 LIMITS = (
-    '<div class="dn-limits"><p>A table (.csv) may come with them, or lie in the zip. It has a column <code>file</code> '
-    f"and any of: {', '.join(f'<code>{name}</code>' for name in KNOWN)}. What it tells goes into the notes.</p>"
+    '<div class="dn-limits"><p>A table (.csv) may be added, also inside the zip. It has a column <code>file</code> '
+    f"and any of: {', '.join(f'<code>{name}</code>' for name in KNOWN)}. Its values go into the notes.</p>"
     f"<p>At most {MAX_PICTURES} pictures at a time, and {MAX_FILE_MB} MB a file, zips too ({MAX_UNPACKED_MB} MB "
     f"unpacked; a table {MAX_TABLE_MB} MB). For more, drop several zips, or the pictures themselves.</p>"
-    "<p>Notes are filled in from a template; nothing is sent to a language model. Pictures lose their metadata as they "
-    "come. Zips and tables stay as they are until all is read, and are deleted then; what is left, within two hours. "
-    "Results are written nowhere: download them.</p></div>"
+    "<p>Notes are filled in from a template; nothing is sent to a language model. The metadata of "
+    "pictures is removed at upload. Zips and tables are kept unchanged until all pictures are read, then deleted; the "
+    "rest is deleted within two hours. Results are not stored: download them.</p></div>"
 )
 
 
-def given(batch: Batch) -> str:
-    """What was dropped, before it is read."""
+def inputs_card(batch: Batch) -> str:
+    """Return the contents of a batch before it is read."""
     lines = [f"{_count(len(batch.items), 'picture')} to read."]
     if batch.table:
         known = sum(bool(item.fields) for item in batch.items)
-        used = f"It tells {', '.join(batch.table.used)}" if batch.table.used else "It has no column that a note can use"
+        used = f"Columns used: {', '.join(batch.table.used)}" if batch.table.used else "No column can be used"
         unused = f"; not used: {', '.join(batch.table.unused)[:200]}" if batch.table.unused else ""
-        lines.append(f"{batch.table.name} speaks of {known} of them. {used}{unused}.")
-    if batch.left_out:
-        lines.append(f"{_count(len(batch.left_out), 'other file')} left out.")
+        lines.append(f"{batch.table.name} describes {known} of them. {used}{unused}.")
+    if batch.skipped:
+        lines.append(f"{_count(len(batch.skipped), 'other file')} left out.")
     lines += batch.remarks
-    return f'<div class="dn-given" role="status">{_paragraphs(lines)}</div>'
+    paragraphs = "".join(f"<p>{escape(line)}</p>" for line in lines)
+    return f'<div class="dn-given" role="status">{paragraphs}</div>'
 
 
 def waiting() -> str:
-    """Before the first picture."""
+    """Return the progress card before the first image."""
     return _progress_card("Waiting for its turn", "Other visitors' pictures are read at the same time.", None, 1)
 
 
 def progress(done: int, total: int, seconds: float) -> str:
-    """How far it is.
-
-    Args:
-        done: Pictures read so far.
-        total: Of so many.
-        seconds: Since the first was begun.
-    """
+    """Return the progress card after `done` of `total` images and `seconds` since the first was started."""
     left = f"About {_time(seconds / done * (total - done))} left." if 0 < done < total else ""
     return _progress_card(f"{done} of {total} read", left, done, total)
 
@@ -75,37 +67,36 @@ def _progress_card(title: str, text: str, done: int | None, total: int) -> str:
     )
 
 
-def results_cards(results: Results) -> str:
-    """Summary and downloads, what failed, what was not used, then the first pictures."""
+def results_cards(results: ImageResults) -> str:
+    """Return the summary with downloads, the errors, the skipped files, and the first images."""
     return _summary(results) + _failed(results.failed) + _not_used(results) + _read(results.read)
 
 
-def _summary(results: Results) -> str:
+def _summary(results: ImageResults) -> str:
     return (
         f'<section class="dn-card" aria-label="Results" data-csv="{escape(as_csv(results))}" '
         f'data-jsonl="{escape(as_jsonl(results))}"><div class="dn-card-head">'
         f'<div role="status"><h3>{escape(results.summary())}</h3></div>'
         f'<span class="dn-caution">{RESEARCH_ONLY}</span></div>'
-        f'<p class="dn-gallery">{escape(READ_AS[results.kind])} By {escape(results.model)}.</p>{_downloads(results)}'
-        '<p class="dn-fine">Percentages are shares of the score this model gives to the classes it knows. '
-        "They do not say how likely a disease is in a person.</p></section>"
+        f'<p class="dn-gallery">{escape(READ_AS[results.modality])} By {escape(results.model)}.</p>'
+        f'{_downloads(results)}<p class="dn-fine">Percentages are shares of the score this model gives to the classes '
+        "it knows. They do not say how likely a disease is in a person.</p></section>"
     )
 
 
-def _read(read: Sequence[Outcome]) -> str:
+def _read(read: Sequence[ImageResult]) -> str:
     if not read:
         return ""
     more = len(read) - SHOWN
     rest = f'<p class="dn-fine">The first {SHOWN} are shown; the downloads hold {more} more.</p>' if more > 0 else ""
     return (
-        '<section class="dn-card" aria-label="Pictures"><div class="dn-card-head">'
-        f'<h3>Likeliest class and note of each</h3><span class="dn-caution">{RESEARCH_ONLY}</span></div>'
+        f'<section class="dn-card" aria-label="Pictures">{card_head("Likeliest class and note of each")}'
         f'<ol class="dn-batch">{"".join(map(_row, read[:SHOWN]))}</ol>{rest}</section>'
     )
 
 
-def _downloads(results: Results) -> str:
-    if not results.outcomes:
+def _downloads(results: ImageResults) -> str:
+    if not results.images:
         return ""
     return (
         '<div class="dn-saves"><button type="button" data-save="csv">Download table (CSV)</button>'
@@ -113,28 +104,28 @@ def _downloads(results: Results) -> str:
     )
 
 
-def _row(outcome: Outcome) -> str:
-    likeliest = outcome.predictions[0]
-    recorded = f'<p class="dn-where">recorded: {escape(outcome.record.label)}</p>' if outcome.record.label else ""
-    far = f'<span class="dn-tag dn-tag-far">{FAR}</span>' if outcome.novelty and outcome.novelty.far else ""
-    note = shorten(outcome.note.text if outcome.note else "", NOTE_WORDS, placeholder=" …")
-    source = data_url(outcome.thumbnail or b"")
+def _row(result: ImageResult) -> str:
+    likeliest = result.predictions[0]
+    recorded = f'<p class="dn-where">recorded: {escape(result.record.label)}</p>' if result.record.label else ""
+    far = f'<span class="dn-tag dn-tag-far">{FAR}</span>' if result.novelty and result.novelty.far else ""
+    note = shorten(result.note.text if result.note else "", NOTE_LENGTH, placeholder=" …")
+    source = data_url(result.thumbnail or b"")
     return (
         f'<li><img class="dn-thumb" src="{source}" alt="" width="64" height="64"><div>'
-        f'<p class="dn-file">{escape(outcome.name)}</p><p class="dn-class-who"><span class="dn-class-name">'
+        f'<p class="dn-file">{escape(result.name)}</p><p class="dn-class-who"><span class="dn-class-name">'
         f'{escape(likeliest.label)}</span><span class="dn-share">{percent(likeliest.probability)}</span>'
         f'{malignancy_tag(likeliest.malignancy)}{far}</p><p class="dn-note">{escape(note)}</p>{recorded}</div></li>'
     )
 
 
-def _failed(failed: Sequence[Outcome]) -> str:
+def _failed(failed: Sequence[ImageResult]) -> str:
     return _reasons(f"{_count(len(failed), 'file')} failed", [_reason(each.name, each.error) for each in failed])
 
 
-def _not_used(results: Results) -> str:
+def _not_used(results: ImageResults) -> str:
     rows = [_reason("", line) for line in results.remarks]
-    rows += [_reason(each.name, each.reason) for each in results.left_out[:LISTED]]
-    more = len(results.left_out) - LISTED
+    rows += [_reason(each.name, each.reason) for each in results.skipped[:LISTED]]
+    more = len(results.skipped) - LISTED
     return _reasons("Not used", [*rows, _reason("", f"and {more} more files")] if more > 0 else rows)
 
 
@@ -150,10 +141,6 @@ def _reasons(title: str, rows: Sequence[str]) -> str:
 def _reason(name: str, reason: str) -> str:
     named = f"<b>{escape(name)}</b> " if name else ""
     return f"<li>{named}{escape(reason)}</li>"
-
-
-def _paragraphs(lines: Sequence[str]) -> str:
-    return "".join(f"<p>{escape(line)}</p>" for line in lines)
 
 
 def _count(number: int, what: str) -> str:

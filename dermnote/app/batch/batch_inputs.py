@@ -1,4 +1,4 @@
-"""From the files somebody dropped to a batch: the pictures, each with what the table says of it."""
+"""Sorting of uploaded files into a batch: the images, each with its row of the table."""
 
 from __future__ import annotations
 
@@ -6,69 +6,103 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
-from dermnote.app.batch.archive import PICTURES, TABLE, open_archive
-from dermnote.app.batch.batch_items import Item, LeftOut, Upload
-from dermnote.app.batch.batch_limits import MAX_FILE_MB, MAX_PICTURES, MB
-from dermnote.app.batch.metadata_table import Matched, Table, match, read_table
+from dermnote.app.batch.archive import (
+    IMAGE_SUFFIXES,
+    MAX_FILE_MB,
+    MAX_PICTURES,
+    MB,
+    TABLE,
+    ZIP,
+    BatchItem,
+    SkippedFile,
+    UploadedFile,
+    open_archive,
+)
+from dermnote.app.batch.metadata_table import MetadataTable, TableMatch, match, read_table
 from dermnote.errors import CasesError, DermNoteError, PictureError
 
-ZIP = ".zip"
+if TYPE_CHECKING:
+    from gradio.data_classes import ListFiles
+
 NAMED = 3  # as many absent files are named; the rest is counted
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What is to be read.
+    """Images to read.
 
     Attributes:
-        items: The pictures, in the order they were given.
-        left_out: What was given beside them, and why it is not used.
-        table: The table, if one came with them.
-        remarks: What about the table its owner should know, a line each.
+        items: The images, in the order of upload.
+        skipped: Files that are not used.
+        table: The table, if there is one.
+        remarks: Lines on rows of the table that match no image or several.
     """
 
-    items: Sequence[Item]
-    left_out: Sequence[LeftOut] = ()
-    table: Table | None = None
+    items: Sequence[BatchItem]
+    skipped: Sequence[SkippedFile] = ()
+    table: MetadataTable | None = None
     remarks: Sequence[str] = ()
 
 
-def gather(uploads: Sequence[Upload], stack: ExitStack) -> Batch:
-    """Sorts uploads into pictures and a table. No picture is opened yet.
+def open_uploads(payload: ListFiles | None) -> list[UploadedFile]:
+    """Return the files of a file input; Gradio has checked that the paths are in its upload folder."""
+    return [_uploaded(file.path, file.orig_name) for file in payload or []]
+
+
+def _uploaded(path: str, original: str | None) -> UploadedFile:
+    name = PurePosixPath((original or path).replace("\\", "/")).name
+    return UploadedFile(name or Path(path).name, Path(path))
+
+
+def delete_uploads(uploads: Sequence[UploadedFile]) -> None:
+    """Delete zips and tables, whose patient data was not stripped.
+
+    Images stay until Gradio deletes them: their metadata was stripped at upload, and the Case tab may show the same
+    file.
+    """
+    for upload in uploads:
+        if upload.suffix in (ZIP, TABLE):
+            upload.path.unlink(missing_ok=True)
+
+
+def gather(uploads: Sequence[UploadedFile], stack: ExitStack) -> Batch:
+    """Sort uploads into images and a table. No image is opened yet.
 
     Args:
-        uploads: Pictures, zips of pictures, and at most one table (which may also lie in a zip).
-        stack: Keeps zips open as long as pictures may be asked for.
+        uploads: Images, zips of images, and at most one table (which may also be in a zip).
+        stack: Closes the zips; their images can be read until then.
 
     Raises:
-        CasesError: There is no picture, too many, two tables, or a zip or table that cannot be used.
-        PictureError: Nothing was given.
+        CasesError: There is no image, too many, two tables, or a zip or table that cannot be used.
+        PictureError: There are no uploads.
     """
     if not uploads:
         raise PictureError("There are no pictures yet.", "Drop some first, or a zip of them.")
-    items: list[Item] = []
-    tables: list[Item] = []
-    left_out: list[LeftOut] = []
+    items: list[BatchItem] = []
+    tables: list[BatchItem] = []
+    skipped: list[SkippedFile] = []
     for upload in uploads:
         if upload.suffix == ZIP:
             inside = open_archive(upload, stack)
             items += inside.items
             tables += inside.tables
-            left_out += inside.left_out
+            skipped += inside.skipped
         elif upload.suffix == TABLE:
             tables.append(_item(upload))
-        elif upload.suffix in PICTURES:
+        elif upload.suffix in IMAGE_SUFFIXES:
             items.append(_item(upload))
         else:
-            left_out.append(LeftOut(upload.name, "not a picture"))
+            skipped.append(SkippedFile(upload.name, "not a picture"))
     _refuse_counts(items, tables)
-    return _with_table(_once_each(items), tables, left_out)
+    return _with_table(_refuse_repeated_names(items), tables, skipped)
 
 
-def _refuse_counts(items: Sequence[Item], tables: Sequence[Item]) -> None:
+def _refuse_counts(items: Sequence[BatchItem], tables: Sequence[BatchItem]) -> None:
     if not items:
-        raise CasesError("There is no picture in it.", f"Pictures end in {', '.join(sorted(PICTURES))}.")
+        raise CasesError("There is no picture in it.", f"Pictures end in {', '.join(sorted(IMAGE_SUFFIXES))}.")
     if len(items) > MAX_PICTURES:
         raise CasesError(f"These are {len(items):,} pictures; the limit is {MAX_PICTURES}.", "Give them in parts.")
     if len(tables) > 1:
@@ -76,29 +110,29 @@ def _refuse_counts(items: Sequence[Item], tables: Sequence[Item]) -> None:
         raise CasesError(f"There are {len(tables)} tables, among them {named}.", "Give one.")
 
 
-def _with_table(items: Sequence[Item], tables: Sequence[Item], left_out: Sequence[LeftOut]) -> Batch:
+def _with_table(items: Sequence[BatchItem], tables: Sequence[BatchItem], skipped: Sequence[SkippedFile]) -> Batch:
     if not tables:
-        return Batch(items, left_out)
+        return Batch(items, skipped)
     table = read_table(_bytes_of(tables[0]), tables[0].name)
     matched = match(table, list(dict.fromkeys(item.name for item in items)))
-    told = [_told(item, matched) for item in items]
-    return Batch(told, left_out, table, list(_remarks(table, matched)))
+    described = [_with_fields(item, matched) for item in items]
+    return Batch(described, skipped, table, list(_remarks(table, matched)))
 
 
-def _told(item: Item, matched: Matched) -> Item:
+def _with_fields(item: BatchItem, matched: TableMatch) -> BatchItem:
     rows = matched.rows.get(item.name, ())
-    if len(rows) > 1 and not item.fault:
-        return replace(item, fault=f"The table names it in rows {rows[0].place} and {rows[1].place}. Keep one.")
-    return replace(item, fields=rows[0].says) if rows else item
+    if len(rows) > 1 and not item.error:
+        return replace(item, error=f"The table names it in rows {rows[0].number} and {rows[1].number}. Keep one.")
+    return replace(item, fields=rows[0].fields) if rows else item
 
 
-def _remarks(table: Table, matched: Matched) -> Iterator[str]:
+def _remarks(table: MetadataTable, matched: TableMatch) -> Iterator[str]:
     if matched.absent:
         yield f"{table.name} names {_files(matched.absent)} not among the pictures: {_some(matched.absent)}."
-    if matched.unclear:
+    if matched.ambiguous:
         yield (
-            f"{table.name} names {_files(matched.unclear)} found in several folders, so nothing of it is used: "
-            f"{_some(matched.unclear)}. Write the folder before the name."
+            f"{table.name} names {_files(matched.ambiguous)} found in several folders, so nothing of it is used: "
+            f"{_some(matched.ambiguous)}. Write the folder before the name."
         )
 
 
@@ -111,22 +145,22 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(name[:80] for name in names[:NAMED]) + more
 
 
-def _once_each(items: Sequence[Item]) -> Sequence[Item]:
-    """The second of two pictures of one name is not read: nobody could tell the results apart."""
+def _refuse_repeated_names(items: Sequence[BatchItem]) -> Sequence[BatchItem]:
+    """Mark the second of two images with one name as an error: their results could not be told apart."""
     seen: Counter[str] = Counter()
-    told = []
+    checked = []
     for item in items:
         seen[item.name] += 1
-        fault = "Another picture has the same name. Rename one." if seen[item.name] > 1 else ""
-        told.append(replace(item, fault=fault))
-    return told
+        error = "Another picture has the same name. Rename one." if seen[item.name] > 1 else ""
+        checked.append(replace(item, error=error))
+    return checked
 
 
-def _item(upload: Upload) -> Item:
-    return Item(upload.name, lambda: _read(upload))
+def _item(upload: UploadedFile) -> BatchItem:
+    return BatchItem(upload.name, lambda: _read(upload))
 
 
-def _read(upload: Upload) -> bytes:
+def _read(upload: UploadedFile) -> bytes:
     try:
         if upload.path.stat().st_size > MAX_FILE_MB * MB:
             raise PictureError(f"It is larger than {MAX_FILE_MB} MB.", "Scale it down first.")
@@ -135,7 +169,7 @@ def _read(upload: Upload) -> bytes:
         raise PictureError("It is no longer here.", "Drop it once more.") from error
 
 
-def _bytes_of(table: Item) -> bytes:
+def _bytes_of(table: BatchItem) -> bytes:
     try:
         return table.read()
     except DermNoteError as error:

@@ -1,4 +1,4 @@
-"""The table that may come with the pictures: a column with the file's name, and what is known of each lesion."""
+"""CSV table of a batch: a column with file names, and columns with known facts on each lesion."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import PurePosixPath
 
-from dermnote.app.batch.batch_limits import MAX_TABLE_MB, MB
+from dermnote.app.batch.archive import MAX_TABLE_MB, MB
 from dermnote.errors import CasesError
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.template import UNKNOWN
@@ -21,51 +21,51 @@ AS_CSV = "Save it as CSV UTF-8."
 
 
 @dataclass(frozen=True)
-class Row:
-    """One row: the file it speaks of, what it says, and its place in the table (the heading is 1)."""
+class TableRow:
+    """A row: its file name, its fields, and its number in the table (the header is 1)."""
 
     file: str
-    says: Mapping[str, str]
-    place: int
+    fields: Mapping[str, str]
+    number: int
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table that was read.
+class MetadataTable:
+    """A parsed table.
 
     Attributes:
         name: Of its file.
-        rows: Those that name a file.
+        rows: Those with a file name.
         used: Columns that go into the notes.
         unused: All other columns.
     """
 
     name: str
-    rows: Sequence[Row]
+    rows: Sequence[TableRow]
     used: Sequence[str]
     unused: Sequence[str]
 
 
 @dataclass(frozen=True)
-class Matched:
-    """Which rows speak of which picture.
+class TableMatch:
+    """Rows matched to images.
 
     Attributes:
-        rows: By the picture's name.
-        absent: Files that the table names and nobody gave.
-        unclear: Files that the table names and several pictures could be.
+        rows: By the image's name.
+        absent: File names of the table without an image.
+        ambiguous: File names of the table that fit several images.
     """
 
-    rows: Mapping[str, Sequence[Row]]
+    rows: Mapping[str, Sequence[TableRow]]
     absent: Sequence[str]
-    unclear: Sequence[str]
+    ambiguous: Sequence[str]
 
 
-def read_table(data: bytes, name: str) -> Table:
-    """Reads a CSV with commas, semicolons or tabs.
+def read_table(data: bytes, name: str) -> MetadataTable:
+    """Read a CSV with commas, semicolons or tabs.
 
     Raises:
-        CasesError: It is too large, no table, or lacks a column with file names.
+        CasesError: It is too large, no table, or lacks a column of file names.
     """
     if len(data) > MAX_TABLE_MB * MB:
         raise CasesError(f"{name} is larger than {MAX_TABLE_MB} MB.", "Keep the rows of these pictures only.")
@@ -79,33 +79,34 @@ def read_table(data: bytes, name: str) -> Table:
         raise CasesError(f"{name} has no column with file names.", f"Call it {', '.join(FILE_COLUMNS[:-1])} or path.")
     if double := next((head for head in (file, *KNOWN) if heads.count(head) > 1), None):
         raise CasesError(f"{name} has two columns named '{double}'.", "Rename one.")
-    rows = [_row(dict(zip(heads, cells, strict=False)), file, place) for place, cells in enumerate(lines[1:], 2)]
+    rows = [_row(dict(zip(heads, cells, strict=False)), file, number) for number, cells in enumerate(lines[1:], 2)]
     used = [head for head in heads if head in KNOWN]
     unused = [head for head in heads if head and head != file and head not in KNOWN]
-    return Table(name, [row for row in rows if row.file], used, unused)
+    return MetadataTable(name, [row for row in rows if row.file], used, unused)
 
 
-def match(table: Table, names: Sequence[str]) -> Matched:
-    """Finds the picture of each row: by its whole path, else by its name alone, else by its name without the ending."""
-    found: dict[str, list[Row]] = defaultdict(list)
+def match(table: MetadataTable, names: Sequence[str]) -> TableMatch:
+    """Match rows to images: by the whole path, else by the name alone, else by the name without its suffix."""
+    found: dict[str, list[TableRow]] = defaultdict(list)
     by_key = _by_key(names)
-    absent, unclear = [], []
+    absent: list[str] = []
+    ambiguous: list[str] = []
     for row in table.rows:
         wanted = row.file.replace("\\", "/").removeprefix("./").casefold()
         fitting = next((by_key[key] for key in (wanted, PurePosixPath(wanted).name) if key in by_key), [])
         if len(fitting) == 1:
             found[fitting[0]].append(row)
         else:
-            (unclear if fitting else absent).append(row.file)
-    return Matched(found, absent, unclear)
+            (ambiguous if fitting else absent).append(row.file)
+    return TableMatch(found, absent, ambiguous)
 
 
 def _by_key(names: Sequence[str]) -> Mapping[str, Sequence[str]]:
     keys: dict[str, list[str]] = {}
-    for way in (str, _last, _stem):  # a closer fit found by an earlier way is not made unclear by a later one
+    for key_of in (str, _last, _stem):  # a closer match by an earlier key is not made ambiguous by a later one
         found: dict[str, list[str]] = defaultdict(list)
         for name in names:
-            found[way(name).casefold()].append(name)
+            found[key_of(name).casefold()].append(name)
         keys = {**found, **keys}
     return keys
 
@@ -118,12 +119,12 @@ def _stem(name: str) -> str:
     return PurePosixPath(name).stem
 
 
-def _row(cells: Mapping[str, str], file: str, place: int) -> Row:
-    says = {column: cells.get(column, "").strip() for column in KNOWN}
-    says["sex"] = SEXES.get(says["sex"].lower(), says["sex"].lower())
-    says["malignancy"] = says["malignancy"].lower()
-    known = {column: value for column, value in says.items() if value.lower() not in UNKNOWN}
-    return Row(cells.get(file, "").strip(), known, place)
+def _row(cells: Mapping[str, str], file: str, number: int) -> TableRow:
+    values = {column: cells.get(column, "").strip() for column in KNOWN}
+    values["sex"] = SEXES.get(values["sex"].lower(), values["sex"].lower())
+    values["malignancy"] = values["malignancy"].lower()
+    known = {column: value for column, value in values.items() if value.lower() not in UNKNOWN}
+    return TableRow(cells.get(file, "").strip(), known, number)
 
 
 def _delimiter(data: bytes) -> str:

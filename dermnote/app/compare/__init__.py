@@ -1,1 +1,1 @@
-"""One case under every note strategy."""
+"""Comparison of the note strategies on one case."""

@@ -1,4 +1,4 @@
-"""The tab that writes one case's note under every strategy, side by side, each checked against the record."""
+"""Compare tab: the notes of one case under every strategy, each checked against the record."""
 
 from __future__ import annotations
 
@@ -8,33 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from dermnote.app import cards, page_frame
-from dermnote.app.browser_scripts import SAVE_RECORD
-from dermnote.app.case.case_tab import MODALITIES
-from dermnote.app.compare.board import Board
-from dermnote.app.compare.comparison import ASKED, Comparison
-from dermnote.app.compare.strategy_card import strategy_card
-from dermnote.app.compare.strategy_runs import Comparing, Outcome
-from dermnote.app.compare.strategy_table import status_line, summary_card
-from dermnote.app.error_messages import fault_line
-from dermnote.app.events import LIGHT, WRITING
-from dermnote.app.input_checks import record_of
-from dermnote.app.llm_quota.destination import all_destinations, press_words
+from dermnote.app.cards import alert, heading
+from dermnote.app.compare.comparison import LLM_STRATEGIES, CaseComparison, ComparisonState
+from dermnote.app.compare.strategy_cards import status_line, strategy_card, summary_card
+from dermnote.app.compare.strategy_notes import StrategyNote, compare_strategies, write_template
+from dermnote.app.components import RecordFields, image_input, modality_input
+from dermnote.app.events import LIGHT, SAVE_RECORD, WRITING, error_line
+from dermnote.app.llm_quota.destination import all_destinations, button_label
 from dermnote.app.loaded_models import Models
-from dermnote.app.metadata_fields import RecordFields
-from dermnote.app.serving.upload import take_upload
-from dermnote.app.upload_components import taking
+from dermnote.app.service import AppService, record_of
 from dermnote.errors import DermNoteError
 from dermnote.notes.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from gradio.components import Component
 
-    from dermnote.app.case_reading import Reader
     from dermnote.metadata import LesionMetadata
 
-TITLE = "Compare ways of writing"
-PURPOSE = "One case under every strategy: what does each say that the record does not back, or contradicts?"
+TITLE = "Compare note strategies"
+PURPOSE = "The notes of one case under every strategy, each checked against the record."
 DOWNLOAD = f"""
 () => {{
   const record = JSON.parse(document.querySelector('#compare-summary [data-record]').dataset.record);
@@ -43,148 +35,133 @@ DOWNLOAD = f"""
 
 
 class CompareTab:
-    """Lays out the tab inside the current Gradio context, and connects it.
-
-    Args:
-        models: What writes the notes.
-        key: The component that holds which of them answers this visitor.
+    """Components of the tab, laid out inside the current Gradio context, and their events.
 
     Attributes:
-        case: Picture, its kind, and the fields in the order of `FIELDS`.
+        case: Image, its kind, and the fields in the order of `FIELDS`.
     """
 
     def __init__(self, models: Models, key: gr.State) -> None:
-        self.models, self.key, self.writer = models, key, models.first.answers.writer
-        gr.HTML(page_frame.heading(TITLE, PURPOSE))
+        self.models, self.key, self.writer = models, key, models.first.writer
+        gr.HTML(heading(TITLE, PURPOSE))
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=300):
-                self._picture()
+                self.copy = gr.Button("Copy picture and fields from the Case tab", size="md")
+                self.image, self.modality = image_input(height=250), modality_input("compare-kind")
             with gr.Column(scale=7, min_width=320):
-                self._record = RecordFields(models.first.answers.model.config.classnames)
+                self._record = RecordFields(models.first.model.config.classnames)
                 self.fields = self._record.all
-                self._asking()
-        self.case = [self.picture, self.modality, *self.fields]
-        self._outputs()
+                self._lay_out_buttons()
+        self.case = [self.image, self.modality, *self.fields]
+        self._lay_out_outputs()
         self._connect()
 
-    def _picture(self) -> None:
-        self.take_over = gr.Button("Take picture and fields from the Case tab", size="md")
-        self.picture = taking(gr.Image, take_upload)(
-            label="Picture of one lesion",
-            type="pil",
-            format="png",
-            sources=["upload", "clipboard"],
-            height=250,
-            buttons=["fullscreen"],
-            placeholder="Drop an image file here to upload",
-        )
-        self.modality = gr.Radio(MODALITIES, value="dermoscopy", label="Kind of picture", elem_id="compare-kind")
-
-    def _asking(self) -> None:
+    def _lay_out_buttons(self) -> None:
         self.alert = gr.HTML("", elem_id="compare-alert")
-        gr.HTML(all_destinations(ASKED, self.writer), elem_id="compare-destination")
+        gr.HTML(all_destinations(LLM_STRATEGIES, self.writer), elem_id="compare-destination")
         with gr.Row():
-            self.ask = gr.Button(
-                press_words("p3", self.writer, "compare"), variant="primary", interactive=self.writer.is_set_up
+            self.send = gr.Button(
+                button_label("p3", self.writer, "compare"), variant="primary", interactive=self.writer.is_set_up
             )
             self.stop = gr.Button("Stop", interactive=False, scale=0, min_width=110)
 
-    def _outputs(self) -> None:
-        nothing = Comparison()
+    def _lay_out_outputs(self) -> None:
+        nothing = CaseComparison()
         self.status = gr.HTML(status_line(nothing), elem_id="compare-status")
         self.summary = gr.HTML(summary_card(nothing), elem_id="compare-summary")
         self.save = gr.Button("Download notes and audits", size="sm", elem_id="compare-save")
         with gr.Column(elem_id="compare-cards"):
             self.cards = [gr.HTML(strategy_card(name, nothing, self.writer)) for name in STRATEGIES]
-        self.board = gr.State(Board())
-        # What shows the board, in the order of `_values`.
-        self.shown = [self.alert, self.status, self.summary, *self.cards, self.ask, self.stop]
+        self.state = gr.State(ComparisonState())
+        # In the order of `_values`.
+        self.shown = [self.alert, self.status, self.summary, *self.cards, self.send, self.stop]
 
     def _connect(self) -> None:
-        hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}  # each card says what it does
-        case, record = [self.key, self.board, *self.case], [self.key, self.board, *self.fields]
-        # "multiple": else the page drops a press while an asking that was stopped looks up for the last time.
-        asking = self.ask.click(self._ask, case, self.shown, trigger_mode="multiple", **hidden, **WRITING)
-        asking.then(self._values, self.board, self.shown, **LIGHT)  # also where it was refused, or broke
-        self.stop.click(self._stop, self.board, self.shown, **LIGHT)
+        hidden: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}  # each card shows its state
+        case, record = [self.key, self.state, *self.case], [self.key, self.state, *self.fields]
+        # "multiple": else the page drops a press while a run that was stopped polls for the last time.
+        run = self.send.click(self._compare, case, self.shown, trigger_mode="multiple", **hidden, **WRITING)
+        run.then(self._values, self.state, self.shown, **LIGHT)  # also where it was refused, or failed
+        self.stop.click(self._stop, self.state, self.shown, **LIGHT)
         changes = [field.change for field in self.fields]
         gr.on(changes, self._fill, record, self.shown, trigger_mode="always_last", **LIGHT)
-        self.renew_after(self.picture.upload, self.picture.clear, self.modality.input)
+        self.reset_after(self.image.upload, self.image.clear, self.modality.input)
         self.save.click(None, js=DOWNLOAD, **LIGHT)
 
-    def renew_after(self, *events: Any) -> None:
-        """Events after which what the language model said is of something else."""
-        inputs, outputs = [self.key, self.board, *self.case], [*self.shown, self.picture]
-        gr.on(list(events), self._renew, inputs, outputs, trigger_mode="always_last", **LIGHT)
+    def reset_after(self, *events: Any) -> None:
+        """Drop the notes of the language model after these events, as they are of another image or model."""
+        inputs, outputs = [self.key, self.state, *self.case], [*self.shown, self.image]
+        gr.on(list(events), self._reset, inputs, outputs, trigger_mode="always_last", **LIGHT)
 
-    def takes_over_from(self, case: Sequence[Component]) -> None:
-        """Connects the button that brings another tab's case here: picture, its kind, and fields, as in `case`."""
-        inputs, outputs = [self.key, self.board, *case], [*self.case, *self.shown]
-        # At once, not the fields first: their changes would show notes of the picture before a while longer.
-        self.take_over.click(self._take_over, inputs, outputs, **LIGHT)
+    def copy_case_from(self, case: Sequence[Component]) -> None:
+        """Connect the button that copies another tab's case: image, its kind, and fields, as in `case`."""
+        inputs, outputs = [self.key, self.state, *case], [*self.case, *self.shown]
+        # All at once: changed fields alone would show the notes of the previous image for a moment.
+        self.copy.click(self._copy_case, inputs, outputs, **LIGHT)
 
-    def _ask(self, key: str, board: Board, picture: Any, modality: str, *values: Any) -> Iterator[tuple[Any, ...]]:
-        if record := self._fill_in(key, board, values):
-            try:
-                coming = Comparing(self.models[key].answers).outcomes(picture, modality, record, ASKED)
-            except DermNoteError as error:
-                board.complain(fault_line(error))
-            else:
-                yield from self._asked(board, modality, coming)
-        yield self._values(board)
-
-    def _asked(
-        self, board: Board, modality: str, coming: Generator[Outcome | None, None, None]
+    def _compare(
+        self, key: str, state: ComparisonState, image: Any, modality: str, *values: Any
     ) -> Iterator[tuple[Any, ...]]:
-        with closing(coming):
-            if (asking := board.begin(modality)) is None:  # pressed twice
+        if record := self._set_record(key, state, values):
+            try:
+                notes = compare_strategies(self.models[key], image, modality, record, LLM_STRATEGIES)
+            except DermNoteError as error:
+                state.set_error(error_line(error))
+            else:
+                yield from self._run(state, modality, notes)
+        yield self._values(state)
+
+    def _run(
+        self, state: ComparisonState, modality: str, notes: Generator[StrategyNote | None, None, None]
+    ) -> Iterator[tuple[Any, ...]]:
+        with closing(notes):
+            if (run := state.begin(modality)) is None:  # pressed twice
                 return
             try:
-                yield self._values(board)
-                for outcome in coming:
-                    if not board.goes_on(asking, outcome):
+                yield self._values(state)
+                for note in notes:
+                    if not state.add(run, note):
                         return
-                    yield self._values(board)
+                    yield self._values(state)
             finally:
-                board.end(asking)
+                state.end(run)
 
-    def _stop(self, board: Board) -> tuple[Any, ...]:
-        board.stop()
-        return self._values(board)
+    def _stop(self, state: ComparisonState) -> tuple[Any, ...]:
+        state.stop()
+        return self._values(state)
 
-    def _fill(self, key: str, board: Board, *values: Any) -> tuple[Any, ...]:
-        self._fill_in(key, board, values)
-        return self._values(board)
+    def _fill(self, key: str, state: ComparisonState, *values: Any) -> tuple[Any, ...]:
+        self._set_record(key, state, values)
+        return self._values(state)
 
-    def _renew(self, key: str, board: Board, picture: Any, modality: str, *values: Any) -> tuple[Any, ...]:
-        board.renew(modality)
-        self._fill_in(key, board, values)
-        if not isinstance(picture, DermNoteError):
-            return *self._values(board), gr.skip()
-        board.complain(fault_line(picture))
-        return *self._values(board), None  # a refused file leaves the input again
+    def _reset(self, key: str, state: ComparisonState, image: Any, modality: str, *values: Any) -> tuple[Any, ...]:
+        state.reset(modality)
+        self._set_record(key, state, values)
+        if not isinstance(image, DermNoteError):
+            return *self._values(state), gr.skip()
+        state.set_error(error_line(image))
+        return *self._values(state), None  # a refused file is removed from the input
 
-    def _take_over(self, key: str, board: Board, picture: Any, modality: str, *values: Any) -> tuple[Any, ...]:
-        shown = None if isinstance(picture, DermNoteError) else picture  # one that was refused there stays there
-        *showing, _ = self._renew(key, board, shown, modality, *values)
+    def _copy_case(self, key: str, state: ComparisonState, image: Any, modality: str, *values: Any) -> tuple[Any, ...]:
+        shown = None if isinstance(image, DermNoteError) else image  # a refused image stays in its tab
+        *showing, _ = self._reset(key, state, shown, modality, *values)
         return shown, modality, *values, *showing
 
-    def _fill_in(self, key: str, board: Board, values: Sequence[Any]) -> LesionMetadata | None:
-        """Puts the fields on the board, with their template note; None, and why, if they cannot be read."""
+    def _set_record(self, key: str, state: ComparisonState, values: Sequence[Any]) -> LesionMetadata | None:
+        """Set the fields and their template note; return None, and set the error, if the fields are invalid."""
         try:
             record = record_of(*values)
         except DermNoteError as error:
-            board.complain(fault_line(error))
+            state.set_error(error_line(error))
             return None
-        empty = not record.to_mapping()
-        board.fill(record, None if empty else Comparing(self.models[key].answers).template(record))
+        state.set_record(record, write_template(self.models[key], record) if record.to_mapping() else None)
         return record
 
-    def _values(self, board: Board) -> tuple[Any, ...]:
-        """Values of `shown`."""
-        comparison = board.comparison
+    def _values(self, state: ComparisonState) -> tuple[Any, ...]:
+        """Return the values of `shown`."""
+        comparison = state.comparison
         return (
-            cards.alert(board.fault) if board.fault else "",
+            alert(state.error),
             status_line(comparison),
             summary_card(comparison),
             *(strategy_card(name, comparison, self.writer) for name in STRATEGIES),
@@ -192,6 +169,6 @@ class CompareTab:
             gr.Button(interactive=bool(comparison.waiting)),
         )
 
-    def of_model(self, reader: Reader) -> dict[Any, Any]:
-        """What becomes of the case when another model answers: it offers that model's classes, and no picture."""
-        return {**self._record.of_classes(reader.answers.model.config.classnames), self.picture: None}
+    def of_model(self, service: AppService) -> dict[Any, Any]:
+        """Return the updates of the case for another model: its classes, and no image."""
+        return {**self._record.for_classes(service.model.config.classnames), self.image: None}

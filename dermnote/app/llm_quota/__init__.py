@@ -1,1 +1,1 @@
-"""Asking a language model: where it goes, and how much of it a visitor may have."""
+"""Requests to a language model: their destination, and the owner's limits on them."""

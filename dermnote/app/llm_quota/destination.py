@@ -1,4 +1,4 @@
-"""Where a note's picture and record would go: said under the choice of strategy, before anything is sent."""
+"""Lines that name the recipient of image and record, shown before anything is sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dermnote import Note
     from dermnote.llm.note_writer import NoteWriter
 
-PICTURES = {
+IMAGES = {
     "dermoscopy": "the picture, cropped to the lesion",
     "clinical": "the whole picture",
     CROPPED: "the picture",
@@ -26,40 +26,39 @@ TITLES = {
     "age": "age",
     "sex": "sex",
     "site": "place",
-}  # of the form's fields, as sentences name them
-
-FROM_GUESS = (
+}  # of the form's fields, within a sentence
+FROM_PREDICTION = (
     "Written by template from the class the model found likeliest, which may be wrong. It is no record of a patient."
 )
 
 
-def can_ask(strategy: str, writer: NoteWriter) -> bool:
-    """Whether a note of this strategy can be written here at all."""
+def can_write(strategy: str, writer: NoteWriter) -> bool:
+    """Return whether a note of this strategy can be written with the current setup."""
     return writer.is_set_up or not get_strategy(strategy).needs_model
 
 
-def press_words(strategy: str, writer: NoteWriter, what: str = "write the note") -> str:
-    """What the button says: that it sends something, where it does."""
+def button_label(strategy: str, writer: NoteWriter, what: str = "write the note") -> str:
+    """Return the label of a button; it names the server to which the button sends data."""
     if get_strategy(strategy).needs_model and writer.is_set_up:
         return f"Send to {writer.host} and {what}"
     return f"{what[:1].upper()}{what[1:]}"
 
 
 def destination(strategy: str, writer: NoteWriter, modality: str, demographics: bool) -> str:
-    """One line of HTML: what goes where when the button is pressed, or why it cannot be pressed."""
+    """Return one line of HTML: the data and their recipient, or why the button is inactive."""
     chosen = get_strategy(strategy)
     if not chosen.needs_model:
-        return _line("Fills a template here. Nothing is sent to anybody.")
+        return _line("Fills a template here. Nothing is sent.")
     if not writer.is_set_up:
         return _line(f"{NOT_SET_UP} {SET_UP}", "dn-not-set-up")
     where = f"to <strong>{escape(writer.host)}</strong> (model {escape(writer.model)})"
     if chosen.made_of:
         where += " in two requests"
-    return f'<p class="dn-destination">{_what(chosen, where, PICTURES[modality], demographics)}</p>'
+    return f'<p class="dn-destination">{_sentence(chosen, where, IMAGES[modality], demographics)}</p>'
 
 
 def all_destinations(strategies: Sequence[str], writer: NoteWriter) -> str:
-    """One line of HTML for several strategies at once: how many requests go where, or why none can."""
+    """Return one line of HTML for several strategies: number and recipient of requests, or why none is possible."""
     if not writer.is_set_up:
         return _line(f"{NOT_SET_UP} {SET_UP}", "dn-not-set-up")
     requests = [name.upper() for name in strategies if not get_strategy(name).made_of]
@@ -69,15 +68,13 @@ def all_destinations(strategies: Sequence[str], writer: NoteWriter) -> str:
     )
 
 
-def _what(strategy: Strategy, where: str, picture: str, demographics: bool) -> str:
+def _sentence(strategy: Strategy, where: str, image: str, demographics: bool) -> str:
     if not strategy.tells:
-        return f"Sends {picture} alone {where}; the fields above are used only to check the note afterwards."
-    told = (*strategy.tells, *(DEMOGRAPHICS if demographics else ()))
-    kept = [title for name, title in TITLES.items() if name not in told]
+        return f"Sends {image} alone {where}; the fields above are used only to check the note afterwards."
+    sent = (*strategy.tells, *(DEMOGRAPHICS if demographics else ()))
+    kept = [title for name, title in TITLES.items() if name not in sent]
     staying = f" {', '.join(kept[:-1])} and {kept[-1]} stay here.".replace(" age", " Age", 1) if kept else ""
-    return (
-        f"Sends {picture} and the {_listed([TITLES[name] for name in TITLES if name in told])} above {where}.{staying}"
-    )
+    return f"Sends {image} and the {_listed([TITLES[name] for name in TITLES if name in sent])} above {where}.{staying}"
 
 
 def _listed(words: list[str]) -> str:
@@ -89,10 +86,10 @@ def _line(text: str, css: str = "") -> str:
 
 
 def written_by(note: Note, writer: NoteWriter) -> str:
-    """Who wrote a note and from what, for the line below it."""
+    """Return the author and the sources of a note, for the line below it."""
     strategy = get_strategy(note.strategy)
     if (note.audit or {}).get("label_from") == "model":
-        return FROM_GUESS
+        return FROM_PREDICTION
     if not strategy.needs_model:
         return "Written by template from the fields you filled in."
     source = "the picture and the fields you filled in" if strategy.tells else "the picture alone"

@@ -7,9 +7,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from dermnote import __version__
-from dermnote.app.cards import RESEARCH_ONLY
+from dermnote.app.cards import RESEARCH_ONLY, shown_source
 from dermnote.app.model.untrusted import words
-from dermnote.app.page_frame import shown_source
 from dermnote.notes.strategies import STRATEGIES
 
 if TYPE_CHECKING:

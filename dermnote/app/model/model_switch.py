@@ -11,12 +11,11 @@ import gradio as gr
 from gradio.components import Component
 
 from dermnote.app import cards
-from dermnote.app.case_reading import Reader
-from dermnote.app.error_messages import fault_line
-from dermnote.app.events import LIGHT, LOADING, PRIVATE
+from dermnote.app.cards import shown_source
+from dermnote.app.events import LIGHT, LOADING, PRIVATE, error_line
 from dermnote.app.loaded_models import FIRST, Models
 from dermnote.app.model.offered_models import LONGEST, Offer
-from dermnote.app.page_frame import shown_source
+from dermnote.app.service import AppService
 from dermnote.errors import DermNoteError
 
 COMMIT = re.compile(r"@([0-9a-f]{12})[0-9a-f]{28}$")
@@ -52,7 +51,7 @@ class ModelSwitch:
             return gr.Textbox(label="Model", info=info, max_length=LONGEST, max_lines=1, placeholder="org/name")
         return gr.Dropdown(names, value=None, label="Model", info=info, allow_custom_value=own)
 
-    def connect(self, page: gr.Blocks, of_model: Callable[[Reader], dict[Any, Any]]) -> None:
+    def connect(self, page: gr.Blocks, of_model: Callable[[AppService], dict[Any, Any]]) -> None:
         """Makes the page follow.
 
         Args:
@@ -76,7 +75,7 @@ class ModelSwitch:
             yield "", _line(f"Loading {_shown(setting)}. A download can take some minutes."), gr.skip()
             key = self.models.add(setting)
         except DermNoteError as error:
-            yield cards.alert(fault_line(error)), self._who_answers(wanted), gr.skip()
+            yield cards.alert(error_line(error)), self._who_answers(wanted), gr.skip()
         else:
             yield "", self._who_answers(key), key
 
@@ -91,7 +90,7 @@ class ModelSwitch:
 
     def _who_answers(self, key: str) -> str:
         if key == FIRST:
-            return _line(f"The first model answers you: {shown_source(self.models.first.answers.model.source)}.")
+            return _line(f"The first model answers you: {shown_source(self.models.first.model.source)}.")
         return _line(f"{_shown(key)} answers you now.")
 
 

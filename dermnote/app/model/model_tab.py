@@ -7,14 +7,14 @@ from typing import Any
 
 import gradio as gr
 
-from dermnote.app import page_frame
-from dermnote.app.case_reading import Reader
+from dermnote.app import cards
 from dermnote.app.loaded_models import Models
 from dermnote.app.model.bundle_card import card
 from dermnote.app.model.facts import facts, from_python, limits
 from dermnote.app.model.model_switch import ModelSwitch
 from dermnote.app.model.offered_models import Offer
 from dermnote.app.model.performance import CHOOSE_SET, how_well
+from dermnote.app.service import AppService
 
 
 class ModelTab:
@@ -27,8 +27,8 @@ class ModelTab:
     """
 
     def __init__(self, models: Models, key: gr.State, offer: Offer) -> None:
-        model = models.first.answers.model
-        gr.HTML(page_frame.heading("About the model", "What it is, how well it does, and what it cannot do."))
+        model = models.first.model
+        gr.HTML(cards.heading("About the model", "What it is, how well it does, and what it cannot do."))
         with gr.Row(equal_height=False):
             with gr.Column(scale=7, min_width=320):
                 self.facts = gr.HTML(facts(model))
@@ -39,14 +39,14 @@ class ModelTab:
         gr.HTML(limits())
         self.python = gr.HTML(from_python(model))
 
-    def follow(self, page: gr.Blocks, of_model: Callable[[Reader], dict[Any, Any]]) -> None:
+    def follow(self, page: gr.Blocks, of_model: Callable[[AppService], dict[Any, Any]]) -> None:
         """Connects the switch, where there is one (see `ModelSwitch.connect`)."""
         if self.switch:
             self.switch.connect(page, of_model)
 
-    def of_model(self, reader: Reader) -> dict[Any, Any]:
+    def of_model(self, service: AppService) -> dict[Any, Any]:
         """What becomes of the tab's components when another model answers."""
-        model = reader.answers.model
+        model = service.model
         return {
             self.facts: facts(model),
             self.card: card(model.card),

@@ -1,1 +1,1 @@
-"""What stands between the network and the page."""
+"""Access, middleware and uploads of the web server."""

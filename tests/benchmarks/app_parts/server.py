@@ -1,4 +1,4 @@
-"""A real `python app.py`, and what its process and its folder of uploads hold."""
+"""A process of `python app.py`, its memory, and its folder of uploads."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ PATIENCE = 180.0  # seconds a start may take on a busy machine
 
 
 class AppServer:
-    """The app on the embedded starter, at a free port of this machine.
-
-    Args:
-        work: Folder for the uploads and the log; it outlives the process, as a disk does.
-        settings: Environment variables of the app.
-    """
+    """The app at a free port, with uploads and log in `work`; `settings` are environment variables."""
 
     def __init__(self, work: Path, **settings: str) -> None:
         self.port, self.uploads, self._log = free_port(), work / "uploads", work / "log.txt"
         self.url = f"http://127.0.0.1:{self.port}"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "DERMNOTE_"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("OPENAI_", "DERMNOTE_", "GRADIO_"))
+        }
         here = {"GRADIO_SERVER_PORT": str(self.port), "GRADIO_TEMP_DIR": str(self.uploads)}
         self._environment = kept | here | settings
 
     def start(self) -> float:
-        """Starts the process; seconds until the page is answered."""
+        """Start the process; return the seconds until the page is served."""
         begun = time.monotonic()
         with self._log.open("ab") as stream:
             self.process = subprocess.Popen(
@@ -51,11 +50,11 @@ class AppServer:
             return False
 
     def kill(self) -> None:
-        """As a power cut: the process gets no chance to tidy up."""
+        """Kill the process, which gets no chance to clean up."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """As Ctrl+C, if it still runs."""
+        """Stop the process as Ctrl+C does, if it still runs."""
         self._end(signal.SIGINT)
 
     def _end(self, how: signal.Signals) -> None:
@@ -64,26 +63,26 @@ class AppServer:
         self.process.wait(timeout=30)
 
     def memory_mb(self) -> float:
-        """What the process holds in memory now."""
+        """Return the resident memory of the process."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
     def processor_seconds(self) -> float:
-        """User and system time of the process so far."""
+        """Return user and system time of the process so far."""
         ticks = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
         return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
     def kept_files(self) -> list[Path]:
-        """Every file in the folder of uploads."""
+        """Return every file in the folder of uploads."""
         return [path for path in self.uploads.rglob("*") if path.is_file()]
 
     def log(self) -> str:
-        """What the app has printed."""
+        """Return the output of the app."""
         return self._log.read_text(errors="replace")
 
 
 def free_port() -> int:
-    """A port nobody listens at."""
+    """Return a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Visitors: each uploads a picture of its own, asks, waits for the answer, and comes back; several at once."""
+"""Concurrent visitors: each uploads an image of its own, calls an endpoint, and waits for the answer."""
 
 from __future__ import annotations
 
@@ -13,41 +13,36 @@ from typing import Any
 import httpx
 
 BUSY = "busy, try again"
-PATIENCE = 30.0  # seconds; who waits longer counts as lost
-PAUSE = 1.0  # seconds until somebody who was refused asks again
+PATIENCE = 30.0  # seconds; a longer wait counts as lost
+PAUSE = 1.0  # seconds until a refused visitor tries again
 QUESTIONS = ("classify", "find_notes", "find_images", "write_note", "explain")
 
 
 @dataclass(frozen=True)
 class Visit:
-    """One question and what became of it.
+    """One call and its outcome.
 
     Attributes:
         question: The endpoint.
-        outcome: "answered", "refused" (told in words to try again) or "lost" (anything else).
+        outcome: "answered", "refused" (busy, try again) or "lost" (anything else).
         seconds: From the upload to the end.
-        said: What came instead of an answer.
+        error: Text of a failed call.
     """
 
     question: str
     outcome: str
     seconds: float
-    said: str = ""
+    error: str = ""
 
 
 class Crowd:
-    """Visitors on one app.
+    """Visitors of one app; each call uploads a JPEG that differs from all others in its stated resolution."""
 
-    Args:
-        url: Of the app.
-        pictures: Plain JPEGs; each visit uploads a file that differs from all others in its stated resolution.
-    """
-
-    def __init__(self, url: str, pictures: Sequence[bytes]) -> None:
-        self.url, self._pictures, self._numbers = f"{url}/gradio_api", pictures, itertools.count()
+    def __init__(self, url: str, images: Sequence[bytes]) -> None:
+        self.url, self._images, self._numbers = f"{url}/gradio_api", images, itertools.count()
 
     def visits(self, count: int, go_on: Callable[[int], bool]) -> list[Visit]:
-        """Lets `count` visitors come back as long as `go_on(visits begun so far)`; all that they did."""
+        """Let `count` visitors call while `go_on(calls begun so far)` holds; return all calls."""
         return asyncio.run(self._visits(count, go_on))
 
     async def _visits(self, count: int, go_on: Callable[[int], bool]) -> list[Visit]:
@@ -92,20 +87,20 @@ class Crowd:
         return ("refused" if event == "error" and BUSY in said else "lost"), said
 
     async def _upload(self, client: httpx.AsyncClient, number: int) -> dict[str, Any]:
-        data = distinct(self._pictures[number % len(self._pictures)], number)
+        data = distinct(self._images[number % len(self._images)], number)
         sent = await client.post(f"{self.url}/upload", files={"files": (f"{number}.jpg", data, "image/jpeg")})
         return {"path": sent.raise_for_status().json()[0], "meta": {"_type": "gradio.FileData"}}
 
 
 def distinct(jpeg: bytes, number: int) -> bytes:
-    """The same picture as another file: `number` as its resolution in dots an inch, which no reader minds."""
+    """Return the image as another file, with `number` as its resolution in dots per inch, which no reader uses."""
     if jpeg[6:10] != b"JFIF":
         raise ValueError("A JPEG begins with its JFIF header.")
     return jpeg[:13] + b"\1" + (2 * ((1 + number % 65535).to_bytes(2, "big"))) + jpeg[18:]
 
 
 def arguments(question: str, picture: Any, number: int) -> list[Any]:
-    """What is asked, in the order of the endpoint's parameters."""
+    """Return the arguments of an endpoint, in the order of its parameters."""
     if question == "find_images":
         return [f"asymmetric lesion number {number} with a pigment network and blue-gray areas", 5, [], [], []]
     if question == "find_notes":

@@ -1,1 +1,0 @@
-"""The workbench of one case."""

@@ -1,1 +1,0 @@
-"""A note's claims and what became of each."""
