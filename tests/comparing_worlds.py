@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from training_worlds import World, wait_until
+from tests.training_worlds import World, wait_until
 
 
 def run_child(job: str) -> None:

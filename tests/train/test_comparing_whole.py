@@ -86,7 +86,7 @@ def test_a_killed_cell_is_told_resumed_and_what_is_finished_never_run_again(
         running, "start", lambda job, log: Forked(job, log) if job.parent.name == "m" else refuse(job, log)
     )
     assert compare.main(command) == 0
-    assert "Going on after epoch" in (out / "cells/internal/m/seed-0.log").read_text()
+    assert "Resuming after epoch" in (out / "cells/internal/m/seed-0.log").read_text()
     assert "internal/image-only seed 0 was finished" in capsys.readouterr().out
     told = json.loads((out / "comparison.json").read_text())
     cells = {cell["name"]: cell["seeds"] for cell in told["cells"]}

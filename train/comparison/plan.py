@@ -12,7 +12,7 @@ import yaml
 from dermnote.errors import ConfigError
 from dermnote.settings import build, unknown_key
 
-from ..runtime.overrides import apply_overrides
+from ..runtime.console import apply_overrides
 
 # Columns of the paper's tables (arXiv 2511.21827), by the name a cell must have to stand in them.
 PAPER_COLUMNS = {"image-only": "Img", "m": "M", "m+p1": "M+P1", "m+p2": "M+P2", "p3": "P3", "mix": "mix"}

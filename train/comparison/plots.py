@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..evaluation.metric_format import DIRECTIONS, VERSIONS
-from ..runtime.canvas import COLOURS, can_draw, drawing
+from ..runtime.plotting import COLOURS, can_draw, drawing
 from .phrasing import measure_in_words
 from .plan import IMAGE_ONLY, PAPER_COLUMNS
 

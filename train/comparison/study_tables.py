@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..evaluation.metric_format import VERSIONS, number, table
-from ..runtime.canvas import COLOURS, can_draw, drawing
+from ..runtime.plotting import COLOURS, can_draw, drawing
 from .cell_results import Measure
 from .grid_report import searches
 from .hallucination import CLEAN, CORRUPTED

@@ -22,7 +22,7 @@ from tqdm.auto import tqdm
 
 from dermnote.errors import CasesError
 
-from ..runtime.cache_folder import ENVIRONMENT, cache_folder
+from ..runtime.environment import ENVIRONMENT, cache_folder
 from .jpeg_column import SCHEMA
 
 BESIDE = ".arrow"

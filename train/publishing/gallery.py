@@ -16,7 +16,7 @@ from dermnote.models.joint_model import DermNoteModel
 
 from ..data.cases import Cases
 from ..data.thumbnails import make_thumbnails
-from ..runtime.sharding import take_main_weights
+from ..runtime.distributed import take_main_weights
 from ..training.embedding import embed_cases
 
 
