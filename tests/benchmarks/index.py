@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from tests.benchmarks.index_parts.contenders import CONTENDERS, K
-from tests.benchmarks.index_parts.vectors import Resampler, of_cases, of_gallery
+from tests.benchmarks.index_contenders import CONTENDERS, K
+from tests.benchmarks.index_vectors import Resampler, of_cases, of_gallery
 
 SIZES = (10_000, 100_000, 1_000_000)
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -83,17 +83,17 @@ def exact_cosines(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     return best
 
 
-def both(module: str, folder: Path, threads: int | None, *words: str) -> dict[str, Any]:
-    """Runs the two steps that are named last, each in its own process; the figures of both."""
+def measure(name: str, folder: Path, threads: int | None) -> dict[str, Any]:
+    """Build and search with a contender, each in a process of its own; return the figures of both."""
     figures: dict[str, Any] = {}
-    for step in words[-2:]:
-        command = [sys.executable, "-m", f"tests.benchmarks.index_parts.{module}", *words[:-2], step, str(folder)]
+    for step in ("build", "search"):
+        command = [sys.executable, "-m", "tests.benchmarks.index_contenders", name, step, str(folder)]
         limits = {name: str(threads) for name in THREAD_LIMITS} if threads else {}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **limits})
         if done.returncode:
             raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
         figures.update(json.loads(done.stdout.splitlines()[-1]))
-    print(f"{' '.join(words[:-2]) or module}: {figures}", file=sys.stderr, flush=True)
+    print(f"{name}: {figures}", file=sys.stderr, flush=True)
     return figures
 
 
@@ -134,15 +134,9 @@ def main() -> None:
             write_vectors(folder, made, size)
             write_vectors(folder / "small", made, SMALL)
             for name in names:
-                rows.append(
-                    {
-                        "vectors": size,
-                        "index": name,
-                        **both("contenders", folder, args.threads, name, "build", "search"),
-                    }
-                )
+                rows.append({"vectors": size, "index": name, **measure(name, folder, args.threads)})
                 if name == "dermnote":
-                    case_rows.append({"vectors": size, **both("whole_index", folder, args.threads, "save", "search")})
+                    case_rows.append({"vectors": size, **measure("case-index", folder, args.threads)})
         if args.json:
             write_json(
                 args.json,

@@ -1,4 +1,4 @@
-"""Vectors in any number that lie as a model's real ones do; `describe` tells what is real and what is made of it."""
+"""Vectors in any number, distributed as a model's real ones; `describe` says what is real and what is synthetic."""
 
 from __future__ import annotations
 

@@ -1,22 +1,73 @@
-"""Pictures and notes to measure on: cases of a folder, or lesions drawn for the purpose."""
+"""Encoders with random weights, images and notes to measure on: cases of a folder, or synthetic lesions."""
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from dermnote.images.opening import encode_jpeg, resize_short_side
 from dermnote.metadata import LesionMetadata
+from dermnote.models.encoders import ImageEncoder, TextEncoder
+from dermnote.models.joint_model import DermNoteModel
 from dermnote.notes.schema import notes_by_case
 from dermnote.notes.template import write_template
 from dermnote.taxonomy import EIGHT
 from train.data.cases import Cases
 from train.data.sources.drawn import read
-from train.training.note_table import NoteTable
+from train.training.training_data import NoteTable
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Sizes of a picture encoder and a note encoder.
+
+    Attributes:
+        backbone: A torchvision network.
+        image_size: Side of its pictures in pixels.
+        bert: What differs from transformers' `BertConfig()`, which is BERT-base.
+        max_length: Tokens after which a note is cut, and to which the padding peer pads.
+    """
+
+    backbone: str = "densenet121"
+    image_size: int = 224
+    bert: dict[str, Any] = field(default_factory=dict)
+    max_length: int = 512
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        text = "BERT-base (12 layers of 768)" if not self.bert else f"a BERT of {self.bert['num_hidden_layers']} layer"
+        return f"{self.backbone} at {self.image_size} px and {text}, random weights"
+
+
+PAPER = Pair()
+SMALL = Pair(
+    "shufflenet_v2_x0_5",
+    32,
+    {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "vocab_size": 500},
+    128,
+)
+
+
+def build(pair: Pair, texts: Sequence[str], classes: int, embed_dim: int = 128, seed: int = 0) -> DermNoteModel:
+    """The model, the same weights for the same arguments; its vocabulary is learnt from `texts`."""
+    from transformers import BertConfig, BertModel
+
+    from dermnote.models.wordpiece import train_wordpiece
+
+    torch.manual_seed(seed)
+    config = BertConfig(**pair.bert)
+    tokenizer = train_wordpiece(texts, config.vocab_size, pair.max_length)
+    text_encoder = TextEncoder(BertModel(config), tokenizer, pair.max_length, "pooler")
+    return DermNoteModel(ImageEncoder(pair.backbone, None, pair.image_size), text_encoder, classes, embed_dim)
+
 
 STRATEGY = "m"
 TOLD = ("case_id", "source", "group", "label", "subtype", "description")  # of a drawn lesion

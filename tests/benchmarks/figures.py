@@ -1,11 +1,13 @@
-"""A figure, a table of them, and what they were measured on."""
+"""Figures, tables, and contestants timed in turns (A B A B ...), so that other load affects all of them alike."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterable
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -102,3 +104,52 @@ def _processor() -> str:
             return next(line.split(":")[1].strip() for line in stream if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
+
+
+Rates = dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some steps in a row.
+
+    Attributes:
+        pictures: How many went through.
+        seconds: How long that took, the device's work included.
+    """
+
+    pictures: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Pictures a second."""
+        return self.pictures / self.seconds
+
+
+def clock(device: torch.device) -> float:
+    """Now in seconds, after the device has done all it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def alternate(contestants: Mapping[str, Callable[[], Block]], repeats: int) -> Rates:
+    """Pictures a second of every contestant in every round; each runs once before anything counts."""
+    for run in contestants.values():
+        run()
+    rates: Rates = {name: [] for name in contestants}
+    for _ in range(repeats):
+        for name, run in contestants.items():
+            rates[name].append(run().rate)
+    return rates
+
+
+def middle(values: Sequence[float]) -> tuple[float, tuple[float, float]]:
+    """Median, and (lowest, highest)."""
+    return statistics.median(values), (min(values), max(values))
+
+
+def ratios(rates: Rates, one: str, other: str) -> list[float]:
+    """How many times as fast one is as the other, round by round."""
+    return [mine / theirs for mine, theirs in zip(rates[one], rates[other], strict=True)]
