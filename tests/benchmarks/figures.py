@@ -21,12 +21,12 @@ class Figure:
     """One line of a table.
 
     Attributes:
-        name: What was measured.
+        name: Name of the measurement.
         value: None where it was not measured.
         unit: Of the value.
         spread: Lowest and highest of the repeats, where there were any.
-        target: The least it should be; None where it is told for information.
-        remark: What a reader must know of it.
+        target: Minimum; None without one.
+        remark: Note for the reader.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Figure:
 
 @dataclass
 class Table:
-    """Figures of one question; `remarks` say how they were taken."""
+    """Figures of one question, and remarks on how they were measured."""
 
     title: str
     figures: list[Figure] = field(default_factory=list)
@@ -111,31 +111,31 @@ Rates = dict[str, list[float]]
 
 @dataclass(frozen=True)
 class Block:
-    """Some steps in a row.
+    """Consecutive steps.
 
     Attributes:
-        pictures: How many went through.
-        seconds: How long that took, the device's work included.
+        images: Number of images.
+        seconds: Duration, including the device's work.
     """
 
-    pictures: int
+    images: int
     seconds: float
 
     @property
     def rate(self) -> float:
-        """Pictures a second."""
-        return self.pictures / self.seconds
+        """Images a second."""
+        return self.images / self.seconds
 
 
 def clock(device: torch.device) -> float:
-    """Now in seconds, after the device has done all it was told."""
+    """Return the time in seconds, after the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter()
 
 
 def alternate(contestants: Mapping[str, Callable[[], Block]], repeats: int) -> Rates:
-    """Pictures a second of every contestant in every round; each runs once before anything counts."""
+    """Images a second of every contestant in every round; each runs once before anything counts."""
     for run in contestants.values():
         run()
     rates: Rates = {name: [] for name in contestants}

@@ -2,10 +2,10 @@
 
     python -m tests.benchmarks.index --cases cases/ --notes notes.jsonl --json index.json
 
-Every contender is built, and then loaded and asked, in a process of its own, so that its memory is told apart. All are
-asked the same: 500 pictures and 500 notes that are in no index; recall@10 is measured against numpy's exact answer.
-Without `--cases`, the vectors are made of the starter's own drawn lesions. A million vectors take 9 GB of disk, 6 GB of
-memory and most of an hour on two cores, most of it hnswlib's building.
+Every contender is built, and then loaded and searched, in a process of its own, so that its memory is separate. All get
+the same queries: 500 images and 500 notes that are in no index; recall@10 is measured against numpy's exact answer.
+Without `--cases`, the vectors are resampled from the starter's synthetic lesions. A million vectors take 9 GB of disk,
+6 GB of memory and most of an hour on two cores, mainly to build hnswlib's index.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ COLUMNS = (
     ("single ms", "single_ms", ".3f"),
     ("p95 ms", "single_p95_ms", ".3f"),
     ("batch ms/query", "batch_ms", ".3f"),
-    ("recall@10 picture", "recall_image", ".4f"),
+    ("recall@10 image", "recall_image", ".4f"),
     ("recall@10 text", "recall_text", ".4f"),
     ("settings", "settings", ""),
 )
@@ -61,7 +61,7 @@ CASE_COLUMNS = (
 def write_vectors(folder: Path, made: Resampler, rows: int) -> None:
     """What the contenders read: vectors to index, and queries with their exact answers."""
     folder.mkdir(parents=True)
-    paths = [folder / "pictures.npy", folder / "notes.npy"]
+    paths = [folder / "images.npy", folder / "notes.npy"]
     files = [open_memmap(path, "w+", dtype=np.float32, shape=(rows, made.dim)) for path in paths]
     for start in range(0, rows, PIECE):
         for file, piece in zip(files, made.draw(min(PIECE, rows - start), seed=1000 + start), strict=True):
@@ -103,8 +103,8 @@ def table(rows: list[dict[str, Any]], columns: tuple[tuple[str, str, str], ...],
         "|---" * (len(first) + len(columns)) + "|",
     ]
     for row in rows:
-        told = [f"{row[name]:,}" if name == "vectors" else row[name] for name in first]
-        lines.append("| " + " | ".join([*told, *(format(row[key], form) for _, key, form in columns)]) + " |")
+        first_cells = [f"{row[name]:,}" if name == "vectors" else row[name] for name in first]
+        lines.append("| " + " | ".join([*first_cells, *(format(row[key], form) for _, key, form in columns)]) + " |")
     return "\n".join(lines)
 
 
@@ -112,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--dim", type=int, default=128)
-    parser.add_argument("--cases", type=Path, help="cases folder: the made vectors are then drawn from its pictures'")
+    parser.add_argument("--cases", type=Path, help="cases folder: the made vectors are then drawn from its images'")
     parser.add_argument("--notes", type=Path, help="notes.jsonl with the M notes of these cases")
     parser.add_argument("--threads", type=int, help="of every contender, e.g. 1 on a busy machine; default: all cores")
     parser.add_argument("--json", type=Path, help="also write the figures here")
@@ -124,8 +124,8 @@ def main() -> None:
     if "hnswlib" not in names:
         print("hnswlib is not installed (pip install -r tests/benchmarks/requirements.txt): left out.")
     made = Resampler(of_cases(args.cases, args.notes) if args.cases else of_gallery(), args.dim)
-    told = made.describe()
-    print("\n".join(told), flush=True)
+    description = made.describe()
+    print("\n".join(description), flush=True)
     rows: list[dict[str, Any]] = []
     case_rows: list[dict[str, Any]] = []
     for size in args.sizes:
@@ -140,10 +140,10 @@ def main() -> None:
         if args.json:
             write_json(
                 args.json,
-                {"vectors": told, "dim": args.dim, "threads": args.threads, "figures": rows, "cases": case_rows},
+                {"vectors": description, "dim": args.dim, "threads": args.threads, "figures": rows, "cases": case_rows},
             )
     print("\n" + table(rows, COLUMNS, ("vectors", "index")))
-    print("\nThe whole CaseIndex of DermNote: picture vectors, table and thumbnails (the starter's, over and over).\n")
+    print("\nThe whole CaseIndex of DermNote: image vectors, table and thumbnails (the starter's, over and over).\n")
     print(table(case_rows, CASE_COLUMNS, ("vectors",)))
 
 

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.index_contenders {dermnote,scikit-learn,hnswlib,case-index} {build,search} FOLDER
 
-Prints its figures as JSON in the last line. FOLDER holds pictures.npy, notes.npy and asked.npz, and a folder
+Prints its figures as JSON in the last line. FOLDER holds images.npy, notes.npy and asked.npz, and a folder
 "small" with the same of a few vectors. `case-index` needs what `dermnote build` wrote.
 """
 
@@ -35,10 +35,10 @@ Search = Callable[[np.ndarray, int], np.ndarray]
 class DermNoteIndex:
     """Ours: flat or inverted lists, whichever the size asks for."""
 
-    def build(self, folder: Path, pictures: np.ndarray, notes: np.ndarray) -> dict[str, Any]:
+    def build(self, folder: Path, images: np.ndarray, notes: np.ndarray) -> dict[str, Any]:
         from dermnote.index.faiss_index import VectorIndex
 
-        index = VectorIndex.build(pictures, {"image": pictures, "text": notes})
+        index = VectorIndex.build(images, {"image": images, "text": notes})
         index.save(folder / "images.faiss")
         settings = index.settings_json()
         (folder / "settings.json").write_text(json.dumps(settings))
@@ -49,7 +49,7 @@ class DermNoteIndex:
     def load(self, folder: Path) -> Search:
         from dermnote.index.faiss_index import VectorIndex
 
-        dim = int(np.load(folder / "pictures.npy", mmap_mode="r").shape[1])
+        dim = int(np.load(folder / "images.npy", mmap_mode="r").shape[1])
         index = VectorIndex.load(folder / "images.faiss", dim, json.loads((folder / "settings.json").read_text()))
         return lambda queries, k: index.search(queries, k)[1]
 
@@ -60,33 +60,33 @@ class DermNoteIndex:
 class ScikitLearn:
     """NearestNeighbors keeps the vectors it is given: what it loads is the array itself."""
 
-    def build(self, folder: Path, pictures: np.ndarray, notes: np.ndarray) -> dict[str, Any]:
-        self._fitted(pictures)
+    def build(self, folder: Path, images: np.ndarray, notes: np.ndarray) -> dict[str, Any]:
+        self._fitted(images)
         return {"settings": "brute, cosine"}
 
     def load(self, folder: Path) -> Search:
-        fitted = self._fitted(np.load(folder / "pictures.npy"))
+        fitted = self._fitted(np.load(folder / "images.npy"))
         return lambda queries, k: fitted.kneighbors(queries, k, return_distance=False)
 
-    def _fitted(self, pictures: np.ndarray) -> Any:
+    def _fitted(self, images: np.ndarray) -> Any:
         from sklearn.neighbors import NearestNeighbors
 
-        return NearestNeighbors(algorithm="brute", metric="cosine").fit(pictures)
+        return NearestNeighbors(algorithm="brute", metric="cosine").fit(images)
 
     def file(self, folder: Path) -> Path:
-        return folder / "pictures.npy"
+        return folder / "images.npy"
 
 
 class Hnswlib:
     """Its usual M = 16, ef_construction = 200; ef doubled until it finds 0.99 of queries other than those measured."""
 
-    def build(self, folder: Path, pictures: np.ndarray, notes: np.ndarray) -> dict[str, Any]:
+    def build(self, folder: Path, images: np.ndarray, notes: np.ndarray) -> dict[str, Any]:
         import hnswlib
 
-        index = hnswlib.Index(space="ip", dim=pictures.shape[1])  # unit vectors: the inner product is the cosine
+        index = hnswlib.Index(space="ip", dim=images.shape[1])  # unit vectors: the inner product is the cosine
         index.set_num_threads(threads())
-        index.init_index(max_elements=len(pictures), M=16, ef_construction=200, random_seed=0)
-        index.add_items(pictures)
+        index.init_index(max_elements=len(images), M=16, ef_construction=200, random_seed=0)
+        index.add_items(images)
         asked = np.load(folder / "asked.npz")
         ef = K
         while True:
@@ -102,7 +102,7 @@ class Hnswlib:
     def load(self, folder: Path) -> Search:
         import hnswlib
 
-        index = hnswlib.Index(space="ip", dim=int(np.load(folder / "pictures.npy", mmap_mode="r").shape[1]))
+        index = hnswlib.Index(space="ip", dim=int(np.load(folder / "images.npy", mmap_mode="r").shape[1]))
         index.load_index(str(folder / "hnsw.bin"))
         index.set_ef(json.loads((folder / "ef.json").read_text()))
         index.set_num_threads(threads())
@@ -116,7 +116,7 @@ CONTENDERS: dict[str, Any] = {"dermnote": DermNoteIndex, "scikit-learn": ScikitL
 
 
 def threads() -> int:
-    """What the contenders that do not know of OMP_NUM_THREADS are to use."""
+    """Return the number of threads, for contenders that ignore OMP_NUM_THREADS."""
     return int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
 
 
@@ -129,7 +129,7 @@ def recall(folder: Path, found: np.ndarray, kind: str) -> float:
         kind: Of query, as asked.npz calls it.
     """
     asked = np.load(folder / "asked.npz")
-    vectors = np.load(folder / "pictures.npy", mmap_mode="r")[found]  # (q, K, d)
+    vectors = np.load(folder / "images.npy", mmap_mode="r")[found]  # (q, K, d)
     cosines = np.einsum("qd,qkd->qk", asked[kind], vectors)
     return float((cosines >= asked[f"{kind}_cosines"][:, -1:] - TIE).mean())
 
@@ -147,13 +147,13 @@ def highest() -> float:
 
 def build(name: str, folder: Path) -> dict[str, Any]:
     contender = CONTENDERS[name]()
-    pictures, notes = np.load(folder / "pictures.npy"), np.load(folder / "notes.npy")
+    images, notes = np.load(folder / "images.npy"), np.load(folder / "notes.npy")
     started = time.perf_counter()
-    told = contender.build(folder, pictures, notes)
+    extra = contender.build(folder, images, notes)
     seconds = time.perf_counter() - started
     peak = highest()
     size = contender.file(folder).stat().st_size / 1e6
-    return {"build_s": seconds, "build_peak_mb": peak, "file_mb": size, **told}
+    return {"build_s": seconds, "build_peak_mb": peak, "file_mb": size, **extra}
 
 
 def search(name: str, folder: Path) -> dict[str, Any]:
@@ -210,8 +210,8 @@ def starter_index() -> CaseIndex:
 
 def save_cases(folder: Path) -> dict[str, float]:
     """A bundle's index of as many cases as there are vectors; the cases are the starter's, renamed."""
-    starter, pictures = starter_index(), np.load(folder / "pictures.npy", mmap_mode="r")
-    rows, dim = pictures.shape
+    starter, images = starter_index(), np.load(folder / "images.npy", mmap_mode="r")
+    rows, dim = images.shape
     table = starter.table.iloc[np.arange(rows) % len(starter)].reset_index(drop=True)
     table["case_id"] = [f"made/{row}" for row in range(rows)]
     thumbnails = RepeatedThumbnails([jpeg for jpeg in starter.thumbnails if jpeg], rows)

@@ -12,7 +12,7 @@ from dermnote.notes.schema import notes_by_case
 from train.data.cases import Cases
 from train.training.embedding import embed_cases
 
-REAL_CASES = 3000  # a picture takes the starter 10 ms and more on two cores
+REAL_CASES = 3000  # a image takes the starter 10 ms and more on two cores
 SPREAD = 0.5  # of the step between two real cases of a class, added to a real case to make a new one
 GRAIN = 0.05  # length of the even noise that keeps any two from being equal
 
@@ -22,16 +22,16 @@ class RealVectors:
     """What the embedded starter makes of real cases.
 
     Attributes:
-        pictures: (m, 128) float32, unit rows.
+        images: (m, 128) float32, unit rows.
         notes: (m, 128) float32, unit rows, of the same cases.
         labels: (m,) classes.
-        told: Where they are from, one sentence.
+        description: Where they are from, one sentence.
     """
 
-    pictures: np.ndarray
+    images: np.ndarray
     notes: np.ndarray
     labels: np.ndarray
-    told: str
+    description: str
 
 
 def of_cases(cases_folder: Path, notes_file: Path) -> RealVectors:
@@ -44,24 +44,24 @@ def of_cases(cases_folder: Path, notes_file: Path) -> RealVectors:
     made = embed_cases(starter.model, cases, texts)
     assert made.text is not None
     sources = ", ".join(f"{count} of {name}" for name, count in cases.table["source"].value_counts().items())
-    told = f"the embedded starter's vectors of {len(cases)} real cases with their M notes ({sources})"
-    return RealVectors(made.image, made.text, cases.table["label"].to_numpy(dtype=str), told)
+    description = f"the embedded starter's vectors of {len(cases)} real cases with their M notes ({sources})"
+    return RealVectors(made.image, made.text, cases.table["label"].to_numpy(dtype=str), description)
 
 
 def of_gallery() -> RealVectors:
     """The vectors of the starter's own gallery, as published."""
     index = DermNote.from_pretrained().index
     assert index._notes is not None
-    pictures = index._images.vectors()
+    images = index._images.vectors()
     notes = index._notes.vectors()
-    told = f"the embedded starter's vectors of its own {len(index)} drawn lesions and their notes"
-    return RealVectors(pictures, notes, index.columns("label")["label"].to_numpy(dtype=str), told)
+    description = f"the embedded starter's vectors of its own {len(index)} drawn lesions and their notes"
+    return RealVectors(images, notes, index.columns("label")["label"].to_numpy(dtype=str), description)
 
 
 class Resampler:
     """A smoothed bootstrap of real cases: a real case, moved along the difference of two others of its class.
 
-    So the classes keep their shares, their places and, in every direction, their spread; picture and note of a made
+    So the classes keep their shares, their places and, in every direction, their spread; image and note of a made
     case are moved along the same two cases, so that they belong together as much as real ones do.
 
     Args:
@@ -71,7 +71,7 @@ class Resampler:
 
     def __init__(self, real: RealVectors, dim: int) -> None:
         self.real, self.dim = real, dim
-        width = real.pictures.shape[1]
+        width = real.images.shape[1]
         turn = np.linalg.qr(np.random.default_rng(0).normal(size=(max(width, dim), min(width, dim))))[0]
         self._turn = None if dim == width else (turn.T if dim > width else turn)  # (width, dim)
         order = np.argsort(real.labels, kind="stable")
@@ -81,14 +81,14 @@ class Resampler:
         self._first[order], self._count[order] = first[which], count[which]
 
     def draw(self, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Pictures and notes of `rows` made cases, both (rows, dim) float32, unit rows."""
+        """Images and notes of `rows` made cases, both (rows, dim) float32, unit rows."""
         random = np.random.default_rng(seed)
         base = random.integers(0, len(self._order), rows)
         one, other = (
             self._order[self._first[base] + (random.random(rows) * self._count[base]).astype(int)] for _ in range(2)
         )
         made = []
-        for real in (self.real.pictures, self.real.notes):
+        for real in (self.real.images, self.real.notes):
             moved = real[base] + SPREAD * (real[one] - real[other])
             moved = moved if self._turn is None else moved @ self._turn
             moved = moved + GRAIN / np.sqrt(self.dim) * random.normal(size=(rows, self.dim))
@@ -97,16 +97,16 @@ class Resampler:
 
     def describe(self) -> list[str]:
         """What is real, what is made, and how alike the two lie."""
-        count = min(len(self.real.pictures), 5000)
-        pictures, _ = self.draw(count, 7)
-        real = self.real.pictures[np.random.default_rng(7).permutation(len(self.real.pictures))[:count]]
+        count = min(len(self.real.images), 5000)
+        images, _ = self.draw(count, 7)
+        real = self.real.images[np.random.default_rng(7).permutation(len(self.real.images))[:count]]
         return [
-            f"Real: {self.real.told}.",
+            f"Real: {self.real.description}.",
             f"Synthetic: every vector indexed and asked below, {self.dim} wide: a real case moved by {SPREAD} of the "
             "difference of two others of its class. No query is in the index. Notes of made cases are all different; "
             "real M notes often repeat word for word.",
-            f"Mean cosine to the 10th nearest of {count} pictures: real {tenth_nearest(real):.3f}, "
-            f"synthetic {tenth_nearest(pictures):.3f}.",
+            f"Mean cosine to the 10th nearest of {count} images: real {tenth_nearest(real):.3f}, "
+            f"synthetic {tenth_nearest(images):.3f}.",
         ]
 
 

@@ -181,7 +181,7 @@ def one_image(model: DermNote, peers: Mapping[str, Encode], rounds: int) -> dict
 
 
 def many_images(model: DermNote, peers: Mapping[str, Encode], rounds: int) -> dict[str, Any]:
-    """Pictures a second in a batch, from decoded images, against the bare image encoder on a ready batch.
+    """Images a second in a batch, from decoded images, against the bare image encoder on a ready batch.
 
     Beside the peers stands the bare encoder on an eighth of it at a time: one pass of 64 mostly makes pages anew.
     """

@@ -1,8 +1,8 @@
-"""How fast a training step is, beside the loops one would write or take instead, all in one run and in turns.
+"""Speed of a training step against a plain loop and transformers' Trainer, in one run and in turns.
 
     python -m tests.benchmarks.training --cases cases/ --notes notes.jsonl --json training.json
-    python -m tests.benchmarks.training                                   # drawn lesions
-    python -m tests.benchmarks.training --pair small --steps 1            # whether it runs at all
+    python -m tests.benchmarks.training                                   # synthetic lesions
+    python -m tests.benchmarks.training --pair small --steps 1            # a smoke test
 
 Models have random weights and are built from their configs: nothing is downloaded. Every table names what it compares;
 on a GPU the same command measures that GPU. About 12 minutes on 2 quiet cores.
@@ -18,7 +18,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,10 @@ from train.training.training_data import training_side
 
 FROZEN, PADDED, TRAINED = 2.8, 8.0, 1.8  # times as fast
 PLAIN_SETUP = (
-    "Plain loop: the same model in float32 and NCHW, PIL transforms one picture after another in a DataLoader, each "
+    "Plain loop: the same model in float32 and NCHW, PIL transforms one image after another in a DataLoader, each "
     "note through BERT at every step, torch's default optimizer kernels. Ours: the updates of train.fit, its text "
-    "vectors made before the clock starts if the text is frozen (the time is told). Both decode each JPEG whenever it "
-    "is needed."
+    "vectors made before the clock starts if the text is frozen (their time is reported). Both decode each JPEG at "
+    "each access."
 )
 
 
@@ -84,7 +84,7 @@ def trained(setting: Setting) -> Table:
 
 
 def _remarks(setting: Setting) -> list[str]:
-    return [*setting.told(), PLAIN_SETUP]
+    return [*setting.description(), PLAIN_SETUP]
 
 
 def _plain(
@@ -102,8 +102,8 @@ def _better_workers(setting: Setting, config: TrainConfig, table: Table) -> int:
     }
     rates = {name: middle(each)[0] for name, each in alternate({n: x.run for n, x in loops.items()}, 1).items()}
     best = max(rates, key=rates.__getitem__)
-    told = ", ".join(f"{name} {rate:.3g} pictures/s" for name, rate in rates.items())
-    table.remarks.append(f"The plain loop goes on with {best} (tried: {told}).")
+    rates_text = ", ".join(f"{name} {rate:.3g} images/s" for name, rate in rates.items())
+    table.remarks.append(f"The plain loop continues with {best} (tried: {rates_text}).")
     return int(best.split("=")[1])
 
 
@@ -116,7 +116,7 @@ def _padded(setting: Setting, config: TrainConfig, workers: int, ours: Ours) -> 
 
 def _rate(name: str, rates: list[float], remark: str = "") -> Figure:
     value, spread = middle(rates)
-    return Figure(name, value, "pictures/s", spread, remark=remark)
+    return Figure(name, value, "images/s", spread, remark=remark)
 
 
 def _times(name: str, rates: Rates, other: str, target: float | None) -> Figure:
@@ -137,13 +137,12 @@ def against_trainer(setting: Setting) -> Table:
     ours = Ours(setting.model(), setting.material, config, setting.steps)
     rates = alternate({"ours": ours.run, "theirs": theirs.run}, setting.repeats)
     table = Table(
-        "Our step against transformers' VisionTextDualEncoderModel in Trainer", [], [*setting.told(), TRAINER_SETUP]
+        "Our step against transformers' VisionTextDualEncoderModel in Trainer",
+        [],
+        [*setting.description(), TRAINER_SETUP],
     )
-    for name, label in (("ours", "ours"), ("theirs", "transformers")):
-        value, spread = middle(rates[name])
-        table.figures.append(Figure(label, value, "pictures/s", spread))
-    value, spread = middle(ratios(rates, "ours", "theirs"))
-    table.figures.append(Figure("ours against transformers", value, "times", spread, 1.0))
+    table.figures += [_rate("ours", rates["ours"]), _rate("transformers", rates["theirs"])]
+    table.figures.append(_times("ours against transformers", rates, "theirs", 1.0))
     return table
 
 
@@ -175,7 +174,7 @@ def breakdown(setting: Setting, text_layers: int | str = 0) -> Table:
     text = "trained" if text_layers else "frozen"
     clocks = "host time (a GPU works on beside it)" if setting.on_gpu else "time"
     table = Table(
-        f"Where our step's time goes, {text} text", [], [*setting.told(), f"{clocks}, the profiler's own in it"]
+        f"Where our step's time goes, {text} text", [], [*setting.description(), f"{clocks}, the profiler's own in it"]
     )
     table.figures.append(Figure("whole step", whole, "ms"))
     for name, title in STAGES.items():
@@ -213,11 +212,9 @@ def input_pipeline(setting: Setting) -> Table:
         step[name] = lambda feeding=feeding: _feed(feeding)  # type: ignore[misc]
     rates = alternate(step, setting.repeats)
     how = "From JPEG to augmented, normalised batches on the device; the step has frozen text, which consumes most."
-    table = Table("The input pipeline alone", [], [*setting.told(), how])
+    table = Table("The input pipeline alone", [], [*setting.description(), how])
     titles = {"step": "consumed by our step", "decoded": "delivered, each JPEG decoded", "cached": "delivered, cached"}
-    for name, title in titles.items():
-        value, spread = middle(rates[name])
-        table.figures.append(Figure(title, value, "pictures/s", spread))
+    table.figures += [_rate(title, rates[name]) for name, title in titles.items()]
     for name, title in (("decoded", "decoded at each access"), ("cached", "out of the cache of decoded squares")):
         value, spread = middle(ratios(rates, name, "step"))
         table.figures.append(Figure(f"delivered against consumed, {title}", value, "times", spread, setting.aim(TIMES)))
@@ -225,66 +222,34 @@ def input_pipeline(setting: Setting) -> Table:
 
 
 def _feed(ours: Ours) -> Block:
-    started, pictures = clock(ours.device), 0
+    started, images = clock(ours.device), 0
     for batch in ours.inputs():
-        pictures += len(batch)
-    return Block(pictures, clock(ours.device) - started)
+        images += len(batch)
+    return Block(images, clock(ours.device) - started)
 
 
-SIZES = (10_000, 100_000, 1_000_000)
-
-
-@dataclass(frozen=True)
-class EpochCost:
-    """On paper.
-
-    Attributes:
-        pictures: In the epoch.
-        seconds: Of training.
-        stored: Bytes of JPEG that are read.
-        decoded: Bytes the decoded squares would take.
-    """
-
-    pictures: int
-    seconds: float
-    stored: float
-    decoded: int
-
-
-def epoch_cost(pictures: int, rate: float, side: int, jpeg_bytes: float) -> EpochCost:
-    """Reckons an epoch.
-
-    Args:
-        pictures: In the epoch.
-        rate: Pictures a second, end to end; all else (validation, checkpoints) is left out.
-        side: Of a decoded square in pixels.
-        jpeg_bytes: Of a stored picture, on average.
-    """
-    return EpochCost(pictures, pictures / rate, pictures * jpeg_bytes, pictures * 3 * side * side)
+SIZES = (10_000, 100_000, 1_000_000)  # images in an epoch
 
 
 def epochs(setting: Setting, tables: Sequence[Table]) -> Table:
-    """An epoch of each size at each of our rates that the tables hold."""
-    rates = [each for table in tables for each in table.figures if _is_our_rate(each)]
+    """Table (e): duration and size of an epoch, from our rates in the other tables."""
+    rates = [figure for table in tables for figure in table.figures if _is_our_rate(figure)]
     stored = [len(jpeg) for jpeg in setting.material.cases.images]
-    side, jpeg_bytes = training_side(setting.config()), sum(stored) / len(stored)
-    table = Table("An epoch on paper (pictures / rate; validation and checkpoints left out)")
+    side = training_side(setting.config())
+    table = Table("An epoch, extrapolated (images / rate; without validation and checkpoints)")
     for rate in rates:
-        costs = [epoch_cost(pictures, rate.value or 0.0, side, jpeg_bytes) for pictures in SIZES]
+        for size in SIZES:
+            table.figures.append(Figure(f"{size:,} images: {rate.name}", size / (rate.value or 1) / 60, "min"))
+    for size in SIZES:
         table.figures += [
-            Figure(f"{cost.pictures:,} pictures: {rate.name}", cost.seconds / 60, "min") for cost in costs
-        ]
-    for pictures in SIZES:
-        cost = epoch_cost(pictures, 1.0, side, jpeg_bytes)
-        table.figures += [
-            Figure(f"{pictures:,} pictures, JPEG on disk", cost.stored / 1e9, "GB"),
-            Figure(f"{pictures:,} pictures, decoded at {side} px", cost.decoded / 1e9, "GB"),
+            Figure(f"{size:,} images, JPEG on disk", size * sum(stored) / len(stored) / 1e9, "GB"),
+            Figure(f"{size:,} images, decoded at {side} px", size * 3 * side * side / 1e9, "GB"),
         ]
     return table
 
 
 def _is_our_rate(figure: Figure) -> bool:
-    return figure.unit == "pictures/s" and figure.name.startswith("ours, ") and bool(figure.value)
+    return figure.unit == "images/s" and figure.name.startswith("ours, ") and bool(figure.value)
 
 
 SECTIONS: dict[str, Callable[[Setting], Table]] = {
@@ -319,8 +284,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     tables.append(epochs(setting, tables))
     print(tables[-1].text())
     if args.json:
-        told = {"machine": about, "setting": setting.told(), "tables": [table.plain() for table in tables]}
-        args.json.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        report = {"machine": about, "setting": setting.description(), "tables": [table.plain() for table in tables]}
+        args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return 0
 
 
@@ -330,7 +295,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--notes", type=Path, help="their notes.jsonl, with M notes")
     parser.add_argument("--pictures", type=int, default=256, help="how many of them to use")
     parser.add_argument("--pair", choices=("paper", "small"), default="paper", help="sizes of the encoders")
-    parser.add_argument("--batch", type=int, help="pictures in a step; 32, on a GPU 128")
+    parser.add_argument("--batch", type=int, help="images in a step; 32, on a GPU 128")
     parser.add_argument("--steps", type=int, help="steps of a block; 2, on a GPU 30")
     parser.add_argument("--repeats", type=int, default=3, help="blocks that count, for each contestant")
     parser.add_argument("--workers", type=int, help="processes that decode for us; 0, on a GPU one a core, at most 14")

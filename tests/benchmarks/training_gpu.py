@@ -8,7 +8,7 @@ A layer is a module without children, x its input, y its output, w its weights; 
     optimizer  w, dw and the moments read, w and the moments written: 4 (2 + s + 1 + s) bytes a weight that learns, with
                s moments (Adam and AdamW 2, with amsgrad 3, one more for an averaged copy of the weights)
 
-dx falls away where the input needs no gradient (the pictures), dw where the weight does not learn, the whole backward
+dx falls away where the input needs no gradient (the images), dw where the weight does not learn, the whole backward
 where neither does. Elementwise layers (ReLU, GELU, dropout ...) count as fused into their neighbours and move nothing,
 and so do functions that are no module: concatenation, addition, attention's products, the last pooling. BatchNorm
 counts as one reading, though a batch's statistics need two. All of that makes it a floor: what is left cannot be
@@ -107,7 +107,7 @@ END_TO_END, PLAIN = 0.97, 3.0
 LONGER = 4  # times the steps for us: an epoch's start, when no batch is ready yet, must not weigh more than it does
 TITLE = "On a GPU, frozen text"
 HOW = (
-    "Ours: bf16, channels last, the picture network compiled. Plain loop: float32 as torch has it by default (TF32 in "
+    "Ours: bf16, channels last, the image network compiled. Plain loop: float32 as torch has it by default (TF32 in "
     "convolutions, not in products). From disk: each JPEG decoded at each access by worker processes; from the cache: "
     "squares decoded once, as train.fit does up to cache_gb."
 )
@@ -120,7 +120,7 @@ def on_gpu(setting: Setting) -> Table:
     if not setting.on_gpu:
         names = ("ours, from the cache", "ours, on data in GPU memory", "plain loop", "peak memory")
         figures = [Figure(name, None, remark="no GPU") for name in names]
-        return Table(TITLE, [*figures, counted], [*setting.told(), "not measured: no GPU"])
+        return Table(TITLE, [*figures, counted], [*setting.description(), "not measured: no GPU"])
     return measured(setting, step, counted)
 
 
@@ -151,10 +151,12 @@ def measured(setting: Setting, step: StepBytes, counted: Figure, copied_megabyte
     contestants = {"cached": ours.run, "resident": lambda: ours.run_on(resident), "disk": from_disk.run, **plain}
     rates = alternate(contestants, setting.repeats)
     titles = {"cached": "ours, from the cache", "resident": "ours, on data in GPU memory", "disk": "ours, from disk"}
-    table = Table(TITLE, [], [*setting.told(), f"Ours in blocks of {steps}, the plain loop in blocks of {brief}.", HOW])
+    table = Table(
+        TITLE, [], [*setting.description(), f"Ours in blocks of {steps}, the plain loop in blocks of {brief}.", HOW]
+    )
     for name in rates:
         value, spread = middle(rates[name])
-        table.figures.append(Figure(titles.get(name, name), value, "pictures/s", spread))
+        table.figures.append(Figure(titles.get(name, name), value, "images/s", spread))
     best = max(plain, key=lambda name: middle(rates[name])[0])
     for title, one, other, target in (
         ("end to end against data in GPU memory, from the cache", "cached", "resident", END_TO_END),
@@ -189,9 +191,9 @@ def step_bytes(setting: Setting, config: TrainConfig) -> StepBytes:
     model = setting.model()
     set_trainable(model, config)
     assert model.text_encoder is not None
-    pictures = torch.empty(setting.batch, 3, setting.pair.image_size, setting.pair.image_size, device="meta")
+    images = torch.empty(setting.batch, 3, setting.pair.image_size, setting.pair.image_size, device="meta")
     features = torch.empty(setting.batch, model.text_encoder.feature_dim, device="meta")
     moments = 2 + int(config.amsgrad) + int(bool(getattr(config, "ema", 0)))
     return count_bytes(
-        model.train(), lambda double: double(pixel_values=pictures, text_features=features), moments=moments
+        model.train(), lambda double: double(pixel_values=images, text_features=features), moments=moments
     )

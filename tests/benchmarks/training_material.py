@@ -26,11 +26,11 @@ from train.training.training_data import NoteTable
 
 @dataclass(frozen=True)
 class Pair:
-    """Sizes of a picture encoder and a note encoder.
+    """Sizes of a image encoder and a note encoder.
 
     Attributes:
         backbone: A torchvision network.
-        image_size: Side of its pictures in pixels.
+        image_size: Side of its images in pixels.
         bert: What differs from transformers' `BertConfig()`, which is BERT-base.
         max_length: Tokens after which a note is cut, and to which the padding peer pads.
     """
@@ -41,7 +41,7 @@ class Pair:
     max_length: int = 512
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """In words."""
         text = "BERT-base (12 layers of 768)" if not self.bert else f"a BERT of {self.bert['num_hidden_layers']} layer"
         return f"{self.backbone} at {self.image_size} px and {text}, random weights"
@@ -96,7 +96,7 @@ SENTENCES = (
     (
         "No ulceration, blue-white veil or shiny white line is evident in the part that is shown.",
         "A scale at the surface and a tiny erosion are visible, and a hair crosses the field.",
-        "Comparison with earlier pictures is advised, since a single view does not show change.",
+        "Comparison with earlier images is advised, since a single view does not show change.",
     ),
 )
 
@@ -108,12 +108,12 @@ class Material:
     Attributes:
         cases: n cases.
         texts: Their notes, (n,).
-        told: Where both come from, in words.
+        description: Where both come from, in words.
     """
 
     cases: Cases
     texts: tuple[str, ...]
-    told: str
+    description: str
 
     @property
     def labels(self) -> np.ndarray:
@@ -134,7 +134,7 @@ class Material:
         """With notes as long as a language model's (some ninety words, each its own)."""
         chance = random.Random(seed)
         texts = tuple(" ".join([text, *map(chance.choice, SENTENCES)]) for text in self.texts)
-        return replace(self, texts=texts, told=f"{self.told}, notes made as long as a language model's")
+        return replace(self, texts=texts, description=f"{self.description}, notes made as long as a language model's")
 
 
 def read_material(cases: Path, notes: Path, count: int, seed: int = 0) -> Material:

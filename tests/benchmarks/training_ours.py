@@ -33,9 +33,9 @@ class Setting:
 
     Attributes:
         pair: The encoders.
-        material: Pictures and notes.
+        material: Images and notes.
         device: Where to compute.
-        batch: Pictures in a step.
+        batch: Images in a step.
         steps: Of a block.
         repeats: Blocks that count, for each contestant.
         workers: Processes that decode for us; the plain loop tries 0 and `peer_workers`.
@@ -63,7 +63,7 @@ class Setting:
         return None if self.on_gpu else target
 
     def config(self, **changes: Any) -> TrainConfig:
-        """Our settings: `paper.yaml`, every picture decoded whenever it is needed; compiled on a GPU."""
+        """Our settings: `paper.yaml`, every image decoded whenever it is needed; compiled on a GPU."""
         chosen = {"batch_size": self.batch, "num_workers": self.workers, "cache_gb": 0, "compile": self.on_gpu}
         settings = [f"{name}={value}" for name, value in chosen.items()]
         return our_config(self.pair, [*settings, *self.settings], **changes)
@@ -74,13 +74,13 @@ class Setting:
         names = self.material.cases.classnames
         return build(self.pair, [*self.material.texts, *longer.texts], len(names))
 
-    def told(self) -> list[str]:
-        """The setting in words."""
+    def description(self) -> list[str]:
+        """Return the setting as text lines."""
         blocks = f"blocks of {self.steps} steps in turns, {self.repeats} rounds that count after one that does not"
         changed = [f"Our settings: paper.yaml with {', '.join(self.settings)}."] if self.settings else []
         precision = {"no": "float32"}.get(found := self.config().precision, found)
-        told = f"{self.material.told}; ours in {precision}; batches of {self.batch}; {blocks}; medians."
-        return [f"{self.pair.told}.", told, *changed]
+        summary = f"{self.material.description}; ours in {precision}; batches of {self.batch}; {blocks}; medians."
+        return [f"{self.pair.description}.", summary, *changed]
 
 
 def our_config(pair: Pair, settings: Sequence[str] = (), **changes: Any) -> TrainConfig:

@@ -37,7 +37,7 @@ from train.training.training_data import training_side
 
 
 def plain_loss(output: ModelOutput, labels: Tensor, config: TrainConfig) -> Tensor:
-    """The weighted sum of all parts, for a batch in which every picture has a note."""
+    """The weighted sum of all parts, for a batch in which every image has a note."""
     return total(loss_parts(output, labels, None, config), config)
 
 
@@ -52,7 +52,7 @@ def training_views(pixels: Tensor, config: TrainConfig) -> Tensor:
     return augment(pixels, config.training_size, settings, torch.rand(len(pixels), DRAWS, generator=_NUMBERS))
 
 
-class PictureFiles(Dataset[tuple[Tensor, int, str]]):
+class ImageFiles(Dataset[tuple[Tensor, int, str]]):
     """(3, S, S) float32, class id, note."""
 
     def __init__(self, material: Material, transform: Any) -> None:
@@ -62,12 +62,12 @@ class PictureFiles(Dataset[tuple[Tensor, int, str]]):
         return len(self._labels)
 
     def __getitem__(self, row: int) -> tuple[Tensor, int, str]:
-        picture = Image.open(io.BytesIO(self._material.cases.images[row])).convert("RGB")
-        return self._transform(picture), int(self._labels[row]), self._material.texts[row]
+        image = Image.open(io.BytesIO(self._material.cases.images[row])).convert("RGB")
+        return self._transform(image), int(self._labels[row]), self._material.texts[row]
 
 
 def pil_transforms(size: int, settings: Augmentation) -> Any:
-    """The same kinds of change as `train.training.augment` makes, each by torchvision on one PIL picture."""
+    """The same kinds of change as `train.training.augment` makes, each by torchvision on one PIL image."""
     scale, ratio = (settings.crop_scale_min, settings.crop_scale_max), (1 / settings.crop_ratio, settings.crop_ratio)
     turns = [transforms.RandomRotation((angle, angle)) for angle in (90, 180, 270)]
     crop = transforms.RandomChoice(
@@ -88,14 +88,14 @@ def pil_transforms(size: int, settings: Augmentation) -> Any:
 
 
 class ChannelShift:
-    """Adds a number of its own to each channel of a picture in 0..1; `low` and `high` are 0..255 steps."""
+    """Adds a number of its own to each channel of a image in 0..1; `low` and `high` are 0..255 steps."""
 
     def __init__(self, low: float, high: float) -> None:
         self._low, self._high = low, high
 
-    def __call__(self, picture: Tensor) -> Tensor:
+    def __call__(self, image: Tensor) -> Tensor:
         shift = torch.empty(3, 1, 1).uniform_(self._low, self._high) / 255
-        return (picture + shift).clamp(0, 1)
+        return (image + shift).clamp(0, 1)
 
 
 class PlainLoop:
@@ -130,7 +130,7 @@ class PlainLoop:
         self._encoder = encoder.requires_grad_(config.text_layers == "all")
         settings = config.augmentation or Augmentation()
         self._loader = DataLoader(
-            PictureFiles(material.take(steps * config.batch_size), pil_transforms(config.training_size, settings)),
+            ImageFiles(material.take(steps * config.batch_size), pil_transforms(config.training_size, settings)),
             batch_size=config.batch_size,
             shuffle=True,
             num_workers=workers,
@@ -143,13 +143,13 @@ class PlainLoop:
         self._model.train()
         if self._config.text_layers == 0:
             self._encoder.eval()
-        started, pictures = clock(self._device), 0
+        started, count = clock(self._device), 0
         for images, labels, texts in self._loader:
-            if not pictures and self._workers:
+            if not count and self._workers:
                 started = clock(self._device)
             self._step(images, labels, texts)
-            pictures += len(labels)
-        return Block(pictures, clock(self._device) - started)
+            count += len(labels)
+        return Block(count, clock(self._device) - started)
 
     def _step(self, images: Tensor, labels: Tensor, texts: list[str]) -> None:
         tokens = self._encoder.tokenizer(
@@ -174,24 +174,24 @@ def plain_optimizer(model: DermNoteModel, config: TrainConfig) -> torch.optim.Op
     return kind(learning, lr=config.lr, weight_decay=config.weight_decay, amsgrad=config.amsgrad)
 
 
-class PictureConfig(PretrainedConfig):
+class ImageConfig(PretrainedConfig):
     """Says which torchvision network, and how wide its features are."""
 
-    model_type = "dermnote-picture"
+    model_type = "dermnote-image"
 
     def __init__(self, backbone: str = "densenet121", image_size: int = 224, hidden_size: int = 1024, **more: Any):
         self.backbone, self.image_size, self.hidden_size = backbone, image_size, hidden_size
         super().__init__(**more)
 
 
-class PictureModel(PreTrainedModel):
+class ImageModel(PreTrainedModel):
     """A torchvision network as transformers wants a vision model; it takes bytes, and changes them as ours are."""
 
-    config_class = PictureConfig
+    config_class = ImageConfig
     main_input_name = "pixel_values"
     _supports_sdpa = True
 
-    def __init__(self, config: PictureConfig, encoder: ImageEncoder | None = None) -> None:
+    def __init__(self, config: ImageConfig, encoder: ImageEncoder | None = None) -> None:
         super().__init__(config)
         self.encoder = encoder or ImageEncoder(config.backbone, None, config.image_size)
         self.prepare: Callable[[Tensor], Tensor] = self.encoder.normalise
@@ -202,8 +202,8 @@ class PictureModel(PreTrainedModel):
 
     def forward(self, pixel_values: Tensor, **_: Any) -> BaseModelOutputWithPooling:
         with torch.no_grad():
-            pictures = self.prepare(pixel_values)
-        features = self.encoder(pictures)
+            images = self.prepare(pixel_values)
+        features = self.encoder(images)
         return BaseModelOutputWithPooling(last_hidden_state=features[:, None], pooler_output=features)
 
 
@@ -298,10 +298,10 @@ class DualEncoderTrainer:
 
 def dual_encoder(model: DermNoteModel) -> VisionTextDualEncoderModel:
     """The library's model around copies of our encoders."""
-    AutoConfig.register(PictureConfig.model_type, PictureConfig, exist_ok=True)
+    AutoConfig.register(ImageConfig.model_type, ImageConfig, exist_ok=True)
     encoder, text_encoder = copy.deepcopy(model.image_encoder), model.text_encoder
     assert text_encoder is not None
-    config = PictureConfig(encoder.backbone, encoder.image_size, encoder.feature_dim)
+    config = ImageConfig(encoder.backbone, encoder.image_size, encoder.feature_dim)
     return VisionTextDualEncoderModel(
-        vision_model=PictureModel(config, encoder), text_model=copy.deepcopy(text_encoder.model)
+        vision_model=ImageModel(config, encoder), text_model=copy.deepcopy(text_encoder.model)
     )

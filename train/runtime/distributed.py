@@ -111,7 +111,8 @@ class CPUSyncBatchNorm(_BatchNorm):
         scaled = centred * (variance + self.eps).rsqrt().view(shape)
         if self.weight is not None:
             scaled = scaled * self.weight.view(shape) + self.bias.view(shape)
-        return scaled.to(input.dtype)
+        normalised: Tensor = scaled.to(input.dtype)
+        return normalised
 
     @torch.no_grad()
     def _update_statistics(self, mean: Tensor, variance: Tensor) -> None:
@@ -129,7 +130,8 @@ def synchronise_batch_norm(module: nn.Module, device: torch.device) -> None:
         if not isinstance(child, nn.BatchNorm2d | nn.BatchNorm1d):
             synchronise_batch_norm(child, device)
         elif device.type == "cpu":
-            child.__class__ = CPUSyncBatchNorm  # keeps the tensors, so that the optimizer's references stay valid
+            # Another class, the same tensors: the optimizer's references stay valid.
+            child.__class__ = CPUSyncBatchNorm  # type: ignore[assignment]
         else:
             setattr(module, name, nn.SyncBatchNorm.convert_sync_batchnorm(child))  # type: ignore[no-untyped-call]
 

@@ -158,7 +158,7 @@ def load_optimizer(folder: Path, optimizer: Optimizer, progress: Progress) -> No
 
 def bytes_needed(model: DermNoteModel, optimizer: Optimizer, averaged: bool) -> int:
     """Return the peak disk use of a run in bytes: kept checkpoints, one being written, and the best model twice."""
-    weights = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    weights = sum(int(tensor.numel()) * int(tensor.element_size()) for tensor in model.state_dict().values())
     trainable = sum(int(parameter.numel()) * 4 for group in optimizer.param_groups for parameter in group["params"])
     moments = 3 if optimizer.defaults.get("amsgrad") else 2
     checkpoint = weights * (2 if averaged else 1) + trainable * moments

@@ -103,7 +103,7 @@ class RunLog:
         except ImportError:
             print(f"TensorBoard is not installed: {LOG} holds the same numbers.")
         else:
-            self._tensorboard = SummaryWriter(str(folder / "tensorboard"), purge_step=finished + 1)  # type: ignore[no-untyped-call]
+            self._tensorboard = SummaryWriter(str(folder / "tensorboard"), purge_step=finished + 1)
 
     def write(self, row: dict[str, Any]) -> None:
         """Add an epoch: `epoch`, `losses` by part, `validation` by metric, and other numbers."""

@@ -114,7 +114,8 @@ class Training:
         self.plan = BatchPlan(labels, config.batch_size, processes, config.accumulate, balance, config.seed)
         self._check_plan()
         progress.cases_per_update = self.plan.cases_per_update
-        self._stop, self._profiler = StopRequest(), None
+        self._stop = StopRequest()
+        self._profiler: UpdateProfiler | None = None
         self._skipped_in_a_row = 0  # at the end of the previous epoch
 
     @property
