@@ -1,4 +1,4 @@
-"""The app as `app.launch` serves it, over real HTTP, in this process and with a model that answers at once."""
+"""The app served over real HTTP in this process, by default with a stand-in model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import app
 
 @contextmanager
 def launched(model: Any = None) -> Iterator[str]:
-    """Address of the page, until the block ends."""
+    """Serve the app until the block ends; yield its address."""
     demo = app.build_demo(model or StandIn())
     demo.block_thread = lambda: None
     app.launch(demo, lambda: None)
