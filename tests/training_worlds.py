@@ -100,7 +100,7 @@ class World:
                 succeeded, value = False, "it died"
             if not succeeded:
                 self.kill()
-                raise AssertionError(f"{value}\n{self.said}")
+                raise AssertionError(f"{value}\n{self.printed}")
             values.append(value)
             process.join(PATIENCE)
         return values
@@ -126,7 +126,7 @@ class World:
             process.join()
 
     @property
-    def said(self) -> str:
+    def printed(self) -> str:
         """Output so far."""
         return self.output.read_text(encoding="utf-8") if self.output.exists() else ""
 
@@ -145,8 +145,8 @@ def wait_until(holds: Callable[[], object], world: World) -> None:
     """Wait for a condition; raise AssertionError if the processes end before."""
     end = time.monotonic() + PATIENCE
     while not holds():
-        assert time.monotonic() < end, world.said
-        assert any(process.is_alive() for process in world.processes), world.said
+        assert time.monotonic() < end, world.printed
+        assert any(process.is_alive() for process in world.processes), world.printed
         time.sleep(0.002)
 
 

@@ -29,7 +29,7 @@ from tests.benchmarks.index_vectors import Resampler, of_cases, of_gallery
 
 SIZES = (10_000, 100_000, 1_000_000)
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-ASKED, TUNING, SMALL, PIECE = 500, 200, 1000, 50_000
+QUERIES, TUNING, SMALL, PIECE = 500, 200, 1000, 50_000
 
 COLUMNS = (
     ("build s", "build_s", ".1f"),
@@ -37,7 +37,7 @@ COLUMNS = (
     ("file MB", "file_mb", ".0f"),
     ("load s", "load_s", ".3f"),
     ("RSS load MB", "load_rss_mb", ".0f"),
-    ("RSS asked MB", "queried_rss_mb", ".0f"),
+    ("RSS searched MB", "queried_rss_mb", ".0f"),
     ("single ms", "single_ms", ".3f"),
     ("p95 ms", "single_p95_ms", ".3f"),
     ("batch ms/query", "batch_ms", ".3f"),
@@ -52,7 +52,7 @@ CASE_COLUMNS = (
     ("checksums s", "verify_s", ".2f"),
     ("load s", "load_s", ".3f"),
     ("RSS load MB", "load_rss_mb", ".0f"),
-    ("RSS asked MB", "queried_rss_mb", ".0f"),
+    ("RSS searched MB", "queried_rss_mb", ".0f"),
     ("search + 5 hits ms", "search_ms", ".2f"),
     ("p95 ms", "search_p95_ms", ".2f"),
 )
@@ -66,11 +66,11 @@ def write_vectors(folder: Path, made: Resampler, rows: int) -> None:
     for start in range(0, rows, PIECE):
         for file, piece in zip(files, made.draw(min(PIECE, rows - start), seed=1000 + start), strict=True):
             file[start : start + len(piece)] = piece
-    asked = {}
-    for name, count, seed in (("", ASKED, 1), ("tuning_", TUNING, 2)):
+    arrays = {}
+    for name, count, seed in (("", QUERIES, 1), ("tuning_", TUNING, 2)):
         for kind, queries in zip(("image", "text"), made.draw(count, seed), strict=True):
-            asked[name + kind], asked[f"{name}{kind}_cosines"] = queries, exact_cosines(queries, files[0])
-    np.savez(folder / "asked.npz", **asked)
+            arrays[name + kind], arrays[f"{name}{kind}_cosines"] = queries, exact_cosines(queries, files[0])
+    np.savez(folder / "queries.npz", **arrays)
 
 
 def exact_cosines(queries: np.ndarray, vectors: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.index_contenders {dermnote,scikit-learn,hnswlib,case-index} {build,search} FOLDER
 
-Prints its figures as JSON in the last line. FOLDER holds images.npy, notes.npy and asked.npz, and a folder
+Prints its figures as JSON in the last line. FOLDER holds images.npy, notes.npy and queries.npz, and a folder
 "small" with the same of a few vectors. `case-index` needs what `dermnote build` wrote.
 """
 
@@ -87,11 +87,11 @@ class Hnswlib:
         index.set_num_threads(threads())
         index.init_index(max_elements=len(images), M=16, ef_construction=200, random_seed=0)
         index.add_items(images)
-        asked = np.load(folder / "asked.npz")
+        queries = np.load(folder / "queries.npz")
         ef = K
         while True:
             index.set_ef(ef)
-            found = {kind: index.knn_query(asked[f"tuning_{kind}"], K)[0] for kind in ("image", "text")}
+            found = {kind: index.knn_query(queries[f"tuning_{kind}"], K)[0] for kind in ("image", "text")}
             if ef >= 2560 or min(recall(folder, found[kind], f"tuning_{kind}") for kind in found) >= TARGET:
                 break
             ef *= 2
@@ -126,12 +126,12 @@ def recall(folder: Path, found: np.ndarray, kind: str) -> float:
     Args:
         folder: With the vectors and the queries' exact answers.
         found: (q, K) rows.
-        kind: Of query, as asked.npz calls it.
+        kind: Of query, as queries.npz calls it.
     """
-    asked = np.load(folder / "asked.npz")
+    queries = np.load(folder / "queries.npz")
     vectors = np.load(folder / "images.npy", mmap_mode="r")[found]  # (q, K, d)
-    cosines = np.einsum("qd,qkd->qk", asked[kind], vectors)
-    return float((cosines >= asked[f"{kind}_cosines"][:, -1:] - TIE).mean())
+    cosines = np.einsum("qd,qkd->qk", queries[kind], vectors)
+    return float((cosines >= queries[f"{kind}_cosines"][:, -1:] - TIE).mean())
 
 
 def resident() -> float:
@@ -157,15 +157,15 @@ def build(name: str, folder: Path) -> dict[str, Any]:
 
 
 def search(name: str, folder: Path) -> dict[str, Any]:
-    contender, asked = CONTENDERS[name](), dict(np.load(folder / "asked.npz"))
+    contender, queries = CONTENDERS[name](), dict(np.load(folder / "queries.npz"))
     build(name, folder / "small")
-    contender.load(folder / "small")(asked["image"][:1], 1)  # now its package is in memory and counts no more
+    contender.load(folder / "small")(queries["image"][:1], 1)  # now its package is in memory and counts no more
     before, started = resident(), time.perf_counter()
     find = contender.load(folder)
     load_s, loaded = time.perf_counter() - started, resident()
     seconds: list[float] = []
     while len(seconds) < SINGLE_QUERIES and (sum(seconds) < SINGLE_SECONDS or len(seconds) < 5):
-        query = asked["image" if len(seconds) % 2 else "text"][len(seconds)][None]
+        query = queries["image" if len(seconds) % 2 else "text"][len(seconds)][None]
         started = time.perf_counter()
         find(query, K)
         seconds.append(time.perf_counter() - started)
@@ -181,10 +181,10 @@ def search(name: str, folder: Path) -> dict[str, Any]:
     spent = 0.0
     for kind in ("image", "text"):
         started = time.perf_counter()
-        found = find(asked[kind], K)
+        found = find(queries[kind], K)
         spent += time.perf_counter() - started
         figures[f"recall_{kind}"] = recall(folder, found, kind)
-    return {**figures, "batch_ms": 1e3 * spent / (2 * len(asked["image"]))}
+    return {**figures, "batch_ms": 1e3 * spent / (2 * len(queries["image"]))}
 
 
 HITS = 5
@@ -226,7 +226,7 @@ def save_cases(folder: Path) -> dict[str, float]:
 
 
 def search_cases(folder: Path) -> dict[str, float]:
-    asked = np.load(folder / "asked.npz")["image"]
+    queries = np.load(folder / "queries.npz")["image"]
     starter = starter_index()
     starter.search_similar(starter._images.reconstruct(0), HITS)  # now the packages are in memory and count no more
     started = time.perf_counter()
@@ -236,7 +236,7 @@ def search_cases(folder: Path) -> dict[str, float]:
     index = CaseIndex.load(folder / "bundle" / "index", "made")
     load_s, loaded = time.perf_counter() - started, resident()
     seconds = []
-    for query in asked[:SEARCHES]:
+    for query in queries[:SEARCHES]:
         started = time.perf_counter()
         hits = index.search_similar(query, HITS)
         seconds.append(time.perf_counter() - started)

@@ -102,7 +102,7 @@ class Resampler:
         real = self.real.images[np.random.default_rng(7).permutation(len(self.real.images))[:count]]
         return [
             f"Real: {self.real.description}.",
-            f"Synthetic: every vector indexed and asked below, {self.dim} wide: a real case moved by {SPREAD} of the "
+            f"Synthetic: every vector indexed and searched, {self.dim} wide: a real case moved by {SPREAD} of the "
             "difference of two others of its class. No query is in the index. Notes of made cases are all different; "
             "real M notes often repeat word for word.",
             f"Mean cosine to the 10th nearest of {count} images: real {tenth_nearest(real):.3f}, "

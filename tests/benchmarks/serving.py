@@ -92,7 +92,7 @@ PEERS: dict[str, tuple[str, Callable[[Path], Encode]]] = {
 
 
 CASES, BATCH, WIDTH = 1000, 64, 128
-# Each line says what is timed, against what, and the ratio that is asked for ("at most" if True).
+# Each line says what is timed, against what, and its target ratio ("at most" if True).
 TARGETS = {"one image": (1.3, True), "many images": (0.9, False), "many notes": (2.0, False)}
 STARTS = {  # Python, with the path of a image to put in
     "nothing": "pass",
@@ -183,7 +183,7 @@ def one_image(model: DermNote, peers: Mapping[str, Encode], rounds: int) -> dict
 def many_images(model: DermNote, peers: Mapping[str, Encode], rounds: int) -> dict[str, Any]:
     """Images a second in a batch, from decoded images, against the bare image encoder on a ready batch.
 
-    Beside the peers stands the bare encoder on an eighth of it at a time: one pass of 64 mostly makes pages anew.
+    Beside the peers stands the bare encoder on an eighth of it at a time: a pass of 64 is dominated by page faults.
     """
     images = [Image.open(io.BytesIO(jpeg(seed))).convert("RGB") for seed in range(8)] * (BATCH // 8)
     side = model.model.image_encoder.image_size

@@ -70,7 +70,7 @@ def build(pair: Pair, texts: Sequence[str], classes: int, embed_dim: int = 128, 
 
 
 STRATEGY = "m"
-TOLD = ("case_id", "source", "group", "label", "subtype", "description")  # of a drawn lesion
+COLUMNS = ("case_id", "source", "group", "label", "subtype", "description")  # of a synthetic lesion
 # What a language model adds to a diagnosis: of each group one sentence, some ninety words in all.
 SENTENCES = (
     (
@@ -155,7 +155,7 @@ def draw_material(count: int) -> Material:
     for raw in read(str(count)):
         assert callable(raw.picture)
         images.append(encode_jpeg(resize_short_side(raw.picture())))
-        rows.append({**{name: getattr(raw, name) for name in TOLD}, "class_id": names.index(str(raw.label))})
+        rows.append({**{name: getattr(raw, name) for name in COLUMNS}, "class_id": names.index(str(raw.label))})
         texts.append(write_template(LesionMetadata.from_mapping(rows[-1])))
     summary = {"classnames": list(names), "sources": {"drawn": {}}, "splits": {}}
     cases = Cases(pd.DataFrame(rows), images, names, summary)

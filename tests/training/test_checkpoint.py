@@ -157,13 +157,13 @@ def limit_file_size() -> None:
 def test_a_disk_that_fills_up_is_one_line_and_the_last_checkpoint_stays(inputs: Inputs, tmp_path: Path) -> None:
     out = tmp_path / "out"
     world = World(fit, inputs.arguments(out), limit_file_size, output=tmp_path / "printed")
-    assert world.statuses() == [2], world.said
-    line = next(each for each in world.said.replace("\r", "\n").splitlines() if each.startswith("error:"))
+    assert world.statuses() == [2], world.printed
+    line = next(each for each in world.printed.replace("\r", "\n").splitlines() if each.startswith("error:"))
     assert f"The run in {out} was interrupted" in line
     assert "File too large" in line
     assert "continue with --resume; the last checkpoint is complete" in line
-    assert "Traceback" not in world.said
+    assert "Traceback" not in world.printed
     assert [path.name for path in (out / "checkpoints").iterdir()] == ["00000-00000001"]
     again = World(fit, [*inputs.arguments(out), "--resume"], output=tmp_path / "again")
-    assert again.statuses() == [0], again.said
-    assert "Resuming after epoch 0, update 1" in again.said
+    assert again.statuses() == [0], again.printed
+    assert "Resuming after epoch 0, update 1" in again.printed

@@ -36,10 +36,10 @@ def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(inputs: Inputs, tm
     assert len(checkpoints(out / "checkpoints")) <= 3  # the last two, and one just written
     (out / "checkpoints" / ".00009-00000001.torn.part").mkdir()  # as left by a kill while writing
     world = World(fit, words, processes=processes, output=output)
-    assert world.statuses() == [0] * processes, world.said
-    assert reference.statuses() == [0] * processes, reference.said
-    assert "Resuming after epoch 0, update" in world.said
-    assert "Resuming after epoch 1, update" in world.said
+    assert world.statuses() == [0] * processes, world.printed
+    assert reference.statuses() == [0] * processes, reference.printed
+    assert "Resuming after epoch 0, update" in world.printed
+    assert "Resuming after epoch 1, update" in world.printed
     assert_same_weights(out, whole)
     names = {path.relative_to(last_checkpoint(out)).parts[0] for path in last_checkpoint(out).rglob("*.safetensors")}
     assert names == {"model", "average", "optimizer.safetensors"}

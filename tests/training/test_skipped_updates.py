@@ -109,15 +109,15 @@ def test_a_skipped_update_changes_nothing(
         assert [name for name in before if (before[name] != after[name]).any()] == []
         assert sum((after[name] != later[name]).any() for name in after) > 0.9 * len(after) - 20
         assert [name for name, each in states[-1].items() if not torch.from_numpy(each).isfinite().all()] == []
-    assert "1 updates skipped" in world.said
+    assert "1 updates skipped" in world.printed
 
 
 def test_ten_in_a_row_end_both_processes_with_one_line(inputs: Inputs, tmp_path: Path) -> None:
     words = inputs.arguments(tmp_path / "out")
     world = World(fit, words, nan_in_every_image, processes=2, output=tmp_path / "printed")
-    assert world.statuses() == [2, 2], world.said
-    lines = [line for line in world.said.replace("\r", "\n").splitlines() if "error:" in line]
-    assert len(lines) == 1 and "Traceback" not in world.said
+    assert world.statuses() == [2, 2], world.printed
+    lines = [line for line in world.printed.replace("\r", "\n").splitlines() if "error:" in line]
+    assert len(lines) == 1 and "Traceback" not in world.printed
     assert "10 updates in a row had no finite loss or gradient, in epoch 1" in lines[0]
     assert lines[0].count("squares/train-") == 8  # of the batch of both processes
 
@@ -125,5 +125,5 @@ def test_ten_in_a_row_end_both_processes_with_one_line(inputs: Inputs, tmp_path:
 def test_skipped_updates_are_counted_across_epochs(inputs: Inputs, tmp_path: Path) -> None:
     words = inputs.arguments(tmp_path / "out", "epochs=2", "batch_size=8")
     world = World(fit, words, nan_across_epochs, output=tmp_path / "printed")
-    assert world.statuses() == [2], world.said
-    assert "10 updates in a row had no finite loss or gradient, in epoch 2" in world.said
+    assert world.statuses() == [2], world.printed
+    assert "10 updates in a row had no finite loss or gradient, in epoch 2" in world.printed

@@ -108,7 +108,7 @@ def test_sigterm_saves_a_checkpoint_within_the_epoch(
     epochs = f"epochs={int(last_checkpoint(out).name[:5]) + 1}"  # to the end of that epoch
     for run, resume in ((out, ["--resume"]), (whole, [])):
         world = World(fit, [*inputs.arguments(run, *LONG, epochs), *resume], output=tmp_path / f"{run.name}-printed")
-        assert world.statuses() == [0], world.said
+        assert world.statuses() == [0], world.printed
     assert_same_weights(out, whole)
 
 
@@ -152,8 +152,8 @@ def test_a_signal_to_one_process_stops_both_at_the_same_update(inputs: Inputs, t
     world = World(fit, inputs.arguments(out, *LONG), processes=2, output=tmp_path / "printed")
     wait_until(lambda: (out / "checkpoints" / "00000-00000002").exists(), world)
     world.signal(signal.SIGTERM, rank=1)
-    assert world.statuses() == [0, 0], world.said
-    assert "Stopped by another process in epoch" in world.said
+    assert world.statuses() == [0, 0], world.printed
+    assert "Stopped by another process in epoch" in world.printed
 
 
 def test_a_locked_folder_is_refused_and_ctrl_c_ends_with_130(inputs: Inputs, tmp_path: Path) -> None:
@@ -162,11 +162,11 @@ def test_a_locked_folder_is_refused_and_ctrl_c_ends_with_130(inputs: Inputs, tmp
     wait_until(lambda: (out / "checkpoints" / "00000-00000001").exists(), world)
     other = World(fit, [*inputs.arguments(out, *LONG), "--resume"], processes=2, output=tmp_path / "other")
     assert other.statuses() == [2, 2]
-    assert other.said.splitlines()[-1].startswith(f"error: Another process is training in {out}.")
-    assert "Traceback" not in other.said
+    assert other.printed.splitlines()[-1].startswith(f"error: Another process is training in {out}.")
+    assert "Traceback" not in other.printed
     world.signal(signal.SIGINT)
     assert world.statuses() == [130]
-    assert "Stopped by SIGINT" in world.said
+    assert "Stopped by SIGINT" in world.printed
 
 
 def make_updates_slow() -> None:
@@ -177,10 +177,10 @@ def make_updates_slow() -> None:
 
 def test_a_second_ctrl_c_ends_at_once(inputs: Inputs, tmp_path: Path) -> None:
     world = World(fit, inputs.arguments(tmp_path / "out"), make_updates_slow, output=tmp_path / "printed")
-    wait_until(lambda: "waiting" in world.said, world)
+    wait_until(lambda: "waiting" in world.printed, world)
     world.signal(signal.SIGINT)
-    wait_until(lambda: "press again to stop at once" in world.said, world)
+    wait_until(lambda: "press again to stop at once" in world.printed, world)
     world.signal(signal.SIGINT)
     assert world.statuses() == [130]
-    assert "the state is saved" not in world.said
-    assert "Traceback" not in world.said
+    assert "the state is saved" not in world.printed
+    assert "Traceback" not in world.printed

@@ -54,7 +54,7 @@ def test_overrides_reach_into_groups(plain: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
         ("epoch=3", "nearest known key is 'epochs'"),
         ("losses.ntxent=1", "nearest known key is 'losses.nt_xent'"),
@@ -75,10 +75,10 @@ def test_overrides_reach_into_groups(plain: Path) -> None:
         ("epochs=[", "not YAML"),
     ],
 )
-def test_a_wrong_setting_is_one_clear_line(plain: Path, override: str, said: str) -> None:
+def test_a_wrong_setting_is_one_clear_line(plain: Path, override: str, message: str) -> None:
     from dermnote.errors import DermNoteError
 
-    with pytest.raises(DermNoteError, match=said) as caught:
+    with pytest.raises(DermNoteError, match=message) as caught:
         load_config(plain, [override])
     assert "\n" not in str(caught.value)
 
