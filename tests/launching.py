@@ -1,4 +1,4 @@
-"""The app served over real HTTP in this process, with a model that answers at once."""
+"""The app served over real HTTP in this process, by default with a stand-in model."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Runs of `train.fit` in real processes: alone or several that train together, to be stopped, killed and compared.
+"""Training runs in real processes: single, or several that train together, to be stopped, killed and compared.
 
-They are forked from a server that imported everything once, so that each costs a fraction of a second and none inherits
-what the tests' own process has done.
+They are forked from a server that imported everything once, so that each starts in a fraction of a second and inherits
+nothing from the test process.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -20,21 +21,59 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from tests.tiny_cases import write_cases, write_settings, write_square_notes
 from train.training.checkpoint import checkpoints
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(["train.fit", "torch.utils.tensorboard", "torch._dynamo", "sklearn.metrics"])
-PATIENCE = 300  # seconds until a process counts as hanging; on a quiet machine all take a few
+PATIENCE = 300  # seconds after which a process counts as hanging; usually all take a few
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Cases, notes and settings (run.yaml) of a small run in `folder`."""
+
+    folder: Path
+
+    @classmethod
+    def write(
+        cls,
+        folder: Path,
+        train: Sequence[int],
+        validation: Sequence[int],
+        more: str = "",
+        leave_out: Sequence[int] = (),
+    ) -> Inputs:
+        """Write them: one case for each class id, a note for each training case not left out, and more settings."""
+        write_cases(folder / "cases", train, validation)
+        write_square_notes(folder / "notes.jsonl", train, leave_out=leave_out)
+        write_settings(folder / "run.yaml", more)
+        return cls(folder)
+
+    def arguments(self, out: Path, *pairs: str, notes: bool = True) -> list[str]:
+        """Return the arguments of train.fit, with key=value settings."""
+        words = ["--config", str(self.folder / "run.yaml"), "--cases", str(self.folder / "cases"), "--out", str(out)]
+        return [*words, *(["--notes", str(self.folder / "notes.jsonl")] if notes else []), *settings(*pairs)]
+
+
+def settings(*pairs: str) -> list[str]:
+    """Return `--set` options."""
+    return [word for pair in pairs for word in ("--set", pair)]
+
+
+def last_checkpoint(run: Path) -> Path:
+    """Return the newest checkpoint of a run."""
+    return checkpoints(run / "checkpoints")[0]
 
 
 class World:
     """Processes that run one function together.
 
     Args:
-        function: Importable by name; its value must travel between processes.
-        arguments: Of the function.
-        processes: How many; more than one find each other as torchrun's do.
-        output: File that takes all they print.
+        function: Importable by name; its result must be picklable.
+        arguments: Arguments of the function.
+        processes: Number of processes; several connect as with torchrun.
+        output: File for everything they print.
     """
 
     def __init__(self, function: Callable[..., Any], *arguments: Any, processes: int = 1, output: Path) -> None:
@@ -51,23 +90,23 @@ class World:
             pipe.close()
 
     def values(self) -> list[Any]:
-        """What the function gave in each process; AssertionError with all that was printed if one failed."""
+        """Return the result of each process; raise AssertionError with the output if one failed."""
         values = []
         for process, answer in zip(self.processes, self._answers, strict=True):
-            given = answer.poll(PATIENCE)
+            arrived = answer.poll(PATIENCE)
             try:
-                sound, value = answer.recv() if given else (False, "it hangs")
+                succeeded, value = answer.recv() if arrived else (False, "it hangs")
             except EOFError:
-                sound, value = False, "it died"
-            if not sound:
+                succeeded, value = False, "it died"
+            if not succeeded:
                 self.kill()
-                raise AssertionError(f"{value}\n{self.said}")
+                raise AssertionError(f"{value}\n{self.printed}")
             values.append(value)
             process.join(PATIENCE)
         return values
 
     def statuses(self) -> list[int | None]:
-        """Exit statuses, once all have ended; None for one that hangs, and is killed for it."""
+        """Return the exit statuses, once all have ended; None for a process that hangs (it is killed)."""
         statuses = []
         for process in self.processes:
             process.join(PATIENCE)
@@ -76,29 +115,24 @@ class World:
         return statuses
 
     def signal(self, number: int, rank: int = 0) -> None:
-        """Sends a signal to one of the processes."""
+        """Send a signal to one of the processes."""
         os.kill(self.processes[rank].pid or 0, number)
 
     def kill(self) -> None:
-        """kill -9, all of them at once."""
+        """Send SIGKILL to all of them."""
         for process in self.processes:
             process.kill()
         for process in self.processes:
             process.join()
 
     @property
-    def said(self) -> str:
-        """All that was printed so far."""
+    def printed(self) -> str:
+        """Output so far."""
         return self.output.read_text(encoding="utf-8") if self.output.exists() else ""
 
 
 def fit(arguments: Sequence[str], prepare: Callable[[], object] | None = None) -> None:
-    """`python -m train.fit`, in a `World`.
-
-    Args:
-        arguments: Of the command.
-        prepare: Called before, to put a fault in place.
-    """
+    """Run `python -m train.fit` in a `World`, after `prepare` has put a fault in place."""
     from train.fit import main
     from train.runtime import console
 
@@ -107,24 +141,24 @@ def fit(arguments: Sequence[str], prepare: Callable[[], object] | None = None) -
     console.run(lambda _: main(arguments))
 
 
-def settings(*pairs: str) -> list[str]:
-    """`--set` for each."""
-    return [word for pair in pairs for word in ("--set", pair)]
-
-
 def wait_until(holds: Callable[[], object], world: World) -> None:
-    """Looks until something holds; AssertionError if the processes end before."""
+    """Wait for a condition; raise AssertionError if the processes end before."""
     end = time.monotonic() + PATIENCE
     while not holds():
-        assert time.monotonic() < end, world.said
-        assert any(process.is_alive() for process in world.processes), world.said
+        assert time.monotonic() < end, world.printed
+        assert any(process.is_alive() for process in world.processes), world.printed
         time.sleep(0.002)
 
 
-def state(run: Path) -> dict[str, bytes]:
-    """All that must be equal when two runs are: the tensors of the last checkpoint and of `best/`, bit by bit."""
-    last = checkpoints(run / "checkpoints")[0]
-    files = [*last.rglob("*.safetensors"), *(run / "best").rglob("*.safetensors")]
+def assert_same_weights(one: Path, other: Path) -> None:
+    """Assert that the last checkpoint and the best model of two runs are bitwise equal."""
+    tensors, expected = _tensors(one), _tensors(other)
+    assert tensors.keys() == expected.keys() and tensors
+    assert [name for name in tensors if tensors[name] != expected[name]] == []
+
+
+def _tensors(run: Path) -> dict[str, bytes]:
+    files = [*last_checkpoint(run).rglob("*.safetensors"), *(run / "best").rglob("*.safetensors")]
     named = {str(path.relative_to(run)): load_file(path) for path in files}
     return {f"{file}:{name}": _bits(tensor) for file, tensors in named.items() for name, tensor in tensors.items()}
 
@@ -148,9 +182,9 @@ def _enter(
     torch.set_num_threads(1)
     os.environ["ACCELERATE_USE_CPU"] = "true"
     if processes > 1:
-        place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
-        place |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        os.environ.update({name: str(value) for name, value in place.items()})
+        values = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "LOCAL_WORLD_SIZE": processes}
+        values |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        os.environ.update({name: str(value) for name, value in values.items()})
     try:
         answer.send((True, function(*arguments)))
     except Exception:
@@ -165,7 +199,7 @@ def _free_port() -> int:
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """Processes started by a process, and by those; Linux tells through /proc."""
+    """Yield the processes started by a process, and by those (Linux)."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])

@@ -34,8 +34,8 @@ from .data.thumbnails import make_thumbnails
 from .evaluation.plots import draw_figures
 from .publishing.card import licence_of, render_card
 from .runtime.console import print_summary, run
+from .runtime.distributed import take_main_weights
 from .runtime.launch import launched
-from .runtime.sharding import take_main_weights
 from .training.embedding import embed_cases
 from .training.run_folder import Run, load_run
 

@@ -1,11 +1,11 @@
-"""How long and with how much memory searches are measured: every query's whole ranking, both ways.
+"""Time and memory of retrieval metrics: the whole ranking of every query, both ways.
 
     python -m tests.benchmarks.metrics --json metrics.json          # 100,000 x 128, and peers at 5,000
     python -m tests.benchmarks.metrics --size 1000 --peer-size 200  # whether it runs at all
 
-Each way runs in a process of its own. scikit-learn and torchmetrics are asked at a size they can do in the same run,
-and so are we; the last column says whether all came to the same. Vectors are made: eight classes of unlike size, a
-note beside each picture, no two vectors alike. About three minutes on two quiet cores.
+Each implementation runs in a process of its own. scikit-learn and torchmetrics run at a smaller size, and so does ours;
+the last column says whether the results agree. Vectors are synthetic: eight classes of different size, a note near each
+image, all distinct. About three minutes on two idle cores.
 """
 
 from __future__ import annotations
@@ -17,11 +17,102 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.metrics_parts.contenders import CONTENDERS
+import numpy as np
+import psutil
+from threadpoolctl import threadpool_info
+
+CLASSES = 8
+SHARES = np.array([0.3, 0.2, 0.15, 0.12, 0.1, 0.06, 0.05, 0.02])
+SPREAD = 3.0  # of cases around their class, in lengths of the class's own vector
+BLOCK = 256  # queries whose cosines the other contenders are handed at a time
+
+Means = Callable[[np.ndarray, np.ndarray, np.ndarray], float]
+
+
+def made(size: int, dim: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return images, notes (both (size, dim) unit rows, all distinct) and classes; a note is near its image."""
+    random = np.random.default_rng(0)
+    labels = random.choice(CLASSES, size, p=SHARES)
+    centres = random.normal(size=(CLASSES, dim)).astype(np.float32)
+    cases = centres[labels] + SPREAD * random.standard_normal((size, dim), dtype=np.float32)
+    sides = [cases + random.standard_normal((size, dim), dtype=np.float32) for _ in range(2)]
+    images, notes = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in sides)
+    return images, notes, labels
+
+
+def dermnote(queries: np.ndarray, gallery: np.ndarray, labels: np.ndarray) -> float:
+    """Ours: besides mAP it computes chance, precision, and the ranks of partners."""
+    from train.metrics.retrieval import mean_average_precision
+
+    found = mean_average_precision(queries, gallery, labels, labels, np.arange(len(labels)))
+    assert np.isfinite(found.chance) and np.isfinite(found.rank_of_own).all()
+    return float(found.average_precision.mean())
+
+
+def scikit_learn(queries: np.ndarray, gallery: np.ndarray, labels: np.ndarray) -> float:
+    """`average_precision_score`, query by query."""
+    from sklearn.metrics import average_precision_score
+
+    found = []
+    for start in range(0, len(queries), BLOCK):
+        for row, scores in enumerate(queries[start : start + BLOCK] @ gallery.T, start):
+            found.append(average_precision_score(labels == labels[row], scores))
+    return float(np.mean(found))
+
+
+def torchmetrics(queries: np.ndarray, gallery: np.ndarray, labels: np.ndarray) -> float:
+    """`RetrievalMAP`, block by block: given all at once, it would hold every cosine with two numbers beside it."""
+    import torch
+    from torchmetrics.retrieval import RetrievalMAP
+
+    found = []
+    for start in range(0, len(queries), BLOCK):
+        scores = torch.from_numpy(1 + queries[start : start + BLOCK] @ gallery.T)  # takes scores up to 0 for irrelevant
+        relevant = torch.from_numpy(labels[start : start + BLOCK, None] == labels)
+        rows = torch.arange(len(scores)).repeat_interleave(len(labels))
+        found += [float(RetrievalMAP()(scores.flatten(), relevant.flatten(), rows))] * len(scores)
+    return float(np.mean(found))
+
+
+CONTENDERS: dict[str, Means] = {"dermnote": dermnote, "scikit-learn": scikit_learn, "torchmetrics": torchmetrics}
+
+
+def measure(name: str, size: int, dim: int) -> dict[str, Any]:
+    """Seconds and mAP of both directions, and the most memory (MB) the process had, before and with it."""
+    small = made(50, dim)
+    CONTENDERS[name](*small)  # now its package is in memory
+    images, notes, labels = made(size, dim)
+    figures: dict[str, Any] = {"before_mb": psutil.Process().memory_info().rss / 1e6}
+    for direction, sides in (("image_to_text", (images, notes)), ("text_to_image", (notes, images))):
+        started = time.perf_counter()
+        figures[f"map_{direction}"] = CONTENDERS[name](*sides, labels)
+        figures[f"{direction}_s"] = time.perf_counter() - started
+    return figures | {"peak_mb": highest(), "blas": blas_version()}
+
+
+def blas_version() -> str:
+    """Return the BLAS of this process, e.g. "openblas 0.3.31 SkylakeX": it takes a third of the time."""
+    found = [each for each in threadpool_info() if each["user_api"] == "blas"]
+    return ", ".join(
+        sorted({f"{each['internal_api']} {each['version']} {each.get('architecture', '')}" for each in found})
+    )
+
+
+def highest() -> float:
+    """The most memory this process and its workers ever had, each at its own time, in MB (Linux)."""
+    this = psutil.Process()
+    return sum(_highest(each.pid) for each in (this, *this.children(recursive=True)))
+
+
+def _highest(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1.024e-3
+
 
 PACKAGES = {"scikit-learn": "sklearn"}  # a contender's name -> the package to import, where they differ
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -30,7 +121,17 @@ SAME = 1e-4  # of mAP: peers order ties anyhow, and round otherwise
 
 def run(name: str, size: int, dim: int, threads: int | None) -> dict[str, Any]:
     """The figures of one contender."""
-    command = [sys.executable, "-m", "tests.benchmarks.metrics_parts.contenders", name, str(size), str(dim)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.metrics",
+        "--measure",
+        name,
+        "--size",
+        str(size),
+        "--dim",
+        str(dim),
+    ]
     limits = {each: str(threads) for each in THREAD_LIMITS} if threads else {}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **limits})
     if done.returncode:
@@ -44,8 +145,8 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     header = [
         "vectors",
         "measured by",
-        "picture to note, s",
-        "note to picture, s",
+        "image to note, s",
+        "note to image, s",
         "both, s",
         "peak MB",
         "of it before",
@@ -64,19 +165,23 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=100_000, help="pictures, and as many notes")
+    parser.add_argument("--size", type=int, default=100_000, help="images, and as many notes")
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--peer-size", type=int, default=5000, help="the same where peers are measured too")
     parser.add_argument("--threads", type=int, help="of matrix products, e.g. 1 on a busy machine; default: all cores")
     parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--measure", choices=tuple(CONTENDERS), help=argparse.SUPPRESS)  # in a process of its own
     args = parser.parse_args(argv)
+    if args.measure:
+        print(json.dumps(measure(args.measure, args.size, args.dim)))
+        return 0
     peers = [name for name in CONTENDERS if importlib.util.find_spec(PACKAGES.get(name, name)) or name == "dermnote"]
     if "torchmetrics" not in peers:
         print("torchmetrics is not installed (pip install -r tests/benchmarks/requirements.txt): left out.")
     rows = [run("dermnote", args.size, args.dim, args.threads)]
     rows += [run(name, args.peer_size, args.dim, args.threads) for name in peers]
-    told = table(rows)
-    print(f"{told}\nmatrix products of dermnote: {rows[0]['blas']}")
+    report = table(rows)
+    print(f"{report}\nmatrix products of dermnote: {rows[0]['blas']}")
     if args.json:
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
         machine = {"cores": os.cpu_count(), "machine": platform.machine(), "load_average": load}

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.streaming --cases 200000 --out streaming.json
 
-Draws a few hundred pictures and repeats them: what is measured depends on the number and size of the bytes, not on what
+Draws a few hundred images and repeats them: what is measured depends on the number and size of the bytes, not on what
 they show. Each way runs in a process of its own, one after the other. "Private" is anonymous memory (Linux's RssAnon),
 what a process cannot give back. Neither the resident size nor USS would do: both count the pages of a mapped file, USS
 if nobody else has it open just then, though they belong to the system's cache and go as soon as memory is needed.
@@ -138,8 +138,8 @@ def in_a_process(folder: Path, in_memory: float, reads: int) -> dict[str, float]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=200_000, help="cases to write (default: %(default)s)")
-    parser.add_argument("--bytes", type=int, default=15_000, help="of a picture (default: %(default)s)")
-    parser.add_argument("--reads", type=int, default=20_000, help="random pictures (default: %(default)s)")
+    parser.add_argument("--bytes", type=int, default=15_000, help="of a image (default: %(default)s)")
+    parser.add_argument("--reads", type=int, default=20_000, help="random images (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where to write for the time being (default: the system's own)")
     parser.add_argument("--out", type=Path, help="also write the figures as JSON")
     parser.add_argument("--measure", nargs=2, metavar=("FOLDER", "IN_MEMORY"), help=argparse.SUPPRESS)

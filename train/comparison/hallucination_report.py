@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime.canvas import COLOURS, can_draw, drawing
+from ..runtime.plotting import COLOURS, can_draw, drawing
 from .hallucination import CLEAN, CORRUPTED, MEASURES
 from .report import Results, left_out, markdown_table, measure_name, number, software
 from .results import KAPPA, VERSIONS

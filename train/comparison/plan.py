@@ -13,7 +13,7 @@ import yaml
 from dermnote.config import build, unknown_key
 from dermnote.errors import ConfigError
 
-from ..runtime.overrides import apply_overrides
+from ..runtime.console import apply_overrides
 from ..training.train_config import TrainConfig
 
 # Columns of the paper's tables (arXiv 2511.21827), by the name of the cell shown there.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..runtime.canvas import COLOURS, can_draw, drawing
+from ..runtime.plotting import COLOURS, can_draw, drawing
 from .plan import IMAGE_ONLY, PAPER_COLUMNS
 from .report import PLOTS, Results, measure_name
 from .results import DIRECTIONS, HIGHER, LOWER, VERSIONS

@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 
 from dermnote.errors import CasesError
 
-from ..runtime.cache_folder import ENVIRONMENT, cache_folder
+from ..runtime.environment import ENVIRONMENT, cache_folder
 
 SCHEMA = pa.schema([("bytes", pa.binary())])  # of a file that images are mapped from
 PARQUET_COLUMN = "image.bytes"

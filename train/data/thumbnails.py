@@ -14,8 +14,7 @@ from tqdm.auto import tqdm
 from dermnote.cores import available_cores
 from dermnote.images.opening import decode_jpeg, encode_jpeg
 
-from ..runtime.distributed import rank, world_size
-from ..runtime.sharding import failing_together
+from ..runtime.distributed import failing_together, rank, world_size
 from .image_column import SCHEMA, JpegColumn
 
 SIDE = 128  # pixels of the long side

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime.canvas import COLOURS, can_draw, drawing
+from ..runtime.plotting import COLOURS, can_draw, drawing
 from . import curves
 
 CONFUSION, RELIABILITY = "confusion.png", "reliability.png"

@@ -1,4 +1,4 @@
-"""How close a picture lies to its own note, beside how close it lies to anybody's, and how the space is filled."""
+"""Alignment of image and text embeddings, and uniformity of the embedding space."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Alignment:
     """Cosine similarities, -1 to 1.
 
     Attributes:
-        paired: (n,) picture i to its own note.
-        random_pairs: Mean over all pairs of a picture with another case's note; NaN for a single case.
+        paired: (n,) of each image with its own note.
+        random_pairs: Mean over all pairs of an image with another case's note; NaN for a single case.
     """
 
     paired: np.ndarray
@@ -23,9 +23,9 @@ class Alignment:
 
 
 def paired_cosine(image: np.ndarray, text: np.ndarray) -> Alignment:
-    """Cosine of each picture with its own note, and the mean over every other pairing.
+    """Return the cosine of each image with its own note, and the mean over every other pairing.
 
-    A high paired cosine alone says little: all vectors may point the same way. The gap to random pairs is what counts.
+    A high paired cosine alone says little, since all vectors may point the same way: compare it with random pairs.
 
     Args:
         image: (n, d) unit rows.
@@ -40,21 +40,21 @@ def paired_cosine(image: np.ndarray, text: np.ndarray) -> Alignment:
 
 
 def modality_gap(image: np.ndarray, text: np.ndarray) -> float:
-    """Distance between the mean picture vector and the mean note vector, 0 to 2 (Liang et al. 2022).
+    """Return the distance between the mean image and the mean note vector, 0 to 2 (Liang et al. 2022).
 
     Args:
         image: (n, d) unit rows.
         text: (m, d) unit rows.
     """
-    apart = image.astype(np.float64).mean(axis=0) - text.astype(np.float64).mean(axis=0)
-    return float(np.linalg.norm(apart))
+    difference = image.astype(np.float64).mean(axis=0) - text.astype(np.float64).mean(axis=0)
+    return float(np.linalg.norm(difference))
 
 
 def uniformity(vectors: np.ndarray, t: float = 2.0) -> float:
-    """How evenly vectors fill the sphere: log of the mean of exp(-t * squared distance) over pairs (Wang, Isola 2020).
+    """Return the log of the mean of exp(-t * squared distance) over pairs (Wang and Isola 2020).
 
-    0 where all are one, -4 t at the very lowest; lower is more even. Of more than 10,000 vectors, 10,000 drawn evenly
-    tell it.
+    0 if all vectors are equal, never below -4 t; lower is more uniform. Of more than 10,000 vectors a random sample of
+    10,000 is used.
 
     Args:
         vectors: (n, d) unit rows.
@@ -71,5 +71,5 @@ def uniformity(vectors: np.ndarray, t: float = 2.0) -> float:
     for start in range(0, n, BLOCK):
         block = vectors[start : start + BLOCK]
         total += float(np.exp(2 * t * (block @ vectors.T - 1)).sum(dtype=np.float64))
-        total -= float(np.exp(2 * t * ((block * block).sum(axis=1) - 1)).sum(dtype=np.float64))  # with itself
+        total -= float(np.exp(2 * t * ((block * block).sum(axis=1) - 1)).sum(dtype=np.float64))  # pairs with itself
     return float(np.log(total / (n * (n - 1))))

@@ -1,4 +1,4 @@
-"""95% intervals by drawing patients (or lesions) anew: pictures of one patient are not independent."""
+"""95% bootstrap intervals over groups (patients or lesions): images of one patient are not independent."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 Statistic = Callable[[np.ndarray], float]
-MIN_GROUPS = 5  # below that an interval would only look like one
+MIN_GROUPS = 5  # an interval over fewer groups would be meaningless
 
 
 def group_weights(groups: Sequence[Any] | np.ndarray, n_boot: int, seed: int) -> Iterator[np.ndarray]:
-    """Yields `n_boot` times (n,): how often each case counts when all groups are drawn anew with replacement."""
+    """Yield `n_boot` times (n,) weights: how often each case occurs when groups are resampled with replacement."""
     names, of_case = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     even, random = np.full(len(names), 1 / len(names)), np.random.default_rng(seed)
     for _ in range(n_boot):
@@ -27,46 +27,62 @@ def intervals(
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, tuple[float, float] | None]:
-    """Percentile bootstrap intervals over groups, of several measures on the same draws.
+    """Return percentile bootstrap intervals over groups, of several statistics on the same resamples.
 
     Args:
-        statistics: Each takes (n,) weights, one a case, and returns its measure; NaN where it is undefined.
+        statistics: Functions of (n,) case weights; NaN where undefined.
         groups: (n,) the patient or lesion of each case.
-        n_boot: Draws.
-        seed: Same seed, same intervals.
-        level: Share of the draws between the two ends.
+        n_boot: Number of resamples.
+        seed: Seed of the resamples.
+        level: Confidence level.
 
     Returns:
-        (low, high) by name, or None with fewer than five groups or where most draws leave the measure undefined.
+        (low, high) by name; None with fewer than five groups or where most resamples leave the statistic undefined.
     """
-    found = draws(statistics, groups, n_boot=n_boot, seed=seed)
-    return dict.fromkeys(statistics) if found is None else {name: ends(each, level) for name, each in found.items()}
+    values = draws(statistics, groups, n_boot=n_boot, seed=seed)
+    return dict.fromkeys(statistics) if values is None else {name: ends(each, level) for name, each in values.items()}
 
 
 def draws(
     statistics: Mapping[str, Statistic], groups: Sequence[Any] | np.ndarray, *, n_boot: int = 1000, seed: int = 0
 ) -> dict[str, np.ndarray] | None:
-    """By name, (n_boot,) what each measure is on each draw; None with fewer than five groups (see `intervals`)."""
+    """Return (n_boot,) values of each statistic; None with fewer than five groups (see `intervals`)."""
     if len(np.unique(np.asarray(groups, dtype=str))) < MIN_GROUPS:
         return None
-    drawn = [[each(w) for each in statistics.values()] for w in group_weights(groups, n_boot, seed)]
-    columns = np.array(drawn, dtype=np.float64).reshape(n_boot, len(statistics)).T
+    values = [[each(w) for each in statistics.values()] for w in group_weights(groups, n_boot, seed)]
+    columns = np.array(values, dtype=np.float64).reshape(n_boot, len(statistics)).T
     return dict(zip(statistics, columns, strict=True))
 
 
 def interval(
     statistic: Statistic, groups: Sequence[Any] | np.ndarray, *, n_boot: int = 1000, seed: int = 0
 ) -> tuple[float, float] | None:
-    """The interval of one measure (see `intervals`)."""
+    """Return the interval of one statistic (see `intervals`)."""
     return intervals({"": statistic}, groups, n_boot=n_boot, seed=seed)[""]
 
 
-def over_seeds(statistics: Sequence[Statistic]) -> Statistic:
-    """The mean of one measure over several runs (training seeds) on the same cases.
+def ends(values: np.ndarray, level: float = 0.95) -> tuple[float, float] | None:
+    """Return the percentile interval of resampled values without NaN; None where most are NaN."""
+    known = values[np.isfinite(values)]
+    if len(known) < len(values) / 2:
+        return None
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
 
-    Args:
-        statistics: One a run; each takes the same (n,) weights. A draw that leaves one undefined leaves the mean so.
-    """
+
+def weighted_mean(values: np.ndarray) -> Statistic:
+    """Return the statistic "mean of the per-case values", ignoring NaN."""
+    known = np.isfinite(values)
+
+    def mean(weights: np.ndarray) -> float:
+        total = weights[known].sum()
+        return float((weights[known] * values[known]).sum() / total) if total > 0 else float("nan")
+
+    return mean
+
+
+def over_seeds(statistics: Sequence[Statistic]) -> Statistic:
+    """Return the mean of a statistic over several runs (training seeds) on the same cases; NaN where one is NaN."""
     if not statistics:
         raise ValueError("a mean over seeds needs at least one run")
     return lambda weights: float(np.mean([each(weights) for each in statistics]))
@@ -80,20 +96,20 @@ def paired_difference(
     n_boot: int = 1000,
     seed: int = 0,
 ) -> tuple[float, tuple[float, float] | None]:
-    """Mean over seeds of `first` minus that of `second` on the same cases, and its 95% interval.
+    """Return the mean over seeds of `first` minus that of `second` on the same cases, and its 95% interval.
 
-    Groups are drawn anew, the same draw for both: what makes some cases hard for both cancels out. The interval is
-    about the cases; how much the seeds differ is not in it.
+    Both use the same resamples of groups, which cancels the difficulty of the cases. The interval reflects the
+    variation of cases, not of seeds.
 
     Args:
-        first: One statistic a seed (see `intervals`), of runs of one kind.
-        second: The same of the other kind; may have another number of seeds.
+        first: One statistic for each seed (see `intervals`).
+        second: The same for the other model; may have another number of seeds.
         groups: (n,) the patient or lesion of each case.
-        n_boot: Draws.
-        seed: Same seed, same interval.
+        n_boot: Number of resamples.
+        seed: Seed of the resamples.
 
     Returns:
-        The difference, NaN where it is undefined, and (low, high), None where `intervals` has none.
+        The difference, NaN where undefined, and (low, high), None where `intervals` has none.
     """
     one, other = over_seeds(first), over_seeds(second)
 
@@ -101,23 +117,3 @@ def paired_difference(
         return one(weights) - other(weights)
 
     return difference(np.ones(len(groups))), interval(difference, groups, n_boot=n_boot, seed=seed)
-
-
-def ends(values: np.ndarray, level: float = 0.95) -> tuple[float, float] | None:
-    """The middle `level` of draws, NaN left out; None where most are NaN."""
-    known = values[np.isfinite(values)]
-    if len(known) < len(values) / 2:
-        return None
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def weighted_mean(values: np.ndarray) -> Statistic:
-    """The statistic "mean of per-case values", leaving NaN out."""
-    known = np.isfinite(values)
-
-    def mean(weights: np.ndarray) -> float:
-        total = weights[known].sum()
-        return float((weights[known] * values[known]).sum() / total) if total > 0 else float("nan")
-
-    return mean

@@ -1,36 +1,36 @@
-"""Do the probabilities mean what they say, and the one number that makes them do so."""
+"""Calibration of probabilities: temperature scaling, calibration error, Brier score."""
 
 from __future__ import annotations
 
 import numpy as np
 
-SHARPEST, FLATTEST = 0.25, 20.0  # faultless validation cases would ask for endless sureness
+LOWEST, HIGHEST = 0.25, 20.0  # error-free validation cases would otherwise drive the temperature to 0
 
 
 def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """(n, c) probabilities of (n, c) logits divided by the temperature, in float64."""
+    """Return (n, c) float64 probabilities of (n, c) logits divided by the temperature."""
     scaled = logits.astype(np.float64) / temperature
-    shares = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return shares / shares.sum(axis=1, keepdims=True)
+    exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
 def negative_log_likelihood(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0) -> float:
-    """Mean -log p(true class), in nats."""
+    """Return the mean -log p(true class), in nats."""
     own = softmax(logits, temperature)[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(own, np.finfo(np.float64).tiny)).mean())
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature with the lowest negative log-likelihood (Guo et al. 2017), between 0.25 and 20.
+    """Return the temperature with the lowest negative log-likelihood (Guo et al. 2017), between 0.25 and 20.
 
-    The likelihood is convex in 1 / temperature, so its slope is followed to zero by halving.
+    The likelihood is convex in 1 / temperature, so its slope is bisected.
 
     Args:
         logits: (n, c) of cases the model was not trained on.
         labels: (n,) their true class ids.
     """
     own = logits.astype(np.float64)[np.arange(len(labels)), labels]
-    low, high = 1 / FLATTEST, 1 / SHARPEST
+    low, high = 1 / HIGHEST, 1 / LOWEST
     for _ in range(60):
         middle = (low + high) / 2
         slope = ((softmax(logits, 1 / middle) * logits).sum(axis=1) - own).mean()
@@ -39,7 +39,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def brier_scores(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """(n,) squared distance of each case's probabilities to the truth, summed over classes: 0 is perfect, 2 the worst.
+    """Return (n,) squared errors of the probabilities summed over classes: 0 is perfect, 2 the worst.
 
     Args:
         probabilities: (n, c), rows sum to 1.
@@ -50,21 +50,21 @@ def brier_scores(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> list[dict[str, float]]:
-    """How sure the first answers are and how many of them are right, by equal steps of sureness.
+    """Return confidence and accuracy of the predicted class by equal-width bins of confidence.
 
     Args:
         probabilities: (n, c), rows sum to 1.
         labels: (n,) true class ids.
-        bins: Steps.
+        bins: Number of bins.
 
     Returns:
-        One a step: low and high end, mean confidence, accuracy (both NaN in an empty step), n_cases.
+        For each bin: low and high end, mean confidence, accuracy (both NaN in an empty bin), n_cases.
     """
-    step, sure, right = _steps(probabilities, labels, bins)
-    count = np.bincount(step, minlength=bins)
+    bin_of, confidences, correct = _bin(probabilities, labels, bins)
+    count = np.bincount(bin_of, minlength=bins)
     with np.errstate(invalid="ignore"):
-        confidence = np.bincount(step, weights=sure, minlength=bins) / count
-        accuracy = np.bincount(step, weights=right, minlength=bins) / count
+        confidence = np.bincount(bin_of, weights=confidences, minlength=bins) / count
+        accuracy = np.bincount(bin_of, weights=correct, minlength=bins) / count
     return [
         {
             "low": b / bins,
@@ -77,20 +77,20 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -
     ]
 
 
-def _steps(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    sure = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    return np.minimum((sure * bins).astype(np.int64), bins - 1), sure, right.astype(np.float64)
-
-
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
-    """Mean distance between how sure the model is of its first answer and how often that is right, 0 to 1.
+    """Return the mean distance of confidence and accuracy over equal-width bins of confidence, 0 to 1.
 
     Args:
         probabilities: (n, c), rows sum to 1.
         labels: (n,) true class ids.
-        bins: Equal steps of confidence that cases are gathered in.
+        bins: Number of bins.
     """
-    step, sure, right = _steps(probabilities, labels, bins)
-    gap = np.bincount(step, weights=sure - right, minlength=bins)
+    bin_of, confidences, correct = _bin(probabilities, labels, bins)
+    gap = np.bincount(bin_of, weights=confidences - correct, minlength=bins)
     return float(np.abs(gap).sum() / len(labels))
+
+
+def _bin(probabilities: np.ndarray, labels: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    confidences = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    return np.minimum((confidences * bins).astype(np.int64), bins - 1), confidences, correct.astype(np.float64)

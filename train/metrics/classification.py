@@ -1,6 +1,6 @@
-"""How well predicted classes and probabilities fit the true ones.
+"""Classification metrics.
 
-Every measure takes one weight a case, so that a bootstrap over patients only changes the weights.
+Every metric takes a weight for each case, so that a bootstrap over patients only changes the weights.
 """
 
 from __future__ import annotations
@@ -16,41 +16,42 @@ from .bootstrap import Statistic
 
 
 def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int, weights: np.ndarray) -> np.ndarray:
-    """(classes, classes) sums of weights; rows are the true class, columns the predicted one."""
+    """Return (classes, classes) sums of weights; rows are the true class, columns the predicted one."""
     cells = np.bincount(labels * classes + predicted, weights=weights, minlength=classes * classes)
     return cells.reshape(classes, classes)
 
 
 def cohen_kappa(confusion: np.ndarray, *, linear: bool = False) -> float:
-    """Agreement beyond chance, -1 to 1; NaN if chance alone would agree always.
+    """Return Cohen's kappa, -1 to 1; NaN if the expected agreement is complete.
 
     Args:
         confusion: (c, c), from `confusion_matrix`.
-        linear: Weigh a mistake by the distance of the two class ids, as the authors of arXiv 2511.21827 do. Their
-            classes have no order, so the unweighted one is the one to read.
+        linear: Weight an error by the distance of the two class ids, as the authors of arXiv 2511.21827 do. The
+            classes have no order, so the unweighted kappa is the meaningful one.
     """
     classes, total = len(confusion), confusion.sum()
     ids = np.arange(classes)
     cost = np.abs(ids[:, None] - ids[None, :]) if linear else 1 - np.eye(classes)
-    by_chance = np.outer(confusion.sum(axis=1), confusion.sum(axis=0)) / max(total, 1e-12)
-    expected = (cost * by_chance).sum()
+    expected_confusion = np.outer(confusion.sum(axis=1), confusion.sum(axis=0)) / max(total, 1e-12)
+    expected = (cost * expected_confusion).sum()
     return float(1 - (cost * confusion).sum() / expected) if expected > 0 else float("nan")
 
 
 def recalls(confusion: np.ndarray) -> np.ndarray:
-    """(c,) share of each true class that is found; NaN for a class that has no case."""
+    """Return the recall of each class, (c,); NaN for a class without cases."""
     support = confusion.sum(axis=1)
-    return np.divide(np.diag(confusion), support, out=np.full(len(support), np.nan), where=support > 0)
+    missing = np.full(len(support), np.nan)
+    return np.asarray(np.divide(np.diag(confusion), support, out=missing, where=support > 0))
 
 
 def balanced_accuracy(confusion: np.ndarray) -> float:
-    """Mean recall over the classes that have a case."""
-    found = recalls(confusion)
-    return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
+    """Return the mean recall over the classes that have cases."""
+    values = recalls(confusion)
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
 def macro_f1(confusion: np.ndarray) -> float:
-    """Mean F1 over the classes that have a case."""
+    """Return the mean F1 over the classes that have cases."""
     support = confusion.sum(axis=1)
     both = support + confusion.sum(axis=0)
     f1 = np.divide(2 * np.diag(confusion), both, out=np.zeros(len(both)), where=both > 0)
@@ -58,10 +59,10 @@ def macro_f1(confusion: np.ndarray) -> float:
 
 
 class Auroc:
-    """Area under the ROC curve of fixed scores, for any weights: the scores are ranked once.
+    """Area under the ROC curve of fixed scores, for any weights. The scores are ranked once.
 
     Args:
-        positive: (n,) bool, the cases that should score high.
+        positive: (n,) bool.
         scores: (n,) any float.
     """
 
@@ -70,7 +71,7 @@ class Auroc:
         self._positive = positive.astype(bool)
 
     def __call__(self, weights: np.ndarray) -> float:
-        """The chance that a positive case scores above a negative one, ties counted half; NaN if either is missing."""
+        """Return the AUROC, ties counted half; NaN without positive or negative cases."""
         high = np.bincount(self._rank, weights=weights * self._positive)
         low = np.bincount(self._rank, weights=weights * ~self._positive)
         pairs = high.sum() * low.sum()
@@ -79,9 +80,9 @@ class Auroc:
 
 
 class MacroAuroc:
-    """Mean one-against-the-rest AUROC over the classes that have a case, for any weights (see `Auroc`).
+    """Mean one-vs-rest AUROC over the classes that have cases, for any weights (see `Auroc`).
 
-    All classes are counted at once: a bootstrap calls this often, and mostly with few cases.
+    Vectorised over classes: a bootstrap calls this often, mostly with few cases.
     """
 
     def __init__(self, labels: np.ndarray, probabilities: np.ndarray) -> None:
@@ -92,7 +93,7 @@ class MacroAuroc:
         self._positive = (labels == present[:, None]).ravel()
 
     def __call__(self, weights: np.ndarray) -> float:
-        """NaN if fewer than two classes have a case."""
+        """Return the mean AUROC; NaN if fewer than two classes have cases."""
         of_class = np.tile(weights, self._shape[0])
         bins = self._shape[0] * self._shape[1]
         high = np.bincount(self._bin, weights=of_class * self._positive, minlength=bins).reshape(self._shape)
@@ -105,8 +106,8 @@ class MacroAuroc:
 class MelanomaAgainstNevus:
     """AUROC of p(melanoma) / (p(melanoma) + p(nevus)) among the cases of these two classes, for any weights.
 
-    The two go by any name that `dermnote.taxonomy` knows them by, such as "nevus"; if one goes by several, as where
-    kinds of nevi are classes of their own, there is no such figure.
+    The two are recognised by any name in `dermnote.taxonomy`, such as "nevus". If several classes match one of them,
+    e.g. kinds of nevi, the AUROC is undefined.
     """
 
     def __init__(self, labels: np.ndarray, probabilities: np.ndarray, classnames: Sequence[str]) -> None:
@@ -121,33 +122,34 @@ class MelanomaAgainstNevus:
         self._auroc = Auroc(labels[self._kept] == melanoma, share)
 
     def __call__(self, weights: np.ndarray) -> float:
-        """NaN if either class is unknown or has no case."""
+        """Return the AUROC; NaN if either class is unknown or has no cases."""
         return self._auroc(weights[self._kept]) if self._auroc else float("nan")
 
 
 def melanoma_vs_nevus_auroc(labels: np.ndarray, probabilities: np.ndarray, classnames: Sequence[str]) -> float:
-    """AUROC of melanoma against nevus (see `MelanomaAgainstNevus`)."""
+    """Return the AUROC of melanoma against nevus (see `MelanomaAgainstNevus`)."""
     return MelanomaAgainstNevus(labels, probabilities, classnames)(np.ones(len(labels)))
 
 
 def statistics(labels: np.ndarray, scores: np.ndarray, classnames: Sequence[str]) -> dict[str, Statistic]:
-    """The measures that intervals are drawn of, as functions of the weights of cases.
+    """Return the metrics with bootstrap intervals, as functions of the case weights.
 
     Args:
         labels: (n,) true class ids.
-        scores: (n, c) probabilities, or any scores whose highest is the answer (then without melanoma against nevus).
+        scores: (n, c) probabilities, or any scores whose argmax is the prediction (melanoma against nevus is then
+            meaningless).
         classnames: c names.
     """
     predicted = scores.argmax(axis=1)
 
-    def confused(weights: np.ndarray) -> np.ndarray:
+    def confusion(weights: np.ndarray) -> np.ndarray:
         return confusion_matrix(labels, predicted, len(classnames), weights)
 
     return {
-        "kappa": lambda weights: cohen_kappa(confused(weights)),
-        "kappa_linear": lambda weights: cohen_kappa(confused(weights), linear=True),
-        "balanced_accuracy": lambda weights: balanced_accuracy(confused(weights)),
-        "macro_f1": lambda weights: macro_f1(confused(weights)),
+        "kappa": lambda weights: cohen_kappa(confusion(weights)),
+        "kappa_linear": lambda weights: cohen_kappa(confusion(weights), linear=True),
+        "balanced_accuracy": lambda weights: balanced_accuracy(confusion(weights)),
+        "macro_f1": lambda weights: macro_f1(confusion(weights)),
         "macro_auroc": MacroAuroc(labels, scores),
         "melanoma_vs_nevus_auroc": MelanomaAgainstNevus(labels, scores, classnames),
     }
@@ -156,18 +158,18 @@ def statistics(labels: np.ndarray, scores: np.ndarray, classnames: Sequence[str]
 def classification_metrics(
     labels: np.ndarray, probabilities: np.ndarray, classnames: Sequence[str], weights: np.ndarray | None = None
 ) -> dict[str, Any]:
-    """All measures of one block of cases.
+    """Return all classification metrics of a set of cases.
 
     Args:
         labels: (n,) true class ids, 0 to c - 1.
         probabilities: (n, c), rows sum to 1.
         classnames: c names, by class id.
-        weights: (n,) weight of each case; None counts each once.
+        weights: (n,) weight of each case; None for equal weights.
 
     Returns:
         kappa, kappa_linear, balanced_accuracy, macro_f1, macro_auroc, accuracy, melanoma_vs_nevus_auroc as floats (NaN
         where undefined); recall (by class name, NaN for absent classes); confusion (c, c) as lists; classes_absent,
-        the names without a case, which no mean counts.
+        the names without cases, which are excluded from all means.
     """
     if len(labels) == 0 or probabilities.shape != (len(labels), len(classnames)):
         raise ValueError(f"need (n, {len(classnames)}) probabilities for n > 0 labels, not {probabilities.shape}")

@@ -1,17 +1,16 @@
-"""How well a search across picture and note finds cases of the query's class, and the query's own partner.
+"""Cross-modal retrieval: cases of the query's class, and the query's own partner.
 
 Definition (as in the authors' related code for arXiv 2511.21827): every gallery item is ranked by cosine similarity, an
 item is relevant if it has the query's class, average precision is the mean of the precisions at the relevant ranks over
-the whole gallery, and mAP its mean over queries. Other kinds of relevance are other labels: by subtype, for one.
+the whole gallery, and mAP its mean over queries. For other kinds of relevance pass other labels, e.g. the subtype.
 
-Ties: identical notes are the rule (one template sentence a class), so equal scores get no order of their own. Average
-precision, precision and recall at k are the exact expected values over all orders of the tied items (McSherry and
-Najork 2008), found in closed form; the rank of the own partner is the expected one, the middle of its tied items.
+Ties are common, as template notes are identical. Average precision, precision and recall at k are exact expected values
+over all orders of the tied items (`ranking`); the rank of the own partner is the expected one, the middle of its ties.
 
-Chance: what the same rankings score when the classes of the queries are dealt out anew. A query that says nothing
-scores exactly that. (A random order would be too low a bar: if every query is the same text and it happens to lie near
-the most frequent class, that one fixed order beats a random one without telling anything.) Up to 20,000 queries it is
-exact; of more, 5,000 drawn evenly tell it.
+Chance is the score of the same rankings with shuffled query classes, which is exactly what an uninformative query
+scores. (A random order would be too low: if all queries are the same text, and it happens to be near the most frequent
+class, this one fixed order beats a random one without any information.) It is exact for up to 20,000 queries;
+beyond that a random sample of 5,000 is used.
 """
 
 from __future__ import annotations
@@ -23,27 +22,26 @@ import numpy as np
 
 from dermnote.cores import available_cores
 
-from .ranking import Gallery, Ranking, distinct_rows
-from .ties import Harmonic, expected_average_precision, expected_hits
+from .ranking import Gallery, Harmonic, Ranking, distinct_rows, expected_average_precision, expected_hits
 
-ALONE = 100_000_000  # cosines that one process ranks before others would have started; some 3 s
+ALONE = 100_000_000  # cosines that one process ranks in the time others need to start; some 3 s
 EXACT_CHANCE, CHANCE_SAMPLE = 20_000, 5_000  # queries
-UNKNOWN = -1  # code of a class that the gallery has nothing of
+UNKNOWN = -1  # code of a class that is not in the gallery
 
 
 @dataclass(frozen=True)
 class Retrieval:
-    """One direction of search.
+    """Result of one direction of search.
 
     Attributes:
         labels: (n,) class ids of the queries.
-        average_precision: (n,) one a query; NaN where the gallery holds nothing of its class, and for cases that ask
-            nothing.
-        by_class: (n, classes) average precision of each query if its class were that one; NaN where the gallery holds
-            nothing of the class. Of more than 20,000 queries only for 5,000 drawn evenly, NaN for the others.
-        precision: By k, (n,) the share of the first k items that is relevant; NaN as `average_precision` is.
-        nearer: (n,) how many items score higher than the query's own partner; NaN if no partners were given.
-        as_near: (n,) how many score as it does, itself among them; NaN likewise.
+        average_precision: (n,) of each query; NaN where the gallery has no item of its class, and for cases without a
+            query.
+        by_class: (n, classes) average precision of each query if its class were that one; NaN where the gallery has no
+            item of the class. Of more than 20,000 queries only for a random 5,000, NaN for the others.
+        precision: By k, (n,) fraction of relevant items among the first k; NaN as `average_precision`.
+        nearer: (n,) number of items nearer than the query's own partner; NaN without partners.
+        tied: (n,) number of items as near as it, including itself; NaN likewise.
     """
 
     labels: np.ndarray
@@ -51,11 +49,11 @@ class Retrieval:
     by_class: np.ndarray
     precision: dict[int, np.ndarray]
     nearer: np.ndarray
-    as_near: np.ndarray
+    tied: np.ndarray
 
     @property
     def chance(self) -> float:
-        """The mean average precision to expect when the classes of the answered queries are shuffled; NaN for none."""
+        """Expected mAP if the classes of the answered queries are shuffled; NaN without any."""
         answered = np.isfinite(self.average_precision)
         known = answered & np.isfinite(self.by_class).any(axis=1)
         if not known.any():
@@ -65,35 +63,35 @@ class Retrieval:
 
     @property
     def rank_of_own(self) -> np.ndarray:
-        """(n,) expected rank of the query's own partner, 1 for the first; the middle rank among tied items."""
-        return np.asarray(self.nearer + (self.as_near + 1) / 2)
+        """(n,) expected rank of the query's own partner, from 1; the middle rank among ties."""
+        return np.asarray(self.nearer + (self.tied + 1) / 2)
 
     def recall_of_own(self, k: int) -> np.ndarray:
-        """(n,) the chance that the query's own partner is among the first k."""
-        return np.clip((k - self.nearer) / self.as_near, 0, 1)
+        """Return (n,) probabilities that the query's own partner is among the first k."""
+        return np.asarray(np.clip((k - self.nearer) / self.tied, 0, 1))
 
     def take(self, rows: np.ndarray) -> Retrieval:
-        """The queries under a mask or at row numbers; the gallery stays whole."""
+        """Return the queries selected by a mask or row numbers; the gallery stays complete."""
         precision = {k: values[rows] for k, values in self.precision.items()}
-        own = (self.average_precision[rows], self.by_class[rows], precision)
-        return Retrieval(self.labels[rows], *own, self.nearer[rows], self.as_near[rows])
+        scores = (self.average_precision[rows], self.by_class[rows], precision)
+        return Retrieval(self.labels[rows], *scores, self.nearer[rows], self.tied[rows])
 
-    def spread(self, asked: np.ndarray, labels: np.ndarray) -> Retrieval:
-        """The answers of the cases that asked among all cases, NaN for the others.
+    def spread(self, mask: np.ndarray, labels: np.ndarray) -> Retrieval:
+        """Return the results aligned with all cases, NaN for those without a query.
 
         Args:
-            asked: (n,) mask of the cases that asked.
+            mask: (n,) the cases that have a query.
             labels: (n,) class ids of all.
         """
 
         def over_all(values: np.ndarray) -> np.ndarray:
-            whole = np.full((len(asked), *values.shape[1:]), np.nan)
-            whole[asked] = values
+            whole = np.full((len(mask), *values.shape[1:]), np.nan)
+            whole[mask] = values
             return whole
 
         precision = {k: over_all(values) for k, values in self.precision.items()}
-        own = (over_all(self.average_precision), over_all(self.by_class), precision)
-        return Retrieval(labels, *own, over_all(self.nearer), over_all(self.as_near))
+        scores = (over_all(self.average_precision), over_all(self.by_class), precision)
+        return Retrieval(labels, *scores, over_all(self.nearer), over_all(self.tied))
 
 
 def mean_average_precision(
@@ -104,53 +102,53 @@ def mean_average_precision(
     partners: np.ndarray | None = None,
     ks: Sequence[int] = (5, 10),
 ) -> Retrieval:
-    """Ranks the whole gallery for every query.
+    """Rank the whole gallery for every query.
 
-    Costs some 0.7 ms a query and core on a gallery of 100,000 x 128 with AVX-512, 1.4 without; twice that where the
-    query's average precision is found for every class (of up to 20,000 queries, all). Large searches take a process a
-    core, some 500 MB each beside the inputs: threads would mostly wait for one another between numpy's short steps.
+    Takes about 0.7 ms for each query and core on a gallery of 100,000 x 128 with AVX-512, 1.4 ms without; twice that
+    where average precision is computed for every class (up to 20,000 queries, all of them). Large searches use one
+    process on each core, about 500 MB each beside the inputs, since threads would mostly wait for the interpreter lock.
 
     Args:
         queries: (n, d) unit rows.
         gallery: (m, d) unit rows.
         query_labels: (n,) class ids.
-        gallery_labels: (m,) class ids; same class is relevant.
+        gallery_labels: (m,) class ids; the same class is relevant.
         partners: (n,) the gallery row that belongs to each query, or None.
-        ks: Places up to which precision is measured.
+        ks: Cut-offs of precision.
 
     Raises:
         ValueError: A vector is not finite, or one side is empty.
     """
-    found = _Answers(query_labels, gallery_labels, partners, ks)
-    asked, which = distinct_rows(queries)  # what is asked twice is answered once
+    search = _Search(query_labels, gallery_labels, partners, ks)
+    distinct, which = distinct_rows(queries)  # equal queries are ranked once
     which = np.arange(len(queries)) if which is None else which
     cases = np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1])
-    searched = Gallery(gallery, found.gallery_codes, len(found.present))
-    workers = min(available_cores(), len(asked)) if len(asked) * len(gallery) > ALONE else 1
+    items = Gallery(gallery, search.gallery_codes, len(search.present))
+    workers = min(available_cores(), len(distinct)) if len(distinct) * len(gallery) > ALONE else 1
     if workers == 1:
-        found.ask(searched, asked, cases)
-        return found.result()
-    from sklearn.utils.parallel import Parallel, delayed  # here: most searches are small, and it takes a second
+        search.rank(items, distinct, cases)
+        return search.result()
+    from sklearn.utils.parallel import Parallel, delayed  # slow to import, and rarely needed
 
-    shares = np.array_split(np.arange(len(asked)), workers)
-    tasks = (delayed(_share)(found, searched, asked[rows], [cases[row] for row in rows]) for rows in shares)
-    # Large arrays are shared; "c": each process writes into its own copy.
-    for own, part in Parallel(workers, "loky", mmap_mode="c")(tasks):
-        found.put(own, part)
-    return found.result()
+    shares = np.array_split(np.arange(len(distinct)), workers)
+    tasks = (delayed(_rank_share)(search, items, distinct[rows], [cases[row] for row in rows]) for rows in shares)
+    # Large arrays are shared; mmap_mode "c": each process writes to its own copy.
+    for rows, part in Parallel(workers, "loky", mmap_mode="c")(tasks):
+        search.insert(rows, part)
+    return search.result()
 
 
-def _share(
-    found: _Answers, gallery: Gallery, asked: np.ndarray, cases: Sequence[np.ndarray]
+def _rank_share(
+    search: _Search, gallery: Gallery, queries: np.ndarray, cases: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, Retrieval]:
-    """What another process finds for some distinct queries: the rows of the cases that ask them, and their answers."""
-    found.ask(gallery, asked, cases)
-    own = np.concatenate(cases)
-    return own, found.result().take(own)
+    """Rank some distinct queries in another process; return the rows of their cases, and the results."""
+    search.rank(gallery, queries, cases)
+    rows = np.concatenate(cases)
+    return rows, search.result().take(rows)
 
 
-class _Answers:
-    """What the rankings tell, query by query."""
+class _Search:
+    """Collects the results of a search, query by query."""
 
     def __init__(
         self, labels: np.ndarray, gallery_labels: np.ndarray, partners: np.ndarray | None, ks: Sequence[int]
@@ -164,49 +162,43 @@ class _Answers:
         self.average_precision = np.full(n, np.nan)
         self.by_class = np.full((n, classes), np.nan)
         self.precision = {k: np.full(n, np.nan) for k in self.ks}
-        self.nearer, self.as_near = np.full((2, n), np.nan)
+        self.nearer, self.tied = np.full((2, n), np.nan)
         self.harmonic = Harmonic(len(gallery_labels))
         self.for_chance = np.ones(n, dtype=bool)
         if n > EXACT_CHANCE:
             self.for_chance[:] = False
             self.for_chance[np.random.default_rng(0).choice(n, CHANCE_SAMPLE, replace=False)] = True
 
-    def ask(self, gallery: Gallery, asked: np.ndarray, cases: Sequence[np.ndarray]) -> None:
-        """Ranks the gallery for distinct queries.
+    def rank(self, gallery: Gallery, queries: np.ndarray, cases: Sequence[np.ndarray]) -> None:
+        """Rank the gallery for (q, d) distinct queries; `cases` holds the rows of the cases with each query."""
+        watched = [self.partners[rows] for rows in cases]
+        for rows, ranking in zip(cases, gallery.rank(queries, watched), strict=True):
+            self._store(rows, ranking)
 
-        Args:
-            gallery: What is searched.
-            asked: (q, d) unit rows.
-            cases: Of each the rows of the cases that ask it.
-        """
-        watched = [self.partners[some] for some in cases]
-        for some, ranking in zip(cases, gallery.rank(asked, watched), strict=True):
-            self._take(some, ranking)
-
-    def put(self, cases: np.ndarray, part: Retrieval) -> None:
-        """Writes down the answers to some cases as another process found them."""
-        self.average_precision[cases], self.by_class[cases] = part.average_precision, part.by_class
-        self.nearer[cases], self.as_near[cases] = part.nearer, part.as_near
+    def insert(self, rows: np.ndarray, part: Retrieval) -> None:
+        """Store the results of some cases from another process."""
+        self.average_precision[rows], self.by_class[rows] = part.average_precision, part.by_class
+        self.nearer[rows], self.tied[rows] = part.nearer, part.tied
         for k in self.ks:
-            self.precision[k][cases] = part.precision[k]
+            self.precision[k][rows] = part.precision[k]
 
-    def _take(self, cases: np.ndarray, ranking: Ranking) -> None:
-        """Writes down one ranking for all cases that asked it."""
-        own = self.code_of[self.labels[cases]]
+    def _store(self, rows: np.ndarray, ranking: Ranking) -> None:
+        """Store the results of one ranking for all cases that share the query."""
+        own = self.code_of[self.labels[rows]]
         if self.has_partners:
-            self.nearer[cases], self.as_near[cases] = ranking.nearer, ranking.as_near
-        for_chance = cases[self.for_chance[cases]]
-        wanted = range(len(self.present)) if len(for_chance) else set(own.tolist()) - {UNKNOWN}
-        for code in wanted:
-            places = np.flatnonzero(ranking.codes == code)
-            precision = expected_average_precision(places, ranking.runs, self.harmonic)
+            self.nearer[rows], self.tied[rows] = ranking.nearer, ranking.tied
+        for_chance = rows[self.for_chance[rows]]
+        needed = range(len(self.present)) if len(for_chance) else set(own.tolist()) - {UNKNOWN}
+        for code in needed:
+            positions = np.flatnonzero(ranking.codes == code)
+            precision = expected_average_precision(positions, ranking.runs, self.harmonic)
             self.by_class[for_chance, self.present[code]] = precision
-            asking = cases[own == code]
-            if len(asking):
-                self.average_precision[asking] = precision
+            of_class = rows[own == code]
+            if len(of_class):
+                self.average_precision[of_class] = precision
                 for k in self.ks:
-                    self.precision[k][asking] = expected_hits(places, ranking.runs, k) / k
+                    self.precision[k][of_class] = expected_hits(positions, ranking.runs, k) / k
 
     def result(self) -> Retrieval:
-        own = (self.average_precision, self.by_class, self.precision)
-        return Retrieval(self.labels, *own, self.nearer, self.as_near)
+        scores = (self.average_precision, self.by_class, self.precision)
+        return Retrieval(self.labels, *scores, self.nearer, self.tied)

@@ -1,4 +1,4 @@
-"""Answering only where one is sure: how often the answers kept are wrong."""
+"""Selective prediction: risk of the predictions kept when the least confident ones are rejected."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ COVERAGES = np.arange(1, 21) / 20
 
 
 class Aurc:
-    """Area under the risk-coverage curve (Geifman and El-Yaniv 2017), for any whole weights.
+    """Area under the risk-coverage curve (Geifman and El-Yaniv 2017), for integer weights.
 
-    The mean, over every number k of cases answered, of the share of wrong answers among the k with the highest score.
-    Cases of equal score count with the mean over all their orders. Lower is better; a score that knows nothing gets
-    the share of all answers that are wrong.
+    The mean, over every number k of cases kept, of the error rate among the k with the highest score. Ties count with
+    the mean over all their orders. Lower is better; an uninformative score gets the overall error rate.
 
     Args:
         wrong: (n,) bool.
-        scores: (n,) the higher, the sooner answered.
+        scores: (n,) confidence.
     """
 
     def __init__(self, wrong: np.ndarray, scores: np.ndarray) -> None:
@@ -24,7 +23,7 @@ class Aurc:
         self._wrong = wrong.astype(np.float64)
 
     def __call__(self, weights: np.ndarray) -> float:
-        """NaN if nothing has weight."""
+        """Return the area; NaN if all weights are 0."""
         size = np.bincount(self._rank, weights=weights)
         wrong = np.bincount(self._rank, weights=weights * self._wrong)[size > 0]
         size = size[size > 0]
@@ -40,16 +39,16 @@ class Aurc:
 
 
 def risk_coverage(wrong: np.ndarray, scores: np.ndarray, coverages: np.ndarray = COVERAGES) -> np.ndarray:
-    """Share of wrong answers among the cases with the highest scores, at each share of cases answered.
+    """Return the error rate among the cases with the highest scores, at each coverage.
 
     Args:
         wrong: (n,) bool.
-        scores: (n,) the higher, the sooner answered; ties count with the mean over all their orders.
-        coverages: (m,) shares, above 0 and up to 1; of n cases, the next whole number is answered.
+        scores: (n,) confidence; ties count with the mean over all their orders.
+        coverages: (m,) fractions of cases kept, above 0 and up to 1; rounded up to whole cases.
     """
     _, rank = np.unique(-scores.astype(np.float64), return_inverse=True)
     size, errors = np.bincount(rank), np.bincount(rank, weights=wrong.astype(np.float64))
-    answered = np.ceil(coverages * len(wrong) - 1e-9)
-    # Within a run of ties errors come evenly, on average.
+    kept = np.ceil(coverages * len(wrong) - 1e-9)
+    # Within a run of ties the expected number of errors grows linearly.
     until = np.concatenate([[0], np.cumsum(size)])
-    return np.asarray(np.interp(answered, until, np.concatenate([[0], np.cumsum(errors)])) / answered)
+    return np.asarray(np.interp(kept, until, np.concatenate([[0], np.cumsum(errors)])) / kept)

@@ -1,1 +1,1 @@
-"""Process-level support of the steps: console, distributed processes, randomness, threads, and memory."""
+"""Process-level support of the training steps: console, environment, launch, and distributed computation."""

@@ -1,8 +1,9 @@
-"""Training batches: which cases, in which order, in which process.
+"""Training batches and random numbers, both functions of (seed, epoch, update) and of nothing that happened before.
 
-The plan of an epoch follows from (seed, epoch) and is the same in every process; each takes its part of it. So classes
-are balanced over all processes together, two processes of 16 see the cases that one of 32 sees, and a run goes on at
-any step without having to skip through what came before.
+Each use of random numbers has its own stream for each (seed, epoch, step). A resumed run, also within an epoch, draws
+what it would have drawn without the stop, and no generator state has to be saved. Plans and draws are made for the
+global batch and then sliced: classes are balanced over all processes together, and two processes of 16 see the cases
+and augmentations that one of 32 sees.
 """
 
 from __future__ import annotations
@@ -18,23 +19,36 @@ from torch.utils.data import DataLoader, Sampler
 from dermnote.errors import CasesError
 
 from ..data.image_cache import Squares
-from ..runtime.randomness import ORDER, seeded
+
+ORDER, NOTES, VIEWS, MIXING, DROPOUT = range(5)  # streams
+
+
+def seeded(seed: int, epoch: int, step: int = 0, stream: int = ORDER, process: int = 0) -> torch.Generator:
+    """Return a CPU generator for each (seed, epoch, step, stream, process)."""
+    key = [seed % 2**32, epoch, step, stream, process]
+    entropy = np.random.SeedSequence(key).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(entropy >> np.uint64(1)))
+
+
+def seed_dropout(seed: int, epoch: int, step: int, process: int) -> None:
+    """Seed torch's global generators, which dropout uses: the only numbers that differ between processes."""
+    torch.manual_seed(seeded(seed, epoch, step, DROPOUT, process).initial_seed())
 
 
 class BatchPlan:
-    """The cases of every batch of a run.
+    """Cases of every batch of a run.
 
-    An epoch has as many draws as there are cases, less what fills no update; fewer cases than one update asks for make
-    smaller batches.
+    An epoch draws as many cases as there are, rounded down to whole updates. With fewer cases than one update holds,
+    batches are smaller.
 
     Args:
         labels: (n,) class id of each case.
         batch_size: Cases of one process in one pass.
-        processes: Processes that train together.
+        processes: Number of processes.
         accumulate: Passes whose gradients make one update.
-        balance: How far classes are drawn alike: 0 shows each case once, 1 draws every class equally often, and
-            between them a class of c cases is drawn in proportion to c ** (1 - balance).
-        seed: Of the run.
+        balance: Class balance: 0 shows each case once, 1 draws every class equally often; between them a class of c
+            cases is drawn in proportion to c ** (1 - balance).
+        seed: Seed of the run.
 
     Attributes:
         updates: Updates of an epoch.
@@ -64,7 +78,7 @@ class BatchPlan:
         return int(np.prod(self.shape))
 
     def rows(self, epoch: int, update: int) -> np.ndarray:
-        """Case numbers of one update, `shape`; the last axis holds one pass of one process."""
+        """Return the case numbers of one update, (passes, processes, cases)."""
         size = self.cases_per_update
         return self._order(epoch)[update * size : (update + 1) * size].reshape(self.shape)
 
@@ -76,11 +90,11 @@ class BatchPlan:
 
 
 class ProcessBatches(Sampler[list[int]]):
-    """The passes of one process in one epoch, from any update on.
+    """Batches of one process in one epoch, starting at any update.
 
     Attributes:
         epoch: Counted from 0.
-        first: Update to begin with.
+        first: First update.
     """
 
     def __init__(self, plan: BatchPlan, process: int) -> None:
@@ -96,25 +110,23 @@ class ProcessBatches(Sampler[list[int]]):
                 yield rows[self._process].tolist()
 
 
-def picture_loader(squares: Squares, batches: ProcessBatches, workers: int, pin_memory: bool = False) -> DataLoader:
-    """Pictures (B, 3, L, L) bytes, batch by batch as `batches` says.
+def image_loader(
+    images: Squares, batches: ProcessBatches, workers: int, pin_memory: bool = False
+) -> DataLoader[Tensor]:
+    """Return a loader of image batches, (B, 3, L, L) uint8.
 
     Args:
-        squares: The training pictures.
+        images: Training images.
         batches: Its `epoch` and `first` are read when an iteration begins.
         workers: Processes that decode; 0 decodes in this one.
-        pin_memory: Whether batches lie where a GPU can fetch them by itself.
+        pin_memory: Whether batches are in page-locked memory.
     """
     return DataLoader(
-        squares,  # type: ignore[arg-type]  # a sequence is all the loader asks for
+        images,  # type: ignore[arg-type]  # the loader only needs a sequence
         batch_sampler=batches,
         num_workers=workers,
         persistent_workers=workers > 0,
         pin_memory=pin_memory,
-        collate_fn=_stack,
-        generator=torch.Generator(),  # its own: an iterator must not draw from the run's numbers
+        collate_fn=torch.stack,
+        generator=torch.Generator(),  # a separate one: an iterator must not draw from the global generator
     )
-
-
-def _stack(pictures: list[Tensor]) -> Tensor:
-    return torch.stack(pictures)

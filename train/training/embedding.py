@@ -1,4 +1,4 @@
-"""Embeddings and logits of whole sets, in float32 unless asked otherwise."""
+"""Embeddings and logits of sets of cases, in float32 unless a precision is given."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from dermnote.models.joint_model import DermNoteModel
 
 from ..data.cases import Cases
 from ..data.image_cache import Squares
-from ..runtime.distributed import rank, world_size
-from ..runtime.sharding import batch_shares, failing_together, gather_rows, own
+from ..runtime.distributed import batch_shares, failing_together, gather_rows, own_share, rank, world_size
 
-ROWS_PROJECTED = 8192  # notes that go through the projection in one pass
+ROWS_PROJECTED = 8192  # notes in one pass of the projection
 
 
 @dataclass(frozen=True)
 class Embeddings:
-    """What a model makes of cases, in their order.
+    """Model outputs of cases, in their order.
 
     Attributes:
         image: (n, embed_dim) float32, unit rows.
-        text: The same of their notes, or None.
+        text: The same for their notes, or None.
         logits: (n, classes) float32 of the image branch.
     """
 
@@ -46,16 +45,16 @@ def embed_cases(
     progress: bool = True,
     shard: bool = False,
 ) -> Embeddings:
-    """Embeds the pictures of cases, and their notes if given; classifies by the picture alone.
+    """Embed the images of cases, and their notes if given, and classify the images.
 
     Args:
-        model: Left in eval mode on `device`, its weights laid out channels last.
+        model: Is left in eval mode on `device`, in channels-last memory format.
         cases: n cases.
         texts: n notes in the same order, or None.
-        batch_size: Pictures in one pass; does not change the result beyond rounding.
-        device: Where to compute; None takes a GPU if there is one.
+        batch_size: Images in one pass; changes results only by rounding.
+        device: Device; None takes a GPU if there is one.
         progress: Whether to show a bar.
-        shard: Whether all processes call this together; each then computes its share, and all get the whole.
+        shard: Whether all processes call this together; each computes its share, and all get all results.
     """
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     model.to(device).eval()
@@ -77,23 +76,23 @@ def embed_squares(
     progress: bool = False,
     shard: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Embeddings (n, embed_dim), not normalised, and logits (n, classes); both float32 on the CPU.
+    """Return embeddings (n, embed_dim), not normalised, and logits (n, classes); both float32 on the CPU.
 
     Args:
         model: In eval mode, on `device`.
-        squares: n pictures.
-        batch_size: Pictures in one pass.
-        device: Where to compute.
-        autocast: Precision of the pass; None is float32.
-        progress: Whether to show a bar (of the main process's share).
-        shard: Whether all processes call this together; each then computes its share, and all get the whole.
+        squares: n images.
+        batch_size: Images in one pass.
+        device: Device of the model.
+        autocast: Precision; None is float32.
+        progress: Whether to show a bar (for the main process's share).
+        shard: Whether all processes call this together; each computes its share, and all get all results.
     """
     shares = batch_shares(len(squares), batch_size, shard)
     embeddings, logits = [torch.empty(0, model.embed_dim)], [torch.empty(0, model.num_classes)]
     hidden = not progress or rank() != 0
-    bar = tqdm(total=len(own(shares)), desc="embedding", unit="img", disable=hidden, leave=False)
+    bar = tqdm(total=len(own_share(shares)), desc="embedding", unit="img", disable=hidden, leave=False)
     with failing_together(shard), bar:
-        for _, pixels in squares.batches(batch_size, own(shares)):
+        for _, pixels in squares.batches(batch_size, own_share(shares)):
             pixel_values = model.image_encoder.normalise(pixels.to(device, non_blocking=True))
             pixel_values = pixel_values.contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
@@ -109,7 +108,7 @@ def embed_squares(
 def embed_texts(
     model: DermNoteModel, texts: Sequence[str], batch_size: int, device: torch.device, *, shard: bool = False
 ) -> Tensor:
-    """Embeddings (n, embed_dim) of notes, not normalised, float32 on the CPU; equal notes are computed once.
+    """Return embeddings (n, embed_dim) of notes, not normalised, float32 on the CPU. Equal notes are computed once.
 
     `shard` is as in `embed_squares`.
     """
@@ -122,7 +121,7 @@ def embed_texts(
     return torch.cat(parts)[[rows[text] for text in texts]]
 
 
-@torch.no_grad()  # not inference_mode: training takes gradients through what is built on these
+@torch.no_grad()  # not inference_mode: training computes gradients on top of these
 def text_features(
     model: DermNoteModel,
     texts: Sequence[str],
@@ -132,25 +131,25 @@ def text_features(
     progress: bool = False,
     shard: bool = False,
 ) -> Tensor:
-    """What the text encoder makes of notes, (n, feature_dim) float32 on the CPU, before any projection.
+    """Return the text encoder's output for notes before the projection, (n, feature_dim) float32 on the CPU.
 
     `shard` is as in `embed_squares`.
     """
     encoder = model.text_encoder
     if encoder is None:
         raise ValueError("an image-only model has no text encoder")
-    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))  # like lengths together: little padding
+    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))  # similar lengths together: little padding
     batches = [order[first : first + batch_size] for first in range(0, len(order), batch_size)]
     count = world_size() if shard else 1
-    shares = [batches[each::count] for each in range(count)]  # in turn: short and long notes for every process
+    shares = [batches[each::count] for each in range(count)]  # round-robin: short and long notes for every process
     features = [torch.empty(0, encoder.feature_dim)]
     with failing_together(shard):
-        for rows in tqdm(own(shares), desc="reading notes", disable=not progress or rank() != 0, leave=False):
+        for rows in tqdm(own_share(shares), desc="reading notes", disable=not progress or rank() != 0, leave=False):
             tokens = encoder.tokenize([texts[row] for row in rows])
             features.append(encoder(**{name: value.to(device) for name, value in tokens.items()}).float().cpu())
     return gather_rows(torch.cat(features), [list(chain.from_iterable(each)) for each in shares], device)
 
 
 def unit_rows(embeddings: Tensor) -> np.ndarray:
-    """Rows scaled to length one, float32."""
+    """Scale rows to unit length, float32."""
     return F.normalize(embeddings.float(), dim=-1).numpy()

@@ -1,6 +1,6 @@
-"""The losses: features in, one number out, in float32. None of them holds a model.
+"""Loss functions: features in, a float32 scalar out. None of them holds a model.
 
-The sum follows the authors' related code for arXiv 2511.21827: CE(picture) + CE(note) + L1 + cosine + 0.5 NT-Xent.
+The sum follows the authors' related code for arXiv 2511.21827: CE(image) + CE(note) + L1 + cosine + 0.5 NT-Xent.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dermnote.models.joint_model import ModelOutput
 
-from .mixup import Mixing
+from .augment import Mixing
 from .train_config import TrainConfig
 
 
@@ -28,7 +28,7 @@ def cosine(image: Tensor, text: Tensor) -> Tensor:
 
 
 def nt_xent(image: Tensor, text: Tensor, temperature: float = 0.5) -> Tensor:
-    """Plain NT-Xent (SimCLR): each of the 2B embeddings picks its pair among the 2B - 1 others by softmax.
+    """NT-Xent loss (SimCLR): each of the 2B embeddings identifies its pair among the 2B - 1 others by softmax.
 
     Args:
         image: (B, D).
@@ -36,16 +36,16 @@ def nt_xent(image: Tensor, text: Tensor, temperature: float = 0.5) -> Tensor:
         temperature: Divides the cosines; above 0.
     """
     similarity = _similarity(image, text, temperature)
-    similarity = similarity.masked_fill(_diagonal(similarity), float("-inf"))
-    return F.cross_entropy(similarity, _pair_of(len(image), image.device))
+    diagonal = torch.eye(len(similarity), dtype=torch.bool, device=similarity.device)
+    return F.cross_entropy(similarity.masked_fill(diagonal, float("-inf")), _pair_rows(len(image), image.device))
 
 
 def class_aware_nt_xent(image: Tensor, text: Tensor, labels: Tensor, temperature: float = 0.5) -> Tensor:
-    """Class-aware NT-Xent: pairs are drawn together, cases of other classes apart, the rest of one's class left alone.
+    """Class-aware NT-Xent: pairs attract, cases of other classes repel, other cases of the same class are ignored.
 
-    Each cosine, divided by the temperature, is the logit of "these two belong together". A row's loss is the mean over
-    its two positives (its pair, and itself, which costs nothing and halves the pair's part) plus the mean over
-    the rows of other classes. A row that meets no other class has no second part.
+    Each cosine, divided by the temperature, is the logit of a binary "these two are a pair". The loss of a row is the
+    mean over its two positives (its pair, and itself, which costs nothing and halves the pair's part) plus the mean
+    over the rows of other classes. A row without other classes has no second part.
 
     Args:
         image: (B, D).
@@ -54,11 +54,11 @@ def class_aware_nt_xent(image: Tensor, text: Tensor, labels: Tensor, temperature
         temperature: Divides the cosines; above 0.
     """
     similarity = _similarity(image, text, temperature)  # (2B, 2B)
-    pair = similarity.gather(1, _pair_of(len(image), image.device)[:, None]).squeeze(1)
+    pair = similarity.gather(1, _pair_rows(len(image), image.device)[:, None]).squeeze(1)
     doubled = torch.cat([labels, labels])
     other = (doubled[:, None] != doubled[None, :]).float()
-    apart = (F.softplus(similarity) * other).sum(1) / other.sum(1).clamp(min=1)
-    return (F.softplus(-pair) / 2 + apart).mean()
+    repulsion = (F.softplus(similarity) * other).sum(1) / other.sum(1).clamp(min=1)
+    return (F.softplus(-pair) / 2 + repulsion).mean()
 
 
 def _similarity(image: Tensor, text: Tensor, temperature: float) -> Tensor:
@@ -66,73 +66,68 @@ def _similarity(image: Tensor, text: Tensor, temperature: float) -> Tensor:
     return both @ both.T / temperature
 
 
-def _diagonal(matrix: Tensor) -> Tensor:
-    return torch.eye(len(matrix), dtype=torch.bool, device=matrix.device)
-
-
-def _pair_of(pairs: int, device: torch.device) -> Tensor:
+def _pair_rows(pairs: int, device: torch.device) -> Tensor:
     """For each of the 2B rows, the row of the other modality of its case."""
     return torch.arange(2 * pairs, device=device).roll(pairs)
 
 
 def loss_parts(
-    output: ModelOutput, labels: Tensor, noted: Tensor | None, config: TrainConfig, mixing: Mixing | None = None
+    output: ModelOutput, labels: Tensor, with_note: Tensor | None, config: TrainConfig, mixing: Mixing | None = None
 ) -> dict[str, Tensor]:
-    """The parts of the loss that have a weight, unweighted.
+    """Return the parts of the loss that have a weight, unweighted.
 
     Args:
-        output: Of all processes (`gather_output`); without text embeddings only the picture's part comes.
+        output: Of all processes (`gather_output`); without text embeddings only the image classification part.
         labels: (B,) class ids.
-        noted: Rows that have a note; the others take part in the picture's loss only. None: all have one.
+        with_note: Rows that have a note; the others only take part in image classification. None: all have one.
         config: Weights, temperature, smoothing.
-        mixing: What the pictures show of each other. A mixed one is asked for both classes; it lies near no note.
+        mixing: Mixed images. They are classified as both classes, and not aligned with any note.
     """
     weights, smoothing = config.losses, config.label_smoothing
     parts: dict[str, Tensor] = {}
-    # Autocast would compute the similarities in half precision again.
-    with torch.autocast(labels.device.type, enabled=False):
+    with torch.autocast(labels.device.type, enabled=False):  # else similarities would be in half precision
         if weights.ce_image and output.image_logits is not None:
-            parts["ce_image"] = _picture_class(output.image_logits.float(), labels, smoothing, mixing)
+            parts["ce_image"] = _image_cross_entropy(output.image_logits.float(), labels, smoothing, mixing)
         if output.text_embedding is None or output.image_embedding is None or output.text_logits is None:
             return parts
-        nothing = output.text_logits.float().sum() * 0
+        zero = output.text_logits.float().sum() * 0
         image, text, logits, paired = (
-            each if noted is None else each[noted]
-            for each in (output.image_embedding, output.text_embedding, output.text_logits, labels)
+            tensor if with_note is None else tensor[with_note]
+            for tensor in (output.image_embedding, output.text_embedding, output.text_logits, labels)
         )
         if weights.ce_text:
-            told = len(paired) > 0
-            parts["ce_text"] = F.cross_entropy(logits.float(), paired, label_smoothing=smoothing) if told else nothing
+            empty = len(paired) == 0
+            parts["ce_text"] = zero if empty else F.cross_entropy(logits.float(), paired, label_smoothing=smoothing)
         if mixing is not None:
-            whole = mixing.whole if noted is None else mixing.whole[noted]
+            whole = mixing.whole if with_note is None else mixing.whole[with_note]
             image, text, paired = image[whole], text[whole], paired[whole]
         alignment: dict[str, Callable[[], Tensor]] = {
             "l1": lambda: l1(image, text),
             "cosine": lambda: cosine(image, text),
-            "nt_xent": lambda: _contrast(image, text, paired, config),
+            "nt_xent": lambda: _contrastive(image, text, paired, config),
         }
         for name, compute in alignment.items():
             if getattr(weights, name):
-                parts[name] = compute() if len(paired) else nothing
+                parts[name] = compute() if len(paired) else zero
     return parts
 
 
-def _picture_class(logits: Tensor, labels: Tensor, smoothing: float, mixing: Mixing | None) -> Tensor:
+def _image_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float, mixing: Mixing | None) -> Tensor:
     if mixing is None:
         return F.cross_entropy(logits, labels, label_smoothing=smoothing)
     own, other = (
-        F.cross_entropy(logits, wanted, label_smoothing=smoothing, reduction="none")
-        for wanted in (labels, labels[mixing.partner])
+        F.cross_entropy(logits, target, label_smoothing=smoothing, reduction="none")
+        for target in (labels, labels[mixing.partner])
     )
     return torch.lerp(other, own, mixing.share.to(own.dtype)).mean()
 
 
-def total(parts: dict[str, Tensor], config: TrainConfig) -> Tensor:
-    """The weighted sum of the parts."""
-    return torch.stack([getattr(config.losses, name) * part for name, part in parts.items()]).sum()
-
-
-def _contrast(image: Tensor, text: Tensor, labels: Tensor, config: TrainConfig) -> Tensor:
+def _contrastive(image: Tensor, text: Tensor, labels: Tensor, config: TrainConfig) -> Tensor:
     if config.nt_xent_class_aware:
         return class_aware_nt_xent(image, text, labels, config.nt_xent_temperature)
     return nt_xent(image, text, config.nt_xent_temperature)
+
+
+def total(parts: dict[str, Tensor], config: TrainConfig) -> Tensor:
+    """Return the weighted sum of the parts."""
+    return torch.stack([getattr(config.losses, name) * part for name, part in parts.items()]).sum()

@@ -11,19 +11,19 @@ from torch.profiler import ProfilerActivity, profile, schedule
 
 SKIPPED, WARM, ACTIVE = 2, 2, 6  # updates
 TRACE = "trace.json"
-STAGES = ("views", "notes", "forward", "losses", "backward", "optimizer", "average")  # as `engine` marks them
+STAGES = ("views", "notes", "forward", "losses", "backward", "optimizer", "average")  # as `train_step` records them
 
 
 class UpdateProfiler:
-    """Profiles a few updates near the start, then leaves the run alone.
+    """Profiles a few updates near the start of a run.
 
     Args:
-        folder: Where the trace is written; open it in https://ui.perfetto.dev or chrome://tracing.
-        say: Takes the lines of the result.
+        folder: Folder of the trace; open it in https://ui.perfetto.dev or chrome://tracing.
+        report: Prints the lines of the result.
     """
 
-    def __init__(self, folder: Path, say: Callable[[str], object]) -> None:
-        self._folder, self._say, self._seen = folder, say, 0
+    def __init__(self, folder: Path, report: Callable[[str], object]) -> None:
+        self._folder, self._report, self._seen = folder, report, 0
         self._profile: profile | None = profile(
             activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if torch.cuda.is_available() else [])],
             schedule=schedule(wait=SKIPPED, warmup=WARM, active=ACTIVE, repeat=1),
@@ -32,7 +32,7 @@ class UpdateProfiler:
         self._profile.start()
 
     def step(self) -> None:
-        """To be called after every update."""
+        """Must be called after every update."""
         self._seen += 1
         if self._profile is not None and self._seen <= SKIPPED + WARM + ACTIVE:
             self._profile.step()
@@ -41,29 +41,25 @@ class UpdateProfiler:
             self._profile = None
 
     def close(self) -> None:
-        """Ends the profile, also when the run had fewer updates than it wanted."""
+        """End the profile, also if the run had too few updates."""
         if self._profile is not None:
             if self._seen <= SKIPPED + WARM:
-                self._say(f"--profile saw {self._seen} updates and needs {SKIPPED + WARM + 1}: no trace was written.")
+                needed = SKIPPED + WARM + 1
+                self._report(f"--profile saw {self._seen} updates and needs {needed}: no trace was written.")
             self._profile.stop()
             self._profile = None
 
     def _write(self, done: profile) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         done.export_chrome_trace(str(self._folder / TRACE))
-        self._say(f"Profile of updates {SKIPPED + WARM + 1} to {self._seen}: {self._folder / TRACE}")
+        self._report(f"Profile of updates {SKIPPED + WARM + 1} to {self._seen}: {self._folder / TRACE}")
         events = done.key_averages()
-        for line in (*largest_costs(events), stage_shares(events)):
-            self._say(line)
+        for line in (*_largest_costs(events), _stage_shares(events)):
+            self._report(line)
 
 
-def largest_costs(events: Any, count: int = 3) -> list[str]:
-    """The costliest operations by their own time, with their share of all, one line each.
-
-    Args:
-        events: `torch.profiler.profile.key_averages()`.
-        count: How many.
-    """
+def _largest_costs(events: Any, count: int = 3) -> list[str]:
+    """Return the most expensive operations by their own time, with their share of all, one line each."""
     on_gpu = any(event.self_device_time_total > 0 for event in events)
     name = "self_device_time_total" if on_gpu else "self_cpu_time_total"
     costs = [(float(getattr(event, name)), event) for event in events if not event.key.startswith("ProfilerStep")]
@@ -75,12 +71,8 @@ def largest_costs(events: Any, count: int = 3) -> list[str]:
     ]
 
 
-def stage_shares(events: Any) -> str:
-    """One line with the share of each stage of an update, by the host's clock.
-
-    Args:
-        events: `torch.profiler.profile.key_averages()`.
-    """
+def _stage_shares(events: Any) -> str:
+    """Return one line with the share of each stage of an update, by the host's clock."""
     times = {event.key: float(event.cpu_time_total) for event in events if event.key in STAGES}
     whole = sum(times.values()) or 1.0
     return "  stages: " + ", ".join(f"{name} {times[name] / whole:.0%}" for name in STAGES if name in times)

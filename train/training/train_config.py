@@ -1,4 +1,4 @@
-"""The settings of a training run. A config file names all of them; `--set key=value` changes one."""
+"""Settings of a training run, read from a config file; `--set key=value` changes one."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from dermnote.config import build
 from dermnote.errors import ConfigError
 from dermnote.notes.strategies import get_strategy
 
-from ..runtime.overrides import apply_overrides
+from ..runtime.console import apply_overrides
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Weight of each part of the loss; 0 leaves it out.
+    """Weight of each part of the loss; 0 disables it.
 
     Attributes:
-        ce_image: Cross-entropy of the picture's class.
+        ce_image: Cross-entropy of the image's class.
         ce_text: Cross-entropy of the note's class.
-        l1: Mean absolute distance of a picture's embedding and its note's.
+        l1: Mean absolute difference of the embeddings of an image and its note.
         cosine: One minus their cosine.
-        nt_xent: Contrast against the other pictures and notes of the batch.
+        nt_xent: Contrastive loss against the other images and notes of the batch.
     """
 
     ce_image: float = 1.0
@@ -36,7 +38,7 @@ class Losses:
 
 @dataclass(frozen=True)
 class TextConfig:
-    """A text encoder that starts from nothing: a small BERT and a vocabulary learnt from the training notes."""
+    """A text encoder trained from scratch: a small BERT with a vocabulary learnt from the training notes."""
 
     hidden_size: int = 128
     layers: int = 2
@@ -47,18 +49,18 @@ class TextConfig:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far training pictures are moved and tinted; see `train.training.augment`.
+    """Strength of the augmentation; see `training.augment`.
 
     Attributes:
-        flip: Chance of each mirror (left-right, top-bottom).
-        quarter_turn: Chance of a turn by 90, 180 or 270 degrees.
-        rotation: Largest free turn, degrees either way.
-        crop_chance: Chance of a random crop.
-        crop_scale_min: Smallest share of the area a random crop keeps.
+        flip: Probability of each flip (left-right, top-bottom).
+        quarter_turn: Probability of a rotation by 90, 180 or 270 degrees.
+        rotation: Largest additional rotation, degrees either way.
+        crop_chance: Probability of a random crop.
+        crop_scale_min: Smallest fraction of the area in a crop.
         crop_scale_max: Largest.
         crop_ratio: Largest ratio of the crop's sides, at least 1.
-        colour_chance: Chance of the tint and of the brightness and contrast change.
-        shift_low: Lowest shift of a colour channel, in 0..255 steps.
+        colour_chance: Probability of the channel shift, and of the brightness and contrast change.
+        shift_low: Lowest shift of a colour channel, on a scale of 0..255.
         shift_high: Highest.
         brightness: Largest relative change of brightness.
         contrast: Largest relative change of contrast.
@@ -80,7 +82,7 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """All settings of a run; `train/configs/paper.yaml` says what each means and where its value comes from."""
+    """All settings of a run; `configs/paper.yaml` explains each and the source of its value."""
 
     seed: int = 0
     multimodal: bool = True
@@ -144,7 +146,7 @@ class TrainConfig:
             _require(weight >= 0, f"losses.{name}", "0 or more", weight)
         reaching = weights if self.multimodal else {"ce_image": weights["ce_image"]}
         if not any(weight for name, weight in reaching.items() if name != "ce_text"):
-            raise ConfigError("No loss reaches the picture branch: it would learn nothing.", "Set losses.ce_image=1")
+            raise ConfigError("No loss reaches the image branch: it would learn nothing.", "Set losses.ce_image=1")
         _require(self.clip_norm is None or self.clip_norm > 0, "clip_norm", "above 0 or null", self.clip_norm)
         _require(
             self.text_layers == "all" or self.text_layers >= 0, "text_layers", "0 or more, or all", self.text_layers
@@ -154,52 +156,52 @@ class TrainConfig:
 
     def _check_text(self) -> None:
         if not any(weight for name, weight in asdict(self.losses).items() if name != "ce_image"):
-            raise ConfigError("Every loss of the notes is 0: they would teach nothing.", "Or set multimodal=false")
+            raise ConfigError("Every loss of the notes is 0: they would have no effect.", "Or set multimodal=false")
         if self.mix == 1:
-            raise ConfigError("With mix=1 no picture is left to lie near its note.", "For example: --set mix=0.5")
+            raise ConfigError("With mix=1 no image is left to align with its note.", "For example: --set mix=0.5")
         if not self.strategies:
             raise ConfigError("A multimodal run needs at least one strategy.", "For example: --set strategies=[m]")
         for name in self.strategies:
             get_strategy(name)
         if (self.text_model is None) == (self.text_config is None):
             raise ConfigError(
-                "A multimodal run needs either text_model (a Hub id or a folder) or text_config (start from nothing).",
+                "A multimodal run needs either text_model (a Hub id or a folder) or text_config (train from scratch).",
                 "For example: --set text_model=null --set text_config.hidden_size=128",
             )
         if self.text_config and self.text_layers != "all":
-            raise ConfigError("A text encoder that starts from nothing must be trained.", "Use --set text_layers=all.")
+            raise ConfigError("A text encoder trained from scratch needs all its layers.", "Use --set text_layers=all.")
 
     @property
     def training_size(self) -> int:
-        """Side of the pictures that are learnt from, in pixels."""
+        """Side of the training views in pixels."""
         return self.view_size or self.image_size
 
     @property
     def augmentation(self) -> Augmentation | None:
-        """How pictures are augmented; None if they are not."""
+        """Augmentation settings; None if images are not augmented."""
         if isinstance(self.augment, bool):
             return Augmentation() if self.augment else None
         return self.augment
 
     def to_yaml(self) -> str:
-        """The settings as YAML, in the order of the fields."""
+        """Return the settings as YAML, in the order of the fields."""
         values: dict[str, Any] = {
             key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
         }
         return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
     def with_values(self, **changes: Any) -> TrainConfig:
-        """A copy with some settings changed."""
+        """Return a copy with some settings changed."""
         return replace(self, **changes)
 
 
-def _require(holds: bool, key: str, rule: str, value: object) -> None:
-    if not holds:
+def _require(valid: bool, key: str, rule: str, value: object) -> None:
+    if not valid:
         raise ConfigError(f"'{key}' must be {rule}, not {value}.")
 
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainConfig:
-    """Reads a config file and lays `key=value` overrides over it.
+    """Read a config file and apply `key=value` overrides.
 
     Raises:
         ConfigError: The file is missing or not YAML, a key is unknown, or a value is wrong.
@@ -207,7 +209,7 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> TrainCo
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"The config {path} cannot be read.", "Ready ones are in train/configs.") from error
+        raise ConfigError(f"The config {path} cannot be read.", f"Provided ones are in {CONFIGS}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid YAML ({str(error).splitlines()[0]}).") from error
     if not isinstance(values or {}, dict):
