@@ -22,7 +22,7 @@ _HOMES = {
     "Hit": "dermnote.index",
     "CaseIndex": "dermnote.index",
     "Note": "dermnote.notes.schema",
-    "NoteWriter": "dermnote.llm.note_writer",
+    "NoteWriter": "dermnote.notes.writing",
     "LesionMetadata": "dermnote.metadata",
     "DermNoteConfig": "dermnote.config",
     "DermNoteError": "dermnote.errors",
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from dermnote.errors import DermNoteError as DermNoteError
     from dermnote.index.case_index import CaseIndex as CaseIndex
     from dermnote.index.case_index import Hit as Hit
-    from dermnote.llm.note_writer import NoteWriter as NoteWriter
     from dermnote.metadata import LesionMetadata as LesionMetadata
     from dermnote.models.encoders import ImageEncoder as ImageEncoder
     from dermnote.models.encoders import TextEncoder as TextEncoder
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from dermnote.models.prediction import Match as Match
     from dermnote.models.prediction import Prediction as Prediction
     from dermnote.notes.schema import Note as Note
+    from dermnote.notes.writing import NoteWriter as NoteWriter
     from dermnote.pipeline import DermNote as DermNote
 
 

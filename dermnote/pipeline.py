@@ -31,7 +31,7 @@ from dermnote.vectors import Vectors
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from dermnote.llm.note_writer import NoteWriter
+    from dermnote.notes.writing import NoteWriter
 
 
 class DermNote:

@@ -22,12 +22,11 @@ from dermnote.app.llm_quota.visitor import UNKNOWN, visitor_of
 from dermnote.app.service import Answers
 from dermnote.errors import DermNoteError, NotesError
 from dermnote.llm.llm_errors import Usage, WriterError
-from dermnote.llm.note_writer import NoteWriter
-from dermnote.llm.prices import FREE, PictureTokens, Price
-from dermnote.llm.token_estimate import Estimate
+from dermnote.llm.prices import FREE, Estimate, PictureTokens, Price
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.strategies import STRATEGIES
-from tests.llm_server import LlmServer
+from dermnote.notes.writing import NoteWriter
+from tests.servers.llm_server import LlmServer
 
 PRICE = Price(1.0, 1.0)  # a dollar for a million tokens either way
 MELANOMA = LesionMetadata(label="melanoma")

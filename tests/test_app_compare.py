@@ -26,11 +26,11 @@ from dermnote.app.compare.strategy_table import status_line, summary_card
 from dermnote.app.llm_quota.destination import all_destinations
 from dermnote.app.service import Answers
 from dermnote.errors import NotesError, PictureError
-from dermnote.llm.note_writer import NoteWriter
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import STRATEGIES
-from tests.llm_server import LlmServer
+from dermnote.notes.writing import NoteWriter
+from tests.servers.llm_server import LlmServer
 
 KEY = "sk-the-owners-own-key"
 URL = "http://127.0.0.1:8000/v1"

@@ -15,9 +15,9 @@ from dermnote.app.compare.compare_tab import CompareTab
 from dermnote.app.compare.comparison import ASKED
 from dermnote.app.loaded_models import FIRST, Models
 from dermnote.errors import PictureError
-from dermnote.llm.note_writer import NoteWriter
+from dermnote.notes.writing import NoteWriter
 from tests.held import P3Held
-from tests.llm_server import LlmServer
+from tests.servers.llm_server import LlmServer
 
 FIELDS = ("melanoma", "", "malignant", "", "61", "female", "")
 OTHER_AGE = ("melanoma", "", "malignant", "", "62", "female", "")

@@ -21,9 +21,9 @@ from standin import StandIn, as_jpeg, scribble
 import app
 from dermnote.app.case_reading import Reader
 from dermnote.errors import ConfigError
-from dermnote.llm.note_writer import NoteWriter
 from dermnote.notes.strategies import STRATEGIES
-from tests.llm_server import LlmServer
+from dermnote.notes.writing import NoteWriter
+from tests.servers.llm_server import LlmServer
 
 KEY = "sk-the-owners-own-key"
 ASKED = [name for name, strategy in STRATEGIES.items() if strategy.needs_model]

@@ -9,8 +9,8 @@ from dermnote.app.endpoints import Endpoints
 from dermnote.app.llm_quota.destination import can_ask, destination, press_words
 from dermnote.app.service import Answers
 from dermnote.llm.llm_errors import NoKeyError
-from dermnote.llm.note_writer import NoteWriter
 from dermnote.notes.strategies import STRATEGIES
+from dermnote.notes.writing import NoteWriter
 
 KEY = "sk-the-owners-own-key"
 URL = "http://127.0.0.1:8000/v1"

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from dermnote import DermNote, Hit, Note
     from dermnote.app.llm_quota.quota import Allowance
     from dermnote.index.case_filter import Where
-    from dermnote.llm.note_writer import NoteWriter
     from dermnote.models.batch_encoding import EncodedImage
+    from dermnote.notes.writing import NoteWriter
 
 EDITED = "Edited by hand since."
 NOTES_SHOWN, PICTURES_SHOWN = 4, 6

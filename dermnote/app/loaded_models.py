@@ -18,7 +18,7 @@ from dermnote.errors import BundleError, DermNoteError
 if TYPE_CHECKING:
     from dermnote import DermNote
     from dermnote.app.llm_quota.quota import Allowance
-    from dermnote.llm.note_writer import NoteWriter
+    from dermnote.notes.writing import NoteWriter
 
 FIRST = ""  # the key of the model the app was started with
 KEPT = 2  # others held at a time; the one asked for longest ago goes, and comes back when it is asked for

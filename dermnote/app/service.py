@@ -8,9 +8,9 @@ from dermnote.app.llm_quota.metering import metered
 from dermnote.app.llm_quota.quota import Allowance
 from dermnote.errors import PictureError
 from dermnote.llm.llm_errors import NoKeyError
-from dermnote.llm.note_writer import NoteWriter
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.strategies import get_strategy
+from dermnote.notes.writing import NoteWriter
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.notes --out notes.json
 
-Everything goes over real HTTP to `tests.llm_server` in a process of its own; the command runs in its own process too.
+Everything goes over real HTTP to `tests.servers.llm_server`; server and command run in processes of their own.
 Rates are taken on the server's clock, from the first request's arrival to the last reply, so that neither the start of
 Python nor the reading of the cases counts; the whole command is timed beside it.
 """
@@ -33,15 +33,15 @@ from openai import OpenAI
 from PIL import Image
 
 from dermnote.images.opening import encode_jpeg, resize_short_side
-from dermnote.llm.image_payload import outgoing_jpeg
-from dermnote.llm.note_writer import NoteWriter
-from dermnote.llm.request import Asking
+from dermnote.llm.chat_request import jpeg_payload
+from dermnote.notes.note_request import RequestBuilder
 from dermnote.notes.strategies import get_strategy
+from dermnote.notes.writing import NoteWriter
 from dermnote.vocabularies.vocabulary import dermoscopy
 from tests.tiny_cases import NAMES, case_row
 from train import generate_notes
 from train.data.cases import Cases, schema
-from train.note_generation.records import Records
+from train.note_generation.note_run import Records
 
 STRATEGY = "m+p2"
 SEQUENTIAL = 25  # requests of the sequential loop; the rest of it is reckoned
@@ -78,7 +78,7 @@ class Run:
 @contextmanager
 def server(delay: float) -> Iterator[str]:
     """The stand-in server in its own process; its base URL."""
-    command = [sys.executable, "-m", "tests.llm_server", "--port", "0", "--delay", str(delay)]
+    command = [sys.executable, "-m", "tests.servers.llm_server", "--port", "0", "--delay", str(delay)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield process.stdout.readline().strip()
@@ -147,13 +147,13 @@ def watch(process: subprocess.Popen[bytes], url: str, memory: list[tuple[int, fl
 def sequential_loop(cases: Path, url: str) -> float:
     """Seconds a request of a plain loop with the OpenAI client, the picture made ready in it as ours is."""
     read = Records(Cases.read(cases))
-    asking = Asking(get_strategy(STRATEGY), "gpt-4o-mini", dermoscopy())
+    asking = RequestBuilder(get_strategy(STRATEGY), "gpt-4o-mini", dermoscopy())
     writer = NoteWriter("gpt-4o-mini", base_url=url)
     client = OpenAI(base_url=url, api_key="none")
     started = time.perf_counter()
     for row in range(SEQUENTIAL):
-        jpeg = outgoing_jpeg(read.images[row])
-        body = writer.body(asking.about(read.metadata(row), read.picture(row)), jpeg)
+        jpeg = jpeg_payload(read.images[row])
+        body = writer.body(asking.build(read.metadata(row), read.picture_sha256(row)), jpeg)
         client.chat.completions.create(**body)
     return (time.perf_counter() - started) / SEQUENTIAL
 

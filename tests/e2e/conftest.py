@@ -9,7 +9,7 @@ import pytest
 from browsing import OWNERS_KEY, Served, chromium, close_pages, serving
 from playwright.sync_api import Browser
 
-from tests.llm_server import LlmServer
+from tests.servers.llm_server import LlmServer
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dermnote.llm.answers import (
+from dermnote.notes.answers import (
     LONGEST,
     AnswerError,
     answer_schema,
@@ -17,8 +17,8 @@ from dermnote.llm.answers import (
 )
 from dermnote.notes.strategies import STRATEGIES, Prompt
 from dermnote.vocabularies.vocabulary import dermoscopy
-from tests.llm_answers import asked_schema, instance
-from tests.note_requests import MELANOMA
+from tests.llm.note_requests import MELANOMA
+from tests.servers.llm_answers import asked_schema, instance
 
 WORDS = dermoscopy()
 PROMPTS = {name: each.prompt for name, each in STRATEGIES.items() if each.prompt}

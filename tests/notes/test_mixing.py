@@ -2,8 +2,8 @@ import pytest
 
 from dermnote.errors import NotesError
 from dermnote.metadata import LesionMetadata
-from dermnote.notes.mixing import mix_notes
 from dermnote.notes.schema import Note
+from dermnote.notes.writing import mix_notes
 
 RECORD = LesionMetadata(label="melanoma", malignancy="malignant")
 FINDINGS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dermnote.metadata import LesionMetadata
-from dermnote.notes.predicted import predicted_note, say_predicted
+from dermnote.notes.template import predicted_note, say_predicted
 
 
 @pytest.mark.parametrize(("probability", "told"), [(0.9999, ">99%"), (1.0, ">99%"), (0.62, "62%"), (0.002, "<1%")])

@@ -6,11 +6,10 @@ from PIL import Image
 
 from dermnote.errors import NotesError
 from dermnote.llm.llm_errors import KeyRefusedError
-from dermnote.llm.note_writer import NoteWriter
 from dermnote.metadata import LesionMetadata
 from dermnote.models.prediction import Prediction
 from dermnote.notes.strategies import get_strategy
-from dermnote.notes.writing import ask_for_note, fill_note
+from dermnote.notes.writing import NoteWriter, ask_for_note, fill_note
 
 RECORD = LesionMetadata(label="melanoma", subtype="Lentigo maligna", malignancy="malignant", age=71.0, site="nose")
 PICTURE = Image.new("RGB", (900, 600), "sienna")

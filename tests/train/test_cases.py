@@ -13,7 +13,7 @@ from PIL import Image
 from dermnote.errors import CasesError
 from train import prepare
 from train.data.cases import COLUMNS, Cases
-from train.note_generation.records import Records
+from train.note_generation.note_run import Records
 
 
 @pytest.fixture(scope="module")

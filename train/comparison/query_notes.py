@@ -16,9 +16,9 @@ import pandas as pd
 
 from dermnote.errors import NotesError
 from dermnote.metadata import LesionMetadata
-from dermnote.notes.mixing import mix_notes
 from dermnote.notes.schema import Note, NoteRow, from_row
 from dermnote.notes.template import has_diagnosis, template_note
+from dermnote.notes.writing import mix_notes
 
 FOREIGN = ("isic_id", "image_id")
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dermnote.metadata import LesionMetadata
-from dermnote.notes.predicted import predicted_note, say_predicted
 from dermnote.notes.strategies import get_strategy
+from dermnote.notes.template import predicted_note, say_predicted
 from dermnote.notes.writing import audited
 
 if TYPE_CHECKING:

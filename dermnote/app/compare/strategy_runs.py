@@ -14,10 +14,9 @@ from dermnote.app.input_checks import need_picture, record_of
 from dermnote.app.service import CROPPED, Answers
 from dermnote.errors import DermNoteError, NotesError
 from dermnote.metadata import LesionMetadata
-from dermnote.notes.mixing import mix_notes
 from dermnote.notes.strategies import Strategy, get_strategy
 from dermnote.notes.template import has_diagnosis
-from dermnote.notes.writing import audited
+from dermnote.notes.writing import audited, mix_notes
 
 if TYPE_CHECKING:
     from PIL.Image import Image

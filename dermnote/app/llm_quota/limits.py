@@ -9,8 +9,8 @@ from pathlib import Path
 from dermnote.app.llm_quota.quota import Allowance
 from dermnote.app.llm_quota.refusal import MAX_USD, PER_HOUR
 from dermnote.errors import ConfigError
-from dermnote.llm.note_writer import NoteWriter
 from dermnote.llm.prices import find_price, read_prices
+from dermnote.notes.writing import NoteWriter
 
 PRICES = "DERMNOTE_LLM_PRICES"
 ON_A_SPACE = 20  # requests an hour of one visitor, where everybody may press and the owner pays

@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dermnote.app.llm_quota.visitor import current_visitor
-from dermnote.llm.image_payload import LONGEST_SIDE
-from dermnote.llm.request import Asking
-from dermnote.llm.token_estimate import Estimate, estimate_sized
+from dermnote.llm.chat_request import LONGEST_SIDE
+from dermnote.llm.prices import Estimate, estimate_sized
+from dermnote.notes.note_request import RequestBuilder
 from dermnote.notes.strategies import Strategy, get_strategy
 from dermnote.vocabularies.vocabulary import dermoscopy
 
 if TYPE_CHECKING:
     from dermnote.app.llm_quota.quota import Admission, Allowance
-    from dermnote.llm.note_writer import NoteWriter
     from dermnote.llm.prices import PictureTokens
-    from dermnote.llm.request import NoteRequest
     from dermnote.metadata import LesionMetadata
+    from dermnote.notes.note_request import NoteRequest
     from dermnote.notes.schema import Note
+    from dermnote.notes.writing import NoteWriter
 
 LARGEST = (LONGEST_SIDE, LONGEST_SIDE)  # a picture is cropped and made small only after its request is admitted
 
@@ -64,5 +64,5 @@ def expected(
 ) -> list[Estimate]:
     """What the requests of one note take, in the order of asking."""
     parts = [get_strategy(name) for name in strategy.made_of] or [strategy]
-    askings = [Asking(part, model, dermoscopy(), demographics) for part in parts]
-    return [estimate_sized(asking.about(record, ""), LARGEST, picture) for asking in askings]
+    builders = [RequestBuilder(part, model, dermoscopy(), demographics) for part in parts]
+    return [estimate_sized(builder.build(record, ""), LARGEST, picture) for builder in builders]

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING
 
 from dermnote.app.llm_quota.refusal import MAX_USD, AllowanceError
 from dermnote.app.llm_quota.visits import Visits
-from dermnote.llm.budget import Budget
 from dermnote.llm.llm_errors import Usage, WriterError
-from dermnote.llm.prices import FREE, Price
-from dermnote.llm.token_estimate import Estimate
+from dermnote.llm.prices import FREE, Budget, Estimate, Price
 
 if TYPE_CHECKING:
-    from dermnote.llm.completion import Reply
-    from dermnote.llm.retries import MayRepeat
+    from dermnote.llm.pacing import MayRepeat
+    from dermnote.llm.responses import Reply
 
 DAY = 86400  # seconds
 

@@ -1,0 +1,93 @@
+"""Servers that know fewer options than OpenAI's: what they refuse is left out, and not tried again."""
+
+from typing import Any
+
+import pytest
+
+from dermnote.llm.endpoint import Dialect
+from dermnote.llm.llm_errors import RequestRefusedError
+from dermnote.notes.writing import NoteWriter
+from tests.llm.note_requests import all_at_once, answer_to, request_for, small_jpeg
+from tests.servers.llm_server import LlmServer
+
+
+def options(body: dict[str, Any]) -> tuple[str | None, bool, str]:
+    """Format, temperature and token limit of a request."""
+    form = body.get("response_format", {}).get("type")
+    return form, "temperature" in body, "max_tokens" if "max_tokens" in body else "max_completion_tokens"
+
+
+@pytest.mark.parametrize(
+    ("refused", "left", "probes"),
+    [
+        (["json_schema"], ("json_object", True, "max_tokens"), 1),
+        (["json_schema", "json_object"], (None, True, "max_tokens"), 2),
+        (["temperature"], ("json_schema", False, "max_tokens"), 1),
+        (["max_tokens"], ("json_schema", True, "max_completion_tokens"), 1),
+        (["json_schema", "json_object", "temperature", "max_tokens"], (None, False, "max_completion_tokens"), 4),
+    ],
+)
+def test_a_refused_option_is_left_out_then_and_ever_after(
+    llm_server: LlmServer, refused: list[str], left: tuple[str | None, bool, str], probes: int
+):
+    llm_server.refuse(*refused)
+    writer = NoteWriter("x", base_url=llm_server.url)
+    for _ in range(3):
+        assert writer.write(request_for("p3"), small_jpeg()).text
+    assert len(llm_server.chats) == probes + 3
+    assert options(llm_server.chats[-1].body) == left
+    assert options(writer.body(request_for(), None)) == left
+
+
+def test_a_server_without_limits_for_lists_gets_the_schema_all_the_same(llm_server: LlmServer):
+    llm_server.refuse("minItems")
+    writer = NoteWriter("x", base_url=llm_server.url)
+    answer_to(writer)
+    first, second = (each.body["response_format"]["json_schema"] for each in llm_server.chats)
+    colours = first["schema"]["properties"].pop("colours")
+    plain = second["schema"]["properties"].pop("colours")
+    assert (colours.pop("minItems"), colours.pop("maxItems")) == (1, 6)
+    assert plain == colours
+    answer_to(writer)
+    assert len(llm_server.chats) == 3
+
+
+def test_a_server_that_has_none_of_it_implemented(llm_server: LlmServer):
+    llm_server.rule = lambda body: "501" if "response_format" in body else None
+    answer_to(NoteWriter("x", base_url=llm_server.url))
+    assert [options(each.body)[0] for each in llm_server.chats] == ["json_schema", "json_object", None]
+
+
+def test_requests_at_the_same_moment_learn_together(llm_server: LlmServer):
+    llm_server.refuse("json_schema", "temperature")
+    writer = NoteWriter("x", base_url=llm_server.url)
+    replies = all_at_once(writer, 16)
+    assert not [each for each in replies if isinstance(each, BaseException)]
+    before = len(llm_server.chats)
+    answer_to(writer)
+    assert len(llm_server.chats) == before + 1
+
+
+def test_nothing_is_learnt_from_a_refusal_that_leaving_out_does_not_cure(llm_server: LlmServer):
+    """A server that quotes the whole request in its complaint names every option."""
+    llm_server.script([{"name": "400", "text": "Bad picture in {'response_format', 'temperature', 'max_tokens'}"}] * 5)
+    writer = NoteWriter("x", base_url=llm_server.url)
+    with pytest.raises(RequestRefusedError, match="Bad picture"):
+        answer_to(writer)
+    answer_to(writer)
+    assert options(llm_server.chats[-1].body) == ("json_schema", True, "max_tokens")
+
+
+def test_openai_itself_is_asked_in_its_newer_words():
+    assert options(NoteWriter(api_key="k").body(request_for(), None)) == ("json_schema", True, "max_completion_tokens")
+
+
+def test_what_two_learnt_apart_is_joined():
+    one, other = Dialect("json_object", True, "max_tokens"), Dialect("json_schema", False, "max_completion_tokens")
+    assert one.intersection(other) == other.intersection(one) == Dialect("json_object", False, "max_completion_tokens")
+
+
+def test_words_that_name_no_option_change_nothing():
+    assert Dialect().without("Invalid picture.") is None
+    assert Dialect("plain_schema").without("'minItems' is not permitted.") is None
+    assert Dialect("none", False, "max_completion_tokens").without("response_format temperature max_tokens") is None
