@@ -147,37 +147,38 @@ class ChatClient:
         return {"model": self.model, "messages": messages, **options}
 
     def reply(self, request: ChatRequest, jpeg: bytes | None, may_repeat: MayRepeat = lambda _: True) -> Reply:
-        """Send a request and wait for the reply; in any thread, also where an event loop is running (a notebook).
+        """Send a request and wait; in any thread, also beside a running event loop (arguments: see `ask`)."""
 
-        Raises:
-            WriterError: There is no usable answer (arguments as in `ask`).
-        """
+        async def ask_once() -> Reply:
+            async with self._new_client() as client:
+                return await self.ask(request, jpeg, may_repeat, client)
+
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self._ask_once(request, jpeg, may_repeat))
+            return asyncio.run(ask_once())
         with ThreadPoolExecutor(1) as pool:
-            return pool.submit(asyncio.run, self._ask_once(request, jpeg, may_repeat)).result()
+            return pool.submit(asyncio.run, ask_once()).result()
 
-    async def _ask_once(self, request: ChatRequest, jpeg: bytes | None, may_repeat: MayRepeat) -> Reply:
-        async with self._new_client() as client:
-            return await self._ask(client, request, jpeg, may_repeat)
-
-    async def ask(self, request: ChatRequest, jpeg: bytes | None, may_repeat: MayRepeat = lambda _: True) -> Reply:
+    async def ask(
+        self,
+        request: ChatRequest,
+        jpeg: bytes | None,
+        may_repeat: MayRepeat = lambda _: True,
+        client: AsyncOpenAI | None = None,
+    ) -> Reply:
         """Send a request; a malformed answer is sent back once to be repaired.
 
         Args:
             request: The request.
             jpeg: Image made by `jpeg_payload`; None for a request without.
             may_repeat: Called before a failed request is sent again; see `WriterError.answer_lost`.
+            client: OpenAI client; None takes that of the running event loop.
 
         Raises:
             WriterError: There is no usable answer; its `usage` gives the tokens used nevertheless.
         """
-        return await self._ask(self._loop_client(), request, jpeg, may_repeat)
-
-    async def _ask(self, client: AsyncOpenAI, request: ChatRequest, jpeg: bytes | None, may_repeat: MayRepeat) -> Reply:
-        messages = request_messages(request, jpeg)
+        client, messages = client or self._loop_client(), request_messages(request, jpeg)
         try:
             return self.read_completion(await self._complete(client, request, messages, may_repeat), request)
         except MalformedError as error:

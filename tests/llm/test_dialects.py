@@ -8,7 +8,6 @@ from dermnote.llm.endpoint import Dialect
 from dermnote.llm.llm_errors import RequestRefusedError
 from dermnote.notes.writing import NoteWriter
 from tests.llm.note_requests import all_at_once, answer_to, request_for, small_jpeg
-from tests.servers.llm_server import LlmServer
 
 
 def options(body: dict[str, Any]) -> tuple[str | None, bool, str]:
@@ -27,9 +26,7 @@ def options(body: dict[str, Any]) -> tuple[str | None, bool, str]:
         (["json_schema", "json_object", "temperature", "max_tokens"], (None, False, "max_completion_tokens"), 4),
     ],
 )
-def test_a_refused_option_is_left_out_then_and_ever_after(
-    llm_server: LlmServer, refused: list[str], left: tuple[str | None, bool, str], probes: int
-):
+def test_a_refused_option_is_left_out_then_and_ever_after(llm_server, refused, left, probes):
     llm_server.refuse(*refused)
     writer = NoteWriter("x", base_url=llm_server.url)
     for _ in range(3):
@@ -39,7 +36,7 @@ def test_a_refused_option_is_left_out_then_and_ever_after(
     assert options(writer.body(request_for(), None)) == left
 
 
-def test_a_server_without_limits_for_lists_gets_the_schema_all_the_same(llm_server: LlmServer):
+def test_a_server_without_limits_for_lists_gets_the_schema_all_the_same(llm_server):
     llm_server.refuse("minItems")
     writer = NoteWriter("x", base_url=llm_server.url)
     answer_to(writer)
@@ -52,13 +49,13 @@ def test_a_server_without_limits_for_lists_gets_the_schema_all_the_same(llm_serv
     assert len(llm_server.chats) == 3
 
 
-def test_a_server_that_has_none_of_it_implemented(llm_server: LlmServer):
+def test_a_server_that_has_none_of_it_implemented(llm_server):
     llm_server.rule = lambda body: "501" if "response_format" in body else None
     answer_to(NoteWriter("x", base_url=llm_server.url))
     assert [options(each.body)[0] for each in llm_server.chats] == ["json_schema", "json_object", None]
 
 
-def test_requests_at_the_same_moment_learn_together(llm_server: LlmServer):
+def test_requests_at_the_same_moment_learn_together(llm_server):
     llm_server.refuse("json_schema", "temperature")
     writer = NoteWriter("x", base_url=llm_server.url)
     replies = all_at_once(writer, 16)
@@ -68,7 +65,7 @@ def test_requests_at_the_same_moment_learn_together(llm_server: LlmServer):
     assert len(llm_server.chats) == before + 1
 
 
-def test_nothing_is_learnt_from_a_refusal_that_leaving_out_does_not_cure(llm_server: LlmServer):
+def test_nothing_is_learnt_from_a_refusal_that_leaving_out_does_not_cure(llm_server):
     """A server that quotes the whole request in its complaint names every option."""
     llm_server.script([{"name": "400", "text": "Bad picture in {'response_format', 'temperature', 'max_tokens'}"}] * 5)
     writer = NoteWriter("x", base_url=llm_server.url)

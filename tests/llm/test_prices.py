@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -34,20 +33,18 @@ from dermnote.vocabularies.vocabulary import dermoscopy
         ("gpt-4.1-mini", (9000, 9000), "high", 2489),  # no more than 1536 patches
     ],
 )
-def test_pictures_are_counted_as_the_provider_counts_them(
-    model: str, size: tuple[int, int], detail: str, tokens: int
-) -> None:
+def test_pictures_are_counted_as_the_provider_counts_them(model, size, detail, tokens):
     assert read_prices()[model].picture.count(size, detail) == tokens
 
 
-def test_dollars_are_for_a_million_tokens_and_a_batch_costs_half() -> None:
+def test_dollars_are_for_a_million_tokens_and_a_batch_costs_half():
     price = read_prices()["gpt-4o-mini"]
     usage = Usage(2_000_000, 1_000_000, 5)
     assert price.cost(usage) == pytest.approx(0.90)
     assert price.cost(usage, batch=True) == pytest.approx(0.45)
 
 
-def test_the_users_prices_lie_over_the_built_in_ones(tmp_path: Path) -> None:
+def test_the_users_prices_lie_over_the_built_in_ones(tmp_path):
     path = tmp_path / "prices.yaml"
     path.write_text(
         "models: {gpt-4o: {input: 1, output: 2, batch: 1, picture: {patch: 1}}, mine: {input: 0, output: 3}}"
@@ -57,7 +54,7 @@ def test_the_users_prices_lie_over_the_built_in_ones(tmp_path: Path) -> None:
     assert prices["mine"].output == 3 and prices["gpt-4o-mini"] == read_prices()["gpt-4o-mini"]
 
 
-def test_dated_names_have_their_models_price_and_only_local_models_are_free() -> None:
+def test_dated_names_have_their_models_price_and_only_local_models_are_free():
     prices = read_prices()
     assert find_price(prices, "gpt-4o-2024-08-06", local=False) == prices["gpt-4o"]
     assert find_price(prices, "medgemma", local=True) == FREE
@@ -66,19 +63,19 @@ def test_dated_names_have_their_models_price_and_only_local_models_are_free() ->
 
 
 @pytest.mark.parametrize("size", [(256, 256), (256, 341), (2000, 100), (512, 513)])
-def test_the_outgoing_size_is_known_without_decoding(size: tuple[int, int]) -> None:
+def test_the_outgoing_size_is_known_without_decoding(size):
     stored = encode_jpeg(Image.new("RGB", size))
     with Image.open(io.BytesIO(jpeg_payload(stored))) as sent:
         assert payload_size(stored) == sent.size
 
 
-def test_a_damaged_picture_is_a_picture_error() -> None:
+def test_a_damaged_picture_is_a_picture_error():
     with pytest.raises(PictureError, match="damaged"):
         payload_size(b"no picture")
 
 
 @pytest.mark.parametrize("name", ["m+p1", "m+p2", "p3"])
-def test_at_worst_a_request_takes_more_than_usual(name: str) -> None:
+def test_at_worst_a_request_takes_more_than_usual(name):
     asking = RequestBuilder(STRATEGIES[name], "gpt-4o", dermoscopy())
     request = asking.build(LesionMetadata(label="melanoma"), "x")
     picture = PictureTokens()
@@ -95,9 +92,7 @@ amounts = st.integers(0, 10_000)
 
 @given(st.lists(st.tuples(amounts, amounts, st.floats(0, 1)), max_size=40), st.floats(0.001, 0.2), st.integers(1, 5))
 @settings(derandomize=True, deadline=None, max_examples=100)
-def test_a_limit_is_never_passed_however_many_are_under_way(
-    requests: list[tuple[int, int, float]], limit: float, at_once: int
-) -> None:
+def test_a_limit_is_never_passed_however_many_are_under_way(requests, limit, at_once):
     budget = Budget(limit, Price(1.0, 2.0))
     under_way: list[tuple[Usage, Usage]] = []
     for prompt, answer, share in requests:
@@ -111,7 +106,7 @@ def test_a_limit_is_never_passed_however_many_are_under_way(
     assert budget.spent <= limit + 1e-9 and budget.idle
 
 
-def test_what_was_set_aside_comes_back() -> None:
+def test_what_was_set_aside_comes_back():
     budget = Budget(0.01, Price(1.0, 1.0))
     worst = Usage(6_000, 0, 1)
     assert budget.admit(worst) and not budget.admit(worst)
@@ -119,5 +114,5 @@ def test_what_was_set_aside_comes_back() -> None:
     assert budget.admit(worst) and budget.spent == pytest.approx(0.001)
 
 
-def test_without_a_limit_everything_is_admitted_even_at_unknown_prices() -> None:
+def test_without_a_limit_everything_is_admitted_even_at_unknown_prices():
     assert Budget(None, None).admit(Usage(10**9, 10**9, 1))

@@ -71,7 +71,7 @@ def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) ->
     pytest.fail(f"No server after {START} s: {log.read_text()[-2000:]}")
 
 
-def test_a_note_with_its_picture_through_a_real_server(served: str, models: Path):
+def test_a_note_with_its_picture_through_a_real_server(served, models):
     model = str(models / "knows-one-answer")
     writer = NoteWriter(model, base_url=served, timeout=60, max_retries=0)
     request = request_for("m+p1", model=model)
@@ -87,7 +87,7 @@ def test_a_note_with_its_picture_through_a_real_server(served: str, models: Path
     assert note.model == model
 
 
-def test_an_answer_that_is_no_json_is_repaired_once_and_counted(served: str, models: Path):
+def test_an_answer_that_is_no_json_is_repaired_once_and_counted(served, models):
     model = str(models / "says-another-thing")
     with pytest.raises(MalformedError, match="no JSON object") as caught:
         answer_to(NoteWriter(model, base_url=served, max_retries=0), request_for("p3", model=model))
@@ -95,14 +95,14 @@ def test_an_answer_that_is_no_json_is_repaired_once_and_counted(served: str, mod
     assert caught.value.usage.prompt_tokens > 2 * 16
 
 
-def test_an_answer_without_end_is_cut_off_at_the_strategys_limit(served: str, models: Path):
+def test_an_answer_without_end_is_cut_off_at_the_strategys_limit(served, models):
     model = str(models / "left-to-chance")
     with pytest.raises(CutOffError, match="300 tokens") as caught:
         answer_to(NoteWriter(model, base_url=served, max_retries=0), request_for("m+p1", model=model))
     assert caught.value.usage.completion_tokens == 300
 
 
-def test_a_model_that_is_not_there(served: str, models: Path):
+def test_a_model_that_is_not_there(served, models):
     with pytest.raises((UnknownModelError, ServerFaultError)) as caught:  # this server says 500 where others say 404
         answer_to(NoteWriter(str(models / "nobody"), base_url=served, max_retries=0))
     assert caught.value.hint

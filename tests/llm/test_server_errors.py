@@ -10,8 +10,8 @@ from dermnote.llm import llm_errors as faults
 from dermnote.llm import pacing
 from dermnote.notes.writing import NoteWriter
 from tests.llm.note_requests import answer_to, request_for, small_jpeg
-from tests.servers.llm_faults import PAGE
-from tests.servers.llm_server import LlmServer, running
+from tests.servers.llm_failures import PAGE
+from tests.servers.llm_server import running
 
 KEY = "sk-test-0123456789abcdef"
 
@@ -85,7 +85,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_each_fault_has_its_error_its_hint_and_its_number_of_tries(llm_server: LlmServer, name: str):
+def test_each_fault_has_its_error_its_hint_and_its_number_of_tries(llm_server, name):
     case = CASES[name]
     llm_server.always(case.fault)
     timeout = 0.3 if name in ("slow", "drip") else 20.0
@@ -112,7 +112,7 @@ def test_each_fault_has_its_error_its_hint_and_its_number_of_tries(llm_server: L
         ({"name": "slow", "seconds": 9}, True),
     ],
 )
-def test_an_answer_that_may_be_billed_though_it_never_came_is_marked(llm_server: LlmServer, fault: Any, lost: bool):
+def test_an_answer_that_may_be_billed_though_it_never_came_is_marked(llm_server, fault, lost):
     llm_server.always(fault)
     writer = NoteWriter("x", base_url=llm_server.url, timeout=0.5, max_retries=0)
     with pytest.raises(faults.WriterError) as caught:
@@ -127,7 +127,7 @@ def test_a_server_that_is_not_there_bills_nothing():
 
 
 @pytest.mark.parametrize("fault", ["refusal", "cut off", "filtered"])
-def test_what_was_paid_for_nothing_is_counted(llm_server: LlmServer, fault: str):
+def test_what_was_paid_for_nothing_is_counted(llm_server, fault):
     llm_server.script([fault])
     with pytest.raises(faults.WriterError) as caught:
         answer_to(NoteWriter("x", base_url=llm_server.url))
@@ -144,14 +144,14 @@ def test_fatal_are_the_faults_that_every_request_would_meet():
 
 
 @pytest.mark.parametrize("passing", ["busy", "busy, no word how long", "500", "503", "dropped", "torn", "408", "409"])
-def test_a_fault_that_passes_costs_no_note(llm_server: LlmServer, passing: str):
+def test_a_fault_that_passes_costs_no_note(llm_server, passing):
     llm_server.script([{"name": passing, "seconds": 0.01}] * 3)
     reply = answer_to(NoteWriter("x", base_url=llm_server.url, timeout=20))
     assert reply.usage.requests == 1
     assert len(llm_server.chats) == 4
 
 
-def test_an_answer_within_the_limit_is_waited_for(llm_server: LlmServer):
+def test_an_answer_within_the_limit_is_waited_for(llm_server):
     llm_server.script([{"name": "slow", "seconds": 0.3}, {"name": "drip", "seconds": 0.3}])
     writer = NoteWriter("x", base_url=llm_server.url, timeout=20, max_retries=0)
     writer.write(request_for(), small_jpeg())
@@ -160,7 +160,7 @@ def test_an_answer_within_the_limit_is_waited_for(llm_server: LlmServer):
 
 
 @pytest.mark.parametrize("fault", [{"name": "busy", "seconds": 0.4}, {"name": "busy until", "seconds": 1}])
-def test_the_server_decides_how_long_to_wait(llm_server: LlmServer, fault: dict[str, Any]):
+def test_the_server_decides_how_long_to_wait(llm_server, fault):
     llm_server.script([fault])
     answer_to(NoteWriter("x", base_url=llm_server.url))
     first, second = llm_server.chats
@@ -174,12 +174,12 @@ def test_no_server_there():
         answer_to(NoteWriter("x", base_url=url, max_retries=1))
 
 
-def test_a_page_under_any_address_is_no_api(llm_server: LlmServer):
+def test_a_page_under_any_address_is_no_api(llm_server):
     with pytest.raises(faults.UnknownModelError, match="chat completions are under /v1"):
         answer_to(NoteWriter("x", base_url=llm_server.url.removesuffix("/v1")))
 
 
-def test_a_redirect_is_not_followed_so_that_no_picture_goes_elsewhere(llm_server: LlmServer):
+def test_a_redirect_is_not_followed_so_that_no_picture_goes_elsewhere(llm_server):
     with running() as elsewhere:
         llm_server.always({"name": "redirect", "text": f"{elsewhere.url}/chat/completions"})
         with pytest.raises(faults.NotAnApiError):
@@ -187,7 +187,7 @@ def test_a_redirect_is_not_followed_so_that_no_picture_goes_elsewhere(llm_server
         assert elsewhere.requests == []
 
 
-def test_no_proxy_comes_between_us_and_a_local_server(llm_server: LlmServer, monkeypatch: pytest.MonkeyPatch):
+def test_no_proxy_comes_between_us_and_a_local_server(llm_server, monkeypatch):
     with running() as proxy:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url.removesuffix("/v1"))
@@ -206,9 +206,7 @@ def test_no_proxy_comes_between_us_and_a_local_server(llm_server: LlmServer, mon
     ],
 )
 @pytest.mark.parametrize("number", [400, 401, 429, 500])
-def test_a_key_is_never_shown_even_by_a_server_that_repeats_it(
-    llm_server: LlmServer, words: str, number: int, caplog: pytest.LogCaptureFixture
-):
+def test_a_key_is_never_shown_even_by_a_server_that_repeats_it(llm_server, words, number, caplog):
     caplog.set_level(logging.DEBUG)
     llm_server.always(status(number, words))
     writer = NoteWriter("x", base_url=llm_server.url, api_key=KEY, max_retries=1)
@@ -221,13 +219,13 @@ def test_a_key_is_never_shown_even_by_a_server_that_repeats_it(
     assert caught.value.__suppress_context__
 
 
-def test_a_key_that_looks_like_any_word_is_not_shown_either(llm_server: LlmServer):
+def test_a_key_that_looks_like_any_word_is_not_shown_either(llm_server):
     llm_server.always(status(400, "No account for {key}."))
     with pytest.raises(faults.WriterError, match=r"No account for \[key\]\."):
         answer_to(NoteWriter("x", base_url=llm_server.url, api_key="correct horse"))
 
 
-def test_a_strangers_words_cannot_fill_or_colour_the_terminal(llm_server: LlmServer):
+def test_a_strangers_words_cannot_fill_or_colour_the_terminal(llm_server):
     llm_server.always(status(400, "\x1b[31m bad\r\n\u202e" + "words " * 1000))
     with pytest.raises(faults.RequestRefusedError) as caught:
         answer_to(NoteWriter("x", base_url=llm_server.url))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dermnote.llm.llm_errors import WriterError
 from dermnote.notes.schema import read_notes
-from tests.note_generation.conftest import COUNT, Generate, check_exact
+from tests.note_generation.conftest import COUNT, check_exact
 from tests.note_generation.test_generate_batch import BATCH, Killed, die, posts
-from tests.servers.llm_faults import Answer
-from tests.servers.llm_server import LlmServer
+from tests.servers.llm_failures import Answer
 from train.note_generation import openai_batch
 
 
@@ -23,9 +21,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("way", ["none", "half"])
-def test_a_download_whose_connection_is_cut_is_tried_again(
-    generate: Generate, server: LlmServer, out: Path, monkeypatch: pytest.MonkeyPatch, way: str
-) -> None:
+def test_a_download_whose_connection_is_cut_is_tried_again(generate, server, out, monkeypatch, way):
     answer, cut = server.batches.answer, []
 
     def cut_once(method: str, parts: list[str], *rest: Any) -> Answer:
@@ -41,9 +37,7 @@ def test_a_download_whose_connection_is_cut_is_tried_again(
     assert cut
 
 
-def test_answers_may_hold_any_character(
-    generate: Generate, server: LlmServer, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_answers_may_hold_any_character(generate, server, out, monkeypatch):
     answer = server.batches.answer
 
     def unescaped(method: str, parts: list[str], *rest: Any) -> Answer:
@@ -55,9 +49,7 @@ def test_answers_may_hold_any_character(
     check_exact(out)
 
 
-def test_broken_results_are_one_clear_error_and_what_could_be_read_is_kept(
-    generate: Generate, server: LlmServer, out: Path, monkeypatch: pytest.MonkeyPatch, capsys
-) -> None:
+def test_broken_results_are_one_clear_error_and_what_could_be_read_is_kept(generate, server, out, monkeypatch, capsys):
     answer = server.batches.answer
 
     def broken(method: str, parts: list[str], *rest: Any) -> Answer:
@@ -75,9 +67,7 @@ def test_broken_results_are_one_clear_error_and_what_could_be_read_is_kept(
     assert posts(server, "/v1/batches") == 1
 
 
-def test_batches_that_are_gone_are_named_with_the_file_that_tells_of_them(
-    generate: Generate, server: LlmServer, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_batches_that_are_gone_are_named_with_the_file_that_tells_of_them(generate, server, out, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(openai_batch.BatchClient, "_wait", die)
         generate(*BATCH)
@@ -87,9 +77,7 @@ def test_batches_that_are_gone_are_named_with_the_file_that_tells_of_them(
     assert out.with_name("notes.batches.json").exists()
 
 
-def test_an_order_that_is_refused_is_given_anew_by_the_next_run(
-    generate: Generate, server: LlmServer, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_order_that_is_refused_is_given_anew_by_the_next_run(generate, server, out, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(openai_batch.BatchClient, "_start", die)
         generate(*BATCH)
@@ -100,7 +88,7 @@ def test_an_order_that_is_refused_is_given_anew_by_the_next_run(
     check_exact(out)
 
 
-def test_a_server_without_batches_is_said_to_be_one(generate: Generate, server: LlmServer) -> None:
+def test_a_server_without_batches_is_said_to_be_one(generate, server):
     url = server.url.replace("/v1", "/elsewhere")
     with pytest.raises(WriterError, match=r"404.*leave --batch out"):
         generate(*BATCH, url=url)

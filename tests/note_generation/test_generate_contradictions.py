@@ -11,7 +11,6 @@ import pytest
 
 from dermnote.notes.schema import read_notes
 from tests.note_generation.conftest import Generate, check_exact, failures_of
-from tests.servers.llm_server import LlmServer
 from tests.tiny_cases import write_cases
 
 MELANOMA, NEVUS = ("melanoma", "malignant"), ("melanocytic nevus", "benign")
@@ -33,7 +32,7 @@ def write(generate: Generate, tmp_path: Path) -> Callable[..., int]:
     return run
 
 
-def test_keep_flags_them_and_tells_the_rate(write, server: LlmServer, out: Path, capsys) -> None:
+def test_keep_flags_them_and_tells_the_rate(write, server, out, capsys):
     server.script([says(MELANOMA), says(NEVUS), says(MELANOMA), says(MELANOMA)])
     assert write("keep") == 0
     flagged = [row.case_id for row in check_exact(out, count=4) if row.note.audit["contradicted"]]
@@ -41,7 +40,7 @@ def test_keep_flags_them_and_tells_the_rate(write, server: LlmServer, out: Path,
     assert "contradicted notes      1 of 4 (25.0%; diagnosis: 1" in capsys.readouterr().out
 
 
-def test_drop_leaves_them_out_lists_them_and_does_not_ask_again(write, server: LlmServer, out: Path, capsys) -> None:
+def test_drop_leaves_them_out_lists_them_and_does_not_ask_again(write, server, out, capsys):
     server.script([says(NEVUS), says(MELANOMA), says(MELANOMA), says(MELANOMA)])
     assert write("drop") == 3
     for _ in range(2):
@@ -54,14 +53,14 @@ def test_drop_leaves_them_out_lists_them_and_does_not_ask_again(write, server: L
     assert len(server.chats) == 4
 
 
-def test_drop_also_takes_out_what_an_earlier_run_kept(write, server: LlmServer, out: Path) -> None:
+def test_drop_also_takes_out_what_an_earlier_run_kept(write, server, out):
     server.script([says(NEVUS), says(MELANOMA), says(MELANOMA), says(MELANOMA)])
     assert write("keep") == 0
     assert write("drop") == 3
     assert len(read_notes(out)) == 3 and len(server.chats) == 4
 
 
-def test_retry_asks_once_more_and_keeps_the_better(write, server: LlmServer, out: Path) -> None:
+def test_retry_asks_once_more_and_keeps_the_better(write, server, out):
     server.script([says(NEVUS), says(MELANOMA), says(MELANOMA), says(NEVUS), says(NEVUS), says(MELANOMA)])
     assert write("retry") == 0
     notes = {row.case_id: row.note for row in check_exact(out, count=4)}
@@ -74,9 +73,7 @@ def test_retry_asks_once_more_and_keeps_the_better(write, server: LlmServer, out
 
 
 @pytest.mark.parametrize("policy", ["keep", "retry"])
-def test_the_better_second_note_stays_when_the_audit_changes(
-    write, server: LlmServer, out: Path, monkeypatch, policy: str
-) -> None:
+def test_the_better_second_note_stays_when_the_audit_changes(write, server, out, monkeypatch, policy):
     server.script([says(NEVUS), says(MELANOMA), says(MELANOMA), says(MELANOMA), says(MELANOMA)])
     assert write("retry") == 0
     texts = {row.case_id: row.note.text for row in read_notes(out)}
@@ -87,7 +84,7 @@ def test_the_better_second_note_stays_when_the_audit_changes(
     assert len(server.chats) == 5
 
 
-def test_retry_after_keep_asks_only_for_the_flagged(write, server: LlmServer, out: Path) -> None:
+def test_retry_after_keep_asks_only_for_the_flagged(write, server, out):
     server.script([says(NEVUS), says(MELANOMA), says(MELANOMA), says(MELANOMA), says(MELANOMA)])
     assert write("keep") == 0
     assert write("retry") == 0
@@ -95,14 +92,14 @@ def test_retry_after_keep_asks_only_for_the_flagged(write, server: LlmServer, ou
     assert not any(row.note.audit["contradicted"] for row in check_exact(out, count=4))
 
 
-def test_retry_keeps_the_flagged_note_if_the_second_request_fails(write, server: LlmServer, out: Path) -> None:
+def test_retry_keeps_the_flagged_note_if_the_second_request_fails(write, server, out):
     server.script([says(NEVUS), "refusal", says(MELANOMA), says(MELANOMA), says(MELANOMA)])
     assert write("retry") == 0
     flagged = [row.note.audit["contradicted"] for row in check_exact(out, count=4)]
     assert flagged == [True, False, False, False]
 
 
-def test_retry_by_batch_asks_in_the_next_batch(write, server: LlmServer, out: Path, monkeypatch) -> None:
+def test_retry_by_batch_asks_in_the_next_batch(write, server, out, monkeypatch):
     monkeypatch.setattr("train.note_generation.openai_batch.FIRST_PAUSE_S", 0.01)
     told: list[str] = []
 
@@ -110,7 +107,7 @@ def test_retry_by_batch_asks_in_the_next_batch(write, server: LlmServer, out: Pa
         told.append(custom_id)
         return says(NEVUS if len(told) == 1 else MELANOMA)
 
-    server.batches.line_fault = fault
+    server.batches.line_failure = fault
     assert write("retry", "--batch") == 3
     check_exact(out, count=4)
     assert write("retry", "--batch") == 0

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
 from dermnote.errors import ConfigError, NotesError
 from dermnote.notes.schema import read_notes
-from tests.note_generation.conftest import COUNT, Generate, check_exact
+from tests.note_generation.conftest import COUNT, check_exact
 from tests.servers.llm_answers import completion
-from tests.servers.llm_server import LlmServer
 from train.note_generation import cost_estimate
 
 AFAR = "http://notes.example.invalid/v1"
@@ -32,9 +30,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return given
 
 
-def test_before_anything_leaves_the_machine_it_is_said_and_asked(
-    generate: Generate, out: Path, answers: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_before_anything_leaves_the_machine_it_is_said_and_asked(generate, out, answers, capsys):
     answers.append("n")
     with pytest.raises(NotesError, match=r"Nothing was sent\."):
         generate("--strategy", "m", "m+p1", "p3", "--model", "gpt-4o", url=AFAR)
@@ -47,9 +43,7 @@ def test_before_anything_leaves_the_machine_it_is_said_and_asked(
     assert "cost    about $" in said
 
 
-def test_demographics_are_named_where_they_are_sent(
-    generate: Generate, answers: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_demographics_are_named_where_they_are_sent(generate, answers, capsys):
     answers.append("")
     with pytest.raises(NotesError):
         generate("--strategy", "m+p2", "p3", "--demographics", url=AFAR)
@@ -57,32 +51,30 @@ def test_demographics_are_named_where_they_are_sent(
     assert said.count("age, sex, site, skin_type") == 1
 
 
-def test_yes_is_taken_and_the_request_goes_out(generate: Generate, answers: list[str], out: Path) -> None:
+def test_yes_is_taken_and_the_request_goes_out(generate, answers, out):
     answers.append("y")
     assert generate("--strategy", "p3", "--limit", "1", url=AFAR) == 3  # nobody is there
     assert answers == ["Send? [y/N] "]
     assert generate("--strategy", "p3", "--limit", "1", "--yes", url=AFAR) == 3
 
 
-def test_without_a_terminal_somebody_must_have_said_yes(generate: Generate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_terminal_somebody_must_have_said_yes(generate, monkeypatch):
     monkeypatch.setattr(cost_estimate, "is_terminal", lambda: False)
     with pytest.raises(NotesError, match=r"Nobody can be asked.*--yes"):
         generate("--strategy", "p3", url=AFAR)
 
 
-def test_this_machine_needs_no_consent(generate: Generate, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_this_machine_needs_no_consent(generate, monkeypatch):
     monkeypatch.setattr(cost_estimate, "is_terminal", lambda: False)
     assert generate("--strategy", "p3") == 0
 
 
-def test_nothing_missing_asks_nobody(generate: Generate, answers: list[str]) -> None:
+def test_nothing_missing_asks_nobody(generate, answers):
     assert generate("--strategy", "p3") == 0
     assert generate("--strategy", "p3", url=AFAR) == 0
 
 
-def test_a_dry_run_shows_one_request_and_leaves_no_trace(
-    generate: Generate, server: LlmServer, out: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dry_run_shows_one_request_and_leaves_no_trace(generate, server, out, capsys):
     assert generate("--strategy", "m", "m+p1", "--dry-run", url=AFAR) == 0
     assert not out.parent.exists() and not server.requests
     said = capsys.readouterr().out
@@ -93,9 +85,7 @@ def test_a_dry_run_shows_one_request_and_leaves_no_trace(
     assert "spotted kind" in example["messages"][1]["content"][0]["text"]
 
 
-def test_a_dry_run_counts_what_is_there(
-    generate: Generate, server: LlmServer, out: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dry_run_counts_what_is_there(generate, server, out, capsys):
     generate("--strategy", "p3")
     out.write_bytes(b"".join(out.read_bytes().splitlines(keepends=True)[:7]) + b'{"torn')
     before, asked = out.read_bytes(), len(server.requests)
@@ -107,15 +97,13 @@ def test_a_dry_run_counts_what_is_there(
     assert out.read_bytes() == before and len(server.requests) == asked
 
 
-def test_a_dry_run_of_templates_needs_no_server(generate: Generate, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_of_templates_needs_no_server(generate, capsys):
     assert generate("--strategy", "m", "--dry-run") == 0
     assert "nothing would be sent" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("concurrency", ["1", "6"])
-def test_the_limit_is_kept_and_the_next_run_goes_on(
-    generate: Generate, server: LlmServer, out: Path, capsys: pytest.CaptureFixture[str], concurrency: str
-) -> None:
+def test_the_limit_is_kept_and_the_next_run_goes_on(generate, server, out, capsys, concurrency):
     spend = ("--strategy", "p3", "--model", "gpt-4o", "--concurrency", concurrency)
     assert generate(*spend, "--max-usd", "0.02") == 3
     first = len(read_notes(out))
@@ -129,12 +117,12 @@ def test_the_limit_is_kept_and_the_next_run_goes_on(
     check_exact(out)
 
 
-def test_a_limit_below_one_request_sends_none(generate: Generate, server: LlmServer) -> None:
+def test_a_limit_below_one_request_sends_none(generate, server):
     assert generate("--strategy", "p3", "--model", "gpt-4o", "--max-usd", "0.001") == 3
     assert not server.chats
 
 
-def test_failed_requests_cost_too(generate: Generate, server: LlmServer, out: Path, capsys) -> None:
+def test_failed_requests_cost_too(generate, server, out, capsys):
     server.always("refusal")
     assert generate("--strategy", "p3", "--model", "gpt-4o", "--max-usd", "0.02", "--concurrency", "1") == 3
     assert 0 < len(server.chats) < COUNT
@@ -144,8 +132,8 @@ def test_failed_requests_cost_too(generate: Generate, server: LlmServer, out: Pa
 @pytest.mark.parametrize("fault", ["dropped", "torn", "504"])
 @pytest.mark.parametrize("concurrency", ["1", "6"])
 def test_requests_whose_answers_are_lost_count_too_as_they_may_be_billed(
-    generate: Generate, server: LlmServer, monkeypatch: pytest.MonkeyPatch, capsys, fault: str, concurrency: str
-) -> None:
+    generate, server, monkeypatch, capsys, fault, concurrency
+):
     monkeypatch.setattr("dermnote.llm.pacing.FIRST_BACKOFF", 0.01)
     server.always(fault)
     spend = ("--strategy", "p3", "--model", "gpt-4o", "--concurrency", concurrency, "--max-retries", "3")
@@ -157,26 +145,20 @@ def test_requests_whose_answers_are_lost_count_too_as_they_may_be_billed(
     assert "the limit of $0.03 is reached" in told.err
 
 
-def test_answers_that_came_late_count_beside_the_lost_ones(
-    generate: Generate, server: LlmServer, out: Path, monkeypatch: pytest.MonkeyPatch, capsys
-) -> None:
+def test_answers_that_came_late_count_beside_the_lost_ones(generate, server, out, monkeypatch, capsys):
     monkeypatch.setattr("dermnote.llm.pacing.FIRST_BACKOFF", 0.01)
     server.script(["torn", None])
     assert generate("--strategy", "p3", "--model", "gpt-4o", "--max-retries", "1", "--concurrency", "1") == 0
     assert len(check_exact(out)) == COUNT and "of unknown cost  1 requests" in capsys.readouterr().out
 
 
-def test_a_server_that_counts_no_tokens_is_not_free(
-    generate: Generate, server: LlmServer, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_counts_no_tokens_is_not_free(generate, server, out, monkeypatch):
     monkeypatch.setattr("tests.servers.llm_server.completion", lambda body: {**completion(body), "usage": None})
     assert generate("--strategy", "p3", "--model", "gpt-4o", "--max-usd", "0.05") == 3
     assert 0 < len(read_notes(out)) == len(server.chats) < COUNT
 
 
-def test_a_limit_without_a_price_is_refused_before_anything_is_written(
-    generate: Generate, out: Path, tmp_path: Path
-) -> None:
+def test_a_limit_without_a_price_is_refused_before_anything_is_written(generate, out, tmp_path):
     unknown = ("--strategy", "p3", "--model", "house-model", "--max-usd", "1", "--yes")
     with pytest.raises(NotesError, match=r"the price of house-model is unknown.*--prices"):
         generate(*unknown, url=AFAR)
@@ -186,7 +168,7 @@ def test_a_limit_without_a_price_is_refused_before_anything_is_written(
     assert generate(*unknown, "--prices", str(prices), "--limit", "1", url=AFAR) == 3  # nobody is there
 
 
-def test_a_wrong_price_is_named(generate: Generate, tmp_path: Path) -> None:
+def test_a_wrong_price_is_named(generate, tmp_path):
     prices = tmp_path / "prices.yaml"
     for text, message in (
         ("models: {a: {input: dear, output: 2}}", "input.*number"),
@@ -201,6 +183,6 @@ def test_a_wrong_price_is_named(generate: Generate, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["--concurrency=0", "--limit=0", "--max-retries=-1", "--timeout=0", "--max-usd=nan"])
-def test_numbers_out_of_range_are_one_clear_error(generate: Generate, wrong: str) -> None:
+def test_numbers_out_of_range_are_one_clear_error(generate, wrong):
     with pytest.raises(NotesError, match=wrong.split("=")[0]):
         generate("--strategy", "p3", wrong)

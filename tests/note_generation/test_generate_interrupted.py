@@ -13,8 +13,7 @@ import pytest
 from dermnote.errors import NotesError
 from dermnote.llm.llm_errors import WriterError
 from dermnote.notes.schema import Note, NoteRow, read_notes, write_notes
-from tests.note_generation.conftest import COUNT, Generate, check_exact
-from tests.servers.llm_server import LlmServer
+from tests.note_generation.conftest import COUNT, check_exact
 from train.note_generation import journal as journals
 from train.note_generation.journal import Failures, Journal
 from train.note_generation.note_run import NoteRun
@@ -37,9 +36,7 @@ def replies_in(out: Path) -> int:
         return int(base.execute("SELECT count(*) FROM replies").fetchone()[0])
 
 
-def test_a_full_disk_ends_the_run_with_one_line_and_every_reply_is_kept(
-    generate: Generate, server: LlmServer, out: Path, monkeypatch: pytest.MonkeyPatch, capsys
-) -> None:
+def test_a_full_disk_ends_the_run_with_one_line_and_every_reply_is_kept(generate, server, out, monkeypatch, capsys):
     server.delay = 0.1
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "append", breaking_at(2, Journal.append, NotesError("No space left on device.")))
@@ -53,9 +50,7 @@ def test_a_full_disk_ends_the_run_with_one_line_and_every_reply_is_kept(
     assert len(server.chats) == COUNT
 
 
-def test_a_fault_of_the_program_is_shown_as_one_and_every_reply_is_kept(
-    generate: Generate, server: LlmServer, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_of_the_program_is_shown_as_one_and_every_reply_is_kept(generate, server, out, monkeypatch):
     server.delay = 0.1
     with monkeypatch.context() as patch, pytest.raises(KeyError, match="a fault"):
         patch.setattr(NoteRun, "record", breaking_at(2, NoteRun.record, KeyError("a fault")))
@@ -66,7 +61,7 @@ def test_a_fault_of_the_program_is_shown_as_one_and_every_reply_is_kept(
     assert len(server.chats) == COUNT
 
 
-def test_no_room_to_drop_replaced_rows_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_room_to_drop_replaced_rows_is_one_clear_error(tmp_path, monkeypatch):
     path = tmp_path / "notes.jsonl"
     old, new = (NoteRow("a", Note(text, "p3", "some-model")) for text in ("Older.", "Newer."))
     write_notes(path, [old])
@@ -80,16 +75,14 @@ def test_no_room_to_drop_replaced_rows_is_one_clear_error(tmp_path: Path, monkey
     assert read_notes(path) == [old, new]
 
 
-def test_failures_that_cannot_be_written_are_one_clear_error(tmp_path: Path) -> None:
+def test_failures_that_cannot_be_written_are_one_clear_error(tmp_path):
     path = tmp_path / "failures.jsonl"
     path.mkdir()
     with pytest.raises(NotesError, match=r"failures\.jsonl cannot be written: Is a directory"):
         Failures(path).add("a", "p3", WriterError("No answer."))
 
 
-def test_requests_that_fail_together_are_no_row_of_failures(
-    generate: Generate, server: LlmServer, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_requests_that_fail_together_are_no_row_of_failures(generate, server, out, monkeypatch):
     monkeypatch.setattr("train.note_generation.concurrent_requests.TOO_MANY", 3)
     server.script(["500"] * 6)
     assert generate("--strategy", "p3", "--concurrency", "6") == 3

@@ -16,7 +16,7 @@ import pytest
 from dermnote.errors import NotesError
 from dermnote.notes.schema import NoteRow, read_notes
 from tests.conftest import REPOSITORY
-from tests.note_generation.conftest import Generate, check_exact
+from tests.note_generation.conftest import check_exact
 from tests.servers.llm_server import LlmServer
 from tests.tiny_cases import write_cases
 
@@ -53,7 +53,7 @@ def whole_rows(path: Path) -> list[NoteRow]:
 
 
 @pytest.mark.parametrize("seed", [0])
-def test_kill_9_at_any_moment_loses_and_repeats_nothing(server: LlmServer, tmp_path: Path, seed: int) -> None:
+def test_kill_9_at_any_moment_loses_and_repeats_nothing(server, tmp_path, seed):
     chance = random.Random(seed)
     cases, out = write_cases(tmp_path / "cases", [0, 1, 2] * (MANY // 3), []), tmp_path / "notes.jsonl"
     server.delay = 0.02
@@ -79,8 +79,8 @@ def test_kill_9_at_any_moment_loses_and_repeats_nothing(server: LlmServer, tmp_p
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_polite_stop_keeps_every_reply_and_locks_others_out_until_then(
-    generate: Generate, squares: Path, server: LlmServer, out: Path, number: signal.Signals, status: int
-) -> None:
+    generate, squares, server, out, number, status
+):
     out.parent.mkdir(parents=True)
     server.delay = 0.3
     process = start(squares, out, server)
@@ -98,7 +98,7 @@ def test_a_polite_stop_keeps_every_reply_and_locks_others_out_until_then(
     assert len(server.chats) == 12
 
 
-def test_a_second_signal_does_not_wait_for_the_replies(squares: Path, server: LlmServer, out: Path) -> None:
+def test_a_second_signal_does_not_wait_for_the_replies(squares, server, out):
     out.parent.mkdir(parents=True)
     server.delay = 60
     process = start(squares, out, server)
@@ -112,7 +112,7 @@ def test_a_second_signal_does_not_wait_for_the_replies(squares: Path, server: Ll
     assert process.returncode == 130 and "not requested yet  12" in told and not out.exists()
 
 
-def test_errors_are_one_line_and_status_2(squares: Path, server: LlmServer, out: Path) -> None:
+def test_errors_are_one_line_and_status_2(squares, server, out):
     out.parent.mkdir(parents=True)
     process = start(squares, out, server, "--base-url", "http://notes.example.invalid/v1")
     _, errors = process.communicate(timeout=30)

@@ -10,8 +10,7 @@ import pytest
 
 from dermnote.errors import NotesError
 from dermnote.notes.schema import read_notes
-from tests.note_generation.conftest import COUNT, Generate, failures_of
-from tests.servers.llm_server import LlmServer
+from tests.note_generation.conftest import COUNT, failures_of
 from tests.tiny_cases import NAMES, case_row, write_cases
 from train.data.cases import schema
 
@@ -23,7 +22,7 @@ def cases_of(folder: Path, *rows: dict[str, object]) -> Path:
     return folder
 
 
-def test_runs_side_by_side_leave_each_others_files_alone(generate: Generate, server: LlmServer, out: Path) -> None:
+def test_runs_side_by_side_leave_each_others_files_alone(generate, server, out):
     server.always("refusal")
     assert generate("--strategy", "p3") == 3
     server.always(None)
@@ -34,9 +33,7 @@ def test_runs_side_by_side_leave_each_others_files_alone(generate: Generate, ser
     assert len(read_notes(oddly_named)) == COUNT
 
 
-def test_the_template_is_tried_before_anything_is_sent(
-    generate: Generate, server: LlmServer, out: Path, tmp_path: Path
-) -> None:
+def test_the_template_is_tried_before_anything_is_sent(generate, server, out, tmp_path):
     folder = cases_of(tmp_path / "blank", {**case_row("train", 0, 0, NAMES), "label": None, "subtype": None})
     with pytest.raises(NotesError, match="None of the 1 cases has metadata"):
         generate("--strategy", "p3", "m", cases=folder)
@@ -44,9 +41,7 @@ def test_the_template_is_tried_before_anything_is_sent(
     assert generate("--strategy", "p3", cases=folder) == 0
 
 
-def test_a_vocabulary_without_features_is_refused_before_anything_is_sent(
-    generate: Generate, server: LlmServer, tmp_path: Path
-) -> None:
+def test_a_vocabulary_without_features_is_refused_before_anything_is_sent(generate, server, tmp_path):
     bare = tmp_path / "bare.yaml"
     bare.write_text("{name: bare, picture: a nail, classes: taxonomy}")
     with pytest.raises(NotesError, match="vocabulary 'bare' has none"):
@@ -54,14 +49,12 @@ def test_a_vocabulary_without_features_is_refused_before_anything_is_sent(
     assert not server.chats
 
 
-def test_notes_and_replies_never_share_a_file(generate: Generate, out: Path) -> None:
+def test_notes_and_replies_never_share_a_file(generate, out):
     with pytest.raises(NotesError, match="--cache and --out are the same file"):
         generate("--strategy", "p3", "--cache", str(out))
 
 
-def test_a_dry_run_passes_over_a_damaged_picture(
-    generate: Generate, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dry_run_passes_over_a_damaged_picture(generate, tmp_path, capsys):
     bad = {**case_row("train", 0, 0, NAMES), "image": {"bytes": b"no picture", "path": None}}
     folder = cases_of(tmp_path / "damaged", bad, case_row("train", 1, 1, NAMES))
     assert generate("--strategy", "p3", "--dry-run", cases=folder) == 0

@@ -17,7 +17,7 @@ def row(case: str, text: str = "A note.", request: str = "k1", strategy: str = "
     return NoteRow(case, Note(text, strategy, "some-model", request=request))
 
 
-def test_rows_are_in_the_file_at_once_and_read_back(tmp_path: Path) -> None:
+def test_rows_are_in_the_file_at_once_and_read_back(tmp_path):
     path = tmp_path / "new" / "notes.jsonl"
     with Journal.open(path) as journal:
         assert not path.exists()
@@ -28,7 +28,7 @@ def test_rows_are_in_the_file_at_once_and_read_back(tmp_path: Path) -> None:
         assert journal.read(("c", "p3")) is None
 
 
-def test_the_older_row_goes_only_when_the_file_is_closed(tmp_path: Path) -> None:
+def test_the_older_row_goes_only_when_the_file_is_closed(tmp_path):
     path = tmp_path / "notes.jsonl"
     write_notes(path, [row("a"), row("b"), row("a", strategy="m+p2")])
     with Journal.open(path) as journal:
@@ -38,7 +38,7 @@ def test_the_older_row_goes_only_when_the_file_is_closed(tmp_path: Path) -> None
     assert read_notes(path) == [row("b"), row("a", strategy="m+p2"), row("a", "Newer.", "k2")]
 
 
-def test_surplus_rows_of_a_killed_run_go_with_the_next(tmp_path: Path) -> None:
+def test_surplus_rows_of_a_killed_run_go_with_the_next(tmp_path):
     path = tmp_path / "notes.jsonl"
     write_notes(path, [row("a"), row("a", "Newer.", "k2"), row("b")])
     with Journal.open(path) as journal:
@@ -46,7 +46,7 @@ def test_surplus_rows_of_a_killed_run_go_with_the_next(tmp_path: Path) -> None:
     assert read_notes(path) == [row("a", "Newer.", "k2"), row("b")]
 
 
-def test_forgotten_rows_go_and_unknown_columns_stay(tmp_path: Path) -> None:
+def test_forgotten_rows_go_and_unknown_columns_stay(tmp_path):
     path = tmp_path / "notes.jsonl"
     kept = row("b").to_line().replace('"note"', '"reviewer": "x",  "note"')
     path.write_text(row("a").to_line() + "\n" + kept)
@@ -56,7 +56,7 @@ def test_forgotten_rows_go_and_unknown_columns_stay(tmp_path: Path) -> None:
     assert path.read_text() == kept
 
 
-def test_an_untouched_file_is_not_written_anew(tmp_path: Path) -> None:
+def test_an_untouched_file_is_not_written_anew(tmp_path):
     path = tmp_path / "notes.jsonl"
     write_notes(path, [row("a")])
     before = path.stat()
@@ -65,7 +65,7 @@ def test_an_untouched_file_is_not_written_anew(tmp_path: Path) -> None:
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_a_second_writer_is_refused_and_a_later_one_is_not(tmp_path: Path) -> None:
+def test_a_second_writer_is_refused_and_a_later_one_is_not(tmp_path):
     path = tmp_path / "notes.jsonl"
     with Journal.open(path), pytest.raises(NotesError, match=r"notes\.jsonl is being written"), Journal.open(path):
         pass
@@ -73,7 +73,7 @@ def test_a_second_writer_is_refused_and_a_later_one_is_not(tmp_path: Path) -> No
         journal.append(row("a"))
 
 
-def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(NotesError, match=r"notes\.jsonl cannot be written"),
@@ -82,7 +82,7 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None
         pass
 
 
-def test_an_error_inside_frees_the_lock_and_keeps_the_rows(tmp_path: Path) -> None:
+def test_an_error_inside_frees_the_lock_and_keeps_the_rows(tmp_path):
     path = tmp_path / "notes.jsonl"
     with pytest.raises(ZeroDivisionError), Journal.open(path) as journal:
         journal.append(row("a"))
@@ -92,7 +92,7 @@ def test_an_error_inside_frees_the_lock_and_keeps_the_rows(tmp_path: Path) -> No
         assert read_notes(path) == [row("a", "Newer.")]
 
 
-def test_peeking_changes_nothing_and_passes_over_a_torn_line(tmp_path: Path) -> None:
+def test_peeking_changes_nothing_and_passes_over_a_torn_line(tmp_path):
     path = tmp_path / "notes.jsonl"
     path.write_text(row("a").to_line() + row("b").to_line()[:-20])
     before = path.read_bytes()
@@ -100,7 +100,7 @@ def test_peeking_changes_nothing_and_passes_over_a_torn_line(tmp_path: Path) -> 
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_leaves_whole_lines_and_says_so(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_whole_lines_and_says_so(tmp_path):
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("this system has no /dev/full")
@@ -117,7 +117,7 @@ def test_a_full_disk_leaves_whole_lines_and_says_so(tmp_path: Path) -> None:
     st.data(),
 )
 @settings(derandomize=True, deadline=None, max_examples=60)
-def test_a_file_cut_anywhere_keeps_every_whole_row(rows: list[NoteRow], data: st.DataObject) -> None:
+def test_a_file_cut_anywhere_keeps_every_whole_row(rows, data):
     import tempfile
 
     lines = [

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +17,7 @@ from train.note_generation.reply_cache import ReplyCache
 REPLY = Reply('{"a": "ä"}', Usage(10, 2, 1), "served-model")
 
 
-def test_a_reply_is_there_for_others_as_soon_as_it_is_added(tmp_path: Path) -> None:
+def test_a_reply_is_there_for_others_as_soon_as_it_is_added(tmp_path):
     path = tmp_path / "new" / "replies.sqlite"
     with ReplyCache(path) as cache, ReplyCache(path) as other:
         assert cache.get("k") is None
@@ -28,7 +27,7 @@ def test_a_reply_is_there_for_others_as_soon_as_it_is_added(tmp_path: Path) -> N
         assert other.get("k") == "{}"
 
 
-def test_a_killed_process_loses_none(tmp_path: Path) -> None:
+def test_a_killed_process_loses_none(tmp_path):
     code = (
         "import os, sys\nfrom pathlib import Path\n"
         "from dermnote.llm.responses import Reply\nfrom dermnote.llm.llm_errors import Usage\n"
@@ -45,7 +44,7 @@ def test_a_killed_process_loses_none(tmp_path: Path) -> None:
         assert all(cache.get(f"k{i}") == "{}" for i in range(50))
 
 
-def test_it_can_be_read_with_any_tool(tmp_path: Path) -> None:
+def test_it_can_be_read_with_any_tool(tmp_path):
     path = tmp_path / "replies.sqlite"
     with ReplyCache(path) as cache:
         cache.add("k", REPLY, "p3", "model")
@@ -53,7 +52,7 @@ def test_it_can_be_read_with_any_tool(tmp_path: Path) -> None:
     assert row == ("k", "p3", "model", "served-model", 10)
 
 
-def test_reading_only_leaves_no_trace(tmp_path: Path) -> None:
+def test_reading_only_leaves_no_trace(tmp_path):
     with ReplyCache(tmp_path / "none.sqlite", read_only=True) as cache:
         assert cache.get("k") is None
     assert not list(tmp_path.iterdir())
@@ -64,7 +63,7 @@ def test_reading_only_leaves_no_trace(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == [tmp_path / "replies.sqlite"]
 
 
-def test_another_kind_of_file_is_named_and_left_alone(tmp_path: Path) -> None:
+def test_another_kind_of_file_is_named_and_left_alone(tmp_path):
     path = tmp_path / "replies.sqlite"
     path.write_text("my own words, of some length, " * 50)
     before = path.read_bytes()

@@ -26,8 +26,8 @@ async def heard_of(number: signal.Signals) -> list[str]:
 @pytest.mark.parametrize("taken_by_the_loop", [True, False])  # False: as on Windows
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, "130"), (signal.SIGTERM, "143")])
 def test_a_signal_stops_a_second_hurries_and_afterwards_all_is_as_before(
-    monkeypatch: pytest.MonkeyPatch, number: signal.Signals, status: str, taken_by_the_loop: bool
-) -> None:
+    monkeypatch, number, status, taken_by_the_loop
+):
     def refuse(*_: Any) -> None:
         raise NotImplementedError
 

@@ -31,7 +31,7 @@ def read(answer: object, prompt: Prompt = CLOSED) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", PROMPTS)
-def test_a_schema_is_strict_and_all_that_fits_it_can_be_read(name: str):
+def test_a_schema_is_strict_and_all_that_fits_it_can_be_read(name):
     schema = answer_schema(PROMPTS[name], WORDS)
     assert schema["additionalProperties"] is False
     assert schema["required"] == list(schema["properties"])
@@ -40,7 +40,7 @@ def test_a_schema_is_strict_and_all_that_fits_it_can_be_read(name: str):
 
 
 @pytest.mark.parametrize("name", PROMPTS)
-def test_words_and_schema_ask_for_the_same(name: str):
+def test_words_and_schema_ask_for_the_same(name):
     said = {"messages": [{"role": "user", "content": describe_answer(PROMPTS[name], WORDS)}]}
     asked = asked_schema(said)["properties"]
     schema = answer_schema(PROMPTS[name], WORDS)["properties"]
@@ -52,7 +52,7 @@ def test_words_and_schema_ask_for_the_same(name: str):
 
 @pytest.mark.parametrize("name", PROMPTS)
 @pytest.mark.parametrize("seed", range(3))
-def test_reading_an_answer_that_was_read_changes_nothing(name: str, seed: int):
+def test_reading_an_answer_that_was_read_changes_nothing(name, seed):
     first = read(instance(answer_schema(PROMPTS[name], WORDS), random.Random(seed)), PROMPTS[name])
     assert read(first, PROMPTS[name]) == first
 
@@ -74,7 +74,7 @@ def test_case_spaces_and_order_are_levelled_and_other_keys_dropped():
         '{{not json}} {{"a": [{{"b": {{}}}}]}} {}',
     ],
 )
-def test_an_answer_is_found_between_other_words(wrapped: str):
+def test_an_answer_is_found_between_other_words(wrapped):
     assert read(wrapped.replace("{}", json.dumps(SEEN)).replace("{{", "{").replace("}}", "}")) == {
         **SEEN,
         "colours": ["red", "dark brown"],
@@ -93,7 +93,7 @@ def test_an_answer_is_found_between_other_words(wrapped: str):
         ({"structures": [{"name": "dots"}]}, r'"structures" holds'),
     ],
 )
-def test_a_wrong_value_is_named(change: dict[str, object], problem: str):
+def test_a_wrong_value_is_named(change, problem):
     with pytest.raises(AnswerError, match=problem):
         read({**SEEN, **change})
 
@@ -113,7 +113,7 @@ def test_a_missing_key_is_named():
 @pytest.mark.parametrize(
     "text", ["", "I cannot see a lesion.", "[1, 2]", '{"asymmetry": "symm', "{" * 5000, '{"a":' * 900]
 )
-def test_no_object_is_no_answer(text: str):
+def test_no_object_is_no_answer(text):
     with pytest.raises(AnswerError, match="no JSON object"):
         read(text)
 
@@ -135,7 +135,7 @@ def test_a_text_of_the_greatest_length_is_read_again_as_it_was():
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "\u200b", 7, None, ["a"], "x" * LONGEST])
-def test_what_is_no_text_is_refused(text: object):
+def test_what_is_no_text_is_refused(text):
     with pytest.raises(AnswerError, match="colour"):
         read({"lesion_type": "a", "colour": text, "border": "b", "symmetry": "c"}, FREE)
 
@@ -173,7 +173,7 @@ anything = st.recursive(
 @settings(derandomize=True, deadline=None, max_examples=150)
 @given(anything, st.text(alphabet=string.printable + '{}[]":,é\u2028', max_size=30))
 @example(SEEN, "")
-def test_no_answer_whatever_breaks_the_reader(value: object, around: str):
+def test_no_answer_whatever_breaks_the_reader(value, around):
     try:
         read(around + json.dumps(value) + around)
     except AnswerError as error:

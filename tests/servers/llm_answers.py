@@ -1,4 +1,4 @@
-"""What the local language model server answers: a valid instance of any schema, the same for the same request."""
+"""Answers of the local language model server: a valid instance of any schema, equal for equal requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SENTENCES = (
 
 
 def completion(body: dict[str, Any]) -> dict[str, Any]:
-    """A chat completion for a request's body, usage counted."""
+    """Return a chat completion for a request's body, with usage."""
     digest = hashlib.sha256(json.dumps(body["messages"], sort_keys=True).encode()).hexdigest()
     text = json.dumps(instance(asked_schema(body), random.Random(digest)))
     return {
@@ -32,7 +32,7 @@ def completion(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def usage(body: dict[str, Any], text: str) -> dict[str, int]:
-    """Four characters a token, a fixed price for each picture: made up, but the same every time."""
+    """Return made-up but reproducible token counts."""
     pictures = sum(part["type"] == "image_url" for part in user_parts(body))
     prompt = len(prompt_text(body)) // 4 + 85 * pictures
     answer = len(text) // 4 + 1
@@ -40,18 +40,18 @@ def usage(body: dict[str, Any], text: str) -> dict[str, int]:
 
 
 def user_parts(body: dict[str, Any]) -> list[dict[str, Any]]:
-    """The parts of all messages that are given in parts."""
+    """Return the parts of all messages that consist of parts."""
     return [part for message in body["messages"] if isinstance(message["content"], list) for part in message["content"]]
 
 
 def prompt_text(body: dict[str, Any]) -> str:
-    """All words of a request's messages, one after the other."""
+    """Return the text of all messages."""
     plain = [message["content"] for message in body["messages"] if isinstance(message["content"], str)]
     return "\n".join([*plain, *(part["text"] for part in user_parts(body) if part["type"] == "text")])
 
 
 def asked_schema(body: dict[str, Any]) -> dict[str, Any]:
-    """The schema that came with a request, or what its words say of the keys."""
+    """Return the schema of a request, or the one described in its text."""
     form = body.get("response_format") or {}
     if form.get("type") == "json_schema":
         return form["json_schema"]["schema"]
@@ -76,7 +76,7 @@ def _from_words(words: str) -> dict[str, Any]:
 
 
 def instance(schema: dict[str, Any], chance: random.Random) -> Any:
-    """A valid instance of a schema as strict structured outputs allow it; a list has at least one member."""
+    """Return a valid instance of a strict schema; a list has at least one member."""
     if "enum" in schema:
         return chance.choice(schema["enum"])
     if schema["type"] == "object":

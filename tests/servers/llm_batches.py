@@ -1,4 +1,4 @@
-"""Files and batches as OpenAI serves them: half the price, results later and in any order."""
+"""OpenAI's files and batches in memory; results come later and in any order."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.servers.llm_faults import Answer, Fault, answer_with, as_json, error
+from tests.servers.llm_failures import Answer, Failure, answer_with, as_json, error
 
 ENDED = ("completed", "failed", "expired", "cancelled")
 
 
 class Batches:
-    """Kept in memory; a test turns the public fields.
+    """State of files and batches; a test may change the public attributes.
 
     Attributes:
-        polls: How often a batch is asked for before it ends.
-        fate: How it ends: "completed", "failed" (nothing is asked), or "expired" (the second half is not asked).
-        line_fault: What goes wrong with a line, by its custom_id; None is a good answer.
+        polls: Number of polls before a batch ends.
+        fate: Final status: "completed", "failed" (nothing is processed), or "expired" (the first half is processed).
+        line_failure: Failure of a line, by its custom_id; None is a good answer.
     """
 
     def __init__(self, complete: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         self.polls = 2
         self.fate = "completed"
-        self.line_fault: Callable[[str], Fault | str | None] = lambda custom_id: None
+        self.line_failure: Callable[[str], Failure | str | None] = lambda custom_id: None
         self.files: dict[str, dict[str, Any]] = {}
         self.batches: dict[str, dict[str, Any]] = {}
         self._kept = 0
@@ -37,7 +37,7 @@ class Batches:
         self._lock = threading.Lock()
 
     def answer(self, method: str, parts: list[str], query: dict[str, str], kind: str, body: bytes) -> Answer:
-        """Answers /v1/files... and /v1/batches...; `parts` is the path after /v1."""
+        """Answer /v1/files... and /v1/batches...; `parts` is the path after /v1."""
         with self._lock:
             match [method, *parts]:
                 case ["POST", "files"]:
@@ -55,9 +55,6 @@ class Batches:
                     return as_json(self._list(query))
                 case ["GET", "batches", name] if name in self.batches:
                     return as_json(self._poll(self.batches[name]))
-                case ["POST", "batches", name, "cancel"] if name in self.batches:
-                    self._end(self.batches[name], "cancelled")
-                    return as_json(self.batches[name])
         return error(404, f"No such object: {'/'.join(parts)}", "not_found")
 
     def _upload(self, kind: str, body: bytes) -> dict[str, Any]:
@@ -126,10 +123,10 @@ class Batches:
         batch["request_counts"] = _counts(len(lines), len(good), len(bad))
 
     def _result(self, line: dict[str, Any]) -> dict[str, Any]:
-        fault = Fault.read(self.line_fault(line["custom_id"]))
-        answer = answer_with(fault, self._complete(line["body"]))
-        told = {"status_code": answer.status, "request_id": "req_1", "body": json.loads(answer.body)}
-        return {"id": f"batch_req_{line['custom_id']}", "custom_id": line["custom_id"], "response": told, "error": None}
+        failure = Failure.read(self.line_failure(line["custom_id"]))
+        answer = answer_with(failure, self._complete(line["body"]))
+        body = {"status_code": answer.status, "request_id": "req_1", "body": json.loads(answer.body)}
+        return {"id": f"batch_req_{line['custom_id']}", "custom_id": line["custom_id"], "response": body, "error": None}
 
 
 def _not_done(custom_id: str, fate: str) -> dict[str, Any]:

@@ -1,11 +1,10 @@
-"""A local server that speaks OpenAI's HTTP, so that the real client talks to it; it can go wrong in every way asked.
+"""Local server with OpenAI's HTTP API for tests with the real client; it fails in every way that a test asks for.
 
     python -m tests.servers.llm_server --port 0 --delay 0.2     # prints its base URL
     OPENAI_BASE_URL=http://127.0.0.1:PORT/v1 python ...
 
-In a test: `with running() as server: server.script(["busy", None]); NoteWriter(base_url=server.url)`. Over HTTP the
-same by POST /script, e.g. {"next": [{"name": "busy", "seconds": 1}, null], "delay": 0.2}; GET /requests tells what
-came.
+In a test: `with running() as server: server.script(["busy", None]); NoteWriter(base_url=server.url)`. GET and DELETE
+/requests return and forget the requests of a server in another process.
 """
 
 from __future__ import annotations
@@ -13,30 +12,32 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
-from http.server import ThreadingHTTPServer
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
 
 from tests.servers.llm_answers import completion, user_parts
 from tests.servers.llm_batches import Batches
-from tests.servers.llm_faults import REFUSED, Answer, Fault, answer_with, as_json, error, refused_option
-from tests.servers.llm_http import Handler
+from tests.servers.llm_failures import REFUSED, Answer, Failure, answer_with, as_json, error, refused_option
 
-Scripted = Fault | str | dict[str, Any] | None
+Scripted = Failure | str | dict[str, Any] | None
+PIECES = 20
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """One request as it came; the key is left out of the headers.
+    """One request, without its key.
 
     Attributes:
         time: `time.monotonic` of its arrival.
-        text: The body as it came over the wire.
+        text: Body as received.
     """
 
     method: str
@@ -47,21 +48,20 @@ class Recorded:
 
     @property
     def body(self) -> dict[str, Any]:
-        """The body as JSON."""
         return json.loads(self.text)
 
 
 class LlmServer:
-    """The server's state; every public field may be turned while it runs.
+    """State of the server; public attributes may be changed while it runs.
 
     Attributes:
-        url: Its base URL, "/v1" included.
+        url: Base URL, "/v1" included.
         delay: Seconds that each chat completion takes.
-        rule: Decides for a chat completion's body what goes wrong, where the script says nothing.
-        refused: Options it refuses (see `REFUSED`).
+        rule: Failure for a chat completion's body, where the script has none.
+        refused: Options that are rejected (see `REFUSED`).
         batches: Files and batches.
-        requests: What came, oldest first; requests to the server's own routes are not counted.
-        most_at_once: Most chat completions under way in one moment.
+        requests: Requests, oldest first.
+        most_at_once: Most concurrent chat completions.
     """
 
     def __init__(self, delay: float = 0.0, *, keep_pictures: bool = True) -> None:
@@ -74,26 +74,26 @@ class LlmServer:
         self.most_at_once = 0
         self.stopping = threading.Event()
         self._keep_pictures = keep_pictures
-        self._script: deque[Fault | None] = deque()
-        self._always: Fault | None = None
+        self._script: deque[Failure | None] = deque()
+        self._always: Failure | None = None
         self._under_way = 0
         self._lock = threading.Lock()
 
-    def script(self, faults: Iterable[Scripted]) -> None:
-        """What happens to the next chat completions, one each; None is a good answer."""
-        self._script.extend(Fault.read(fault) for fault in faults)
+    def script(self, failures: Iterable[Scripted]) -> None:
+        """Set the failures of the next chat completions, one each; None is a good answer."""
+        self._script.extend(Failure.read(failure) for failure in failures)
 
-    def always(self, fault: Scripted) -> None:
-        """What happens to every chat completion that the script does not name."""
-        self._always = Fault.read(fault)
+    def always(self, failure: Scripted) -> None:
+        """Set the failure of all chat completions without a scripted one."""
+        self._always = Failure.read(failure)
 
     def refuse(self, *options: str) -> None:
-        """Refuses requests that use these options from now on."""
+        """Reject requests with these options."""
         assert set(options) <= set(REFUSED), f"known: {', '.join(REFUSED)}"
         self.refused = set(options)
 
     def forget(self) -> None:
-        """Nothing has come, and nothing goes wrong any more; answers that are still on their way go out first."""
+        """Reset requests and failures, after the answers under way have been sent."""
         self.rule, self.refused = (lambda body: None), set()
         over, self.stopping = self.stopping, threading.Event()
         over.set()
@@ -106,29 +106,37 @@ class LlmServer:
 
     @property
     def chats(self) -> list[Recorded]:
-        """The chat completions that were asked for."""
+        """Requests for chat completions."""
         return [each for each in self.requests if each.path == "/v1/chat/completions"]
 
     def answer(self, method: str, path: str, query: dict[str, str], headers: dict[str, str], body: bytes) -> Answer:
-        """Answers one request."""
+        """Answer one request."""
         parts = path.strip("/").split("/")
+        if parts == ["requests"]:
+            return self._recorded(method, query)
         if parts[0] != "v1":
-            return self._answer_about_itself(method, path, query, body)
+            return error(404, f"No such address: {method} {path}; chat completions are under /v1.")
         self._record(method, path, headers, body)
         if parts[1:] == ["chat", "completions"] and method == "POST":
             return self._chat(json.loads(body), headers.get("authorization", ""))
-        if parts[1:] == ["models"]:
-            listed = {"id": "note-writer", "object": "model", "created": 0, "owned_by": "tests"}
-            return as_json({"object": "list", "data": [listed]})
         if parts[1:2] in (["files"], ["batches"]):
             return self.batches.answer(method, parts[1:], query, headers.get("content-type", ""), body)
         return error(404, f"No such address: {method} {path}")
+
+    def _recorded(self, method: str, query: dict[str, str]) -> Answer:
+        rows = [] if query.get("bodies") == "0" else [asdict(each) for each in self.requests]
+        counts = {"count": len(self.requests), "chats": len(self.chats), "most_at_once": self.most_at_once}
+        if method == "DELETE":
+            with self._lock:
+                self.requests.clear()
+                self.most_at_once = 0
+        return as_json({**counts, "requests": rows})
 
     def _record(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
         shown = {name: value for name, value in headers.items() if name != "authorization"}
         text = body.decode("utf-8", "replace")
         if not self._keep_pictures and path.endswith("/completions"):
-            text = _without_pictures(json.loads(body))
+            text = _with_digests(json.loads(body))
         with self._lock:
             self.requests.append(Recorded(method, path, time.monotonic(), shown, text))
 
@@ -137,12 +145,12 @@ class LlmServer:
             self._under_way += 1
             self.most_at_once = max(self.most_at_once, self._under_way)
             scripted = bool(self._script)
-            fault = self._script.popleft() if scripted else self._always
+            failure = self._script.popleft() if scripted else self._always
         try:
             if refusal := refused_option(body, self.refused):
                 return refusal
-            fault = fault if scripted or fault else Fault.read(self.rule(body))
-            answer = answer_with(fault, completion(body))
+            failure = failure if scripted or failure else Failure.read(self.rule(body))
+            answer = answer_with(failure, completion(body))
             self.stopping.wait(self.delay + (answer.wait if answer.way == "whole" else 0))
             key = authorization.removeprefix("Bearer ").encode()
             return replace(answer, body=answer.body.replace(b"{key}", key))
@@ -150,55 +158,80 @@ class LlmServer:
             with self._lock:
                 self._under_way -= 1
 
-    def _answer_about_itself(self, method: str, path: str, query: dict[str, str], body: bytes) -> Answer:
-        if (method, path) == ("GET", "/requests"):
-            rows = [] if query.get("bodies") == "0" else [asdict(each) for each in self.requests]
-            told = {"count": len(self.requests), "chats": len(self.chats), "most_at_once": self.most_at_once}
-            return as_json({**told, "requests": rows})
-        if (method, path) == ("DELETE", "/requests"):
-            with self._lock:
-                self.requests.clear()
-                self.most_at_once = 0
-            return as_json({})
-        if (method, path) == ("POST", "/script"):
-            return self._turn(json.loads(body))
-        return error(404, f"No such address: {method} {path}; chat completions are under /v1.")
 
-    def _turn(self, orders: dict[str, Any]) -> Answer:
-        """Sets what is named: next, always, refuse, delay, polls, fate."""
-        for name, value in orders.items():
-            match name:
-                case "next":
-                    self.script(value)
-                case "always":
-                    self.always(value)
-                case "refuse":
-                    self.refuse(*value)
-                case "delay":
-                    self.delay = float(value)
-                case "polls" | "fate":
-                    setattr(self.batches, name, value)
-                case _:
-                    return error(400, f"Unknown order '{name}'.")
-        return as_json({})
-
-
-def _without_pictures(body: dict[str, Any]) -> str:
-    """The body with each picture's digest in its place: thousands of requests then fit into memory."""
+def _with_digests(body: dict[str, Any]) -> str:
+    """Return the body with digests for images, so that thousands of requests fit into memory."""
     for part in user_parts(body):
         if part["type"] == "image_url":
             part["image_url"]["url"] = "sha256:" + hashlib.sha256(part["image_url"]["url"].encode()).hexdigest()
     return json.dumps(body)
 
 
+class Handler(BaseHTTPRequestHandler):
+    """One connection; `llm` is the server's state, `open_connections` all sockets in use."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # otherwise every answer waits 40 ms for the client's acknowledgement
+    wbufsize = -1
+    llm: ClassVar[LlmServer]
+    open_connections: ClassVar[set[socket.socket]]
+
+    def setup(self) -> None:
+        super().setup()
+        self.open_connections.add(self.connection)
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # the client gave up
+            super().handle()
+
+    def finish(self) -> None:
+        self.open_connections.discard(self.connection)
+        with suppress(OSError):
+            super().finish()
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        address = urlsplit(self.path)
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = self.llm.answer(self.command, address.path, dict(parse_qsl(address.query)), headers, body)
+        if answer.way == "none":
+            self._drop()
+            return
+        self.send_response_only(answer.status)
+        for name, value in {"Content-Type": answer.kind, **answer.headers}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if answer.way == "half":
+            self.wfile.write(answer.body[: len(answer.body) // 2])
+            self.wfile.flush()
+            self._drop()
+            return
+        step = len(answer.body) // PIECES + 1 if answer.way == "drip" else len(answer.body) or 1
+        for start in range(0, len(answer.body), step):
+            self.wfile.write(answer.body[start : start + step])
+            self.wfile.flush()
+            if answer.way == "drip":
+                self.llm.stopping.wait(answer.wait / PIECES)
+
+    do_POST = do_DELETE = do_GET  # noqa: N815
+
+    def _drop(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Print nothing."""
+
+
 class _Listener(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 128  # connections that open in one instant; five is the standard library's
+    request_queue_size = 128  # connections opened at the same time; the standard library allows five
 
 
 @contextmanager
 def running(delay: float = 0.0, *, port: int = 0, keep_pictures: bool = True) -> Iterator[LlmServer]:
-    """Serves in threads until the block ends, when open connections are cut; port 0 takes any free one."""
+    """Serve in threads until the block ends, when open connections are cut; port 0 takes any free one."""
     server = LlmServer(delay, keep_pictures=keep_pictures)
     handler = type("BoundHandler", (Handler,), {"llm": server, "open_connections": set()})
     with _Listener(("127.0.0.1", port), handler) as listener:
@@ -210,15 +243,17 @@ def running(delay: float = 0.0, *, port: int = 0, keep_pictures: bool = True) ->
         finally:
             server.stopping.set()
             listener.shutdown()
-            handler.cut_connections()
+            for connection in list(handler.open_connections):
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="A local language model server for tests; everything is in memory.")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that each completion takes")
-    asked = parser.parse_args()
-    with running(asked.delay, port=asked.port, keep_pictures=False) as server:
+    options = parser.parse_args()
+    with running(options.delay, port=options.port, keep_pictures=False) as server:
         print(server.url, flush=True)
         with suppress(KeyboardInterrupt):
             threading.Event().wait()

@@ -7,7 +7,6 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from dermnote.errors import NotesError, PictureError
@@ -25,49 +24,28 @@ SAMPLE = 200  # requests from which the tokens of all are estimated
 STORED = "The images of a batch are stored at the server until it is collected."
 
 
-@dataclass(frozen=True)
-class CostEstimate:
-    """Estimate of the requests of some jobs.
+def estimate_rows(run: NoteRun, jobs: Sequence[Job]) -> dict[str, str]:
+    """Return titles and values: requests by strategy with what is sent, image, tokens, cost.
 
-    Attributes:
-        jobs: Jobs with different requests.
-        usual: Expected tokens.
-        worst: Upper bound of the tokens.
-        settings: Command line, with the price.
+    Tokens are estimated from an evenly spaced sample of the jobs.
     """
-
-    jobs: Sequence[Job]
-    usual: Usage
-    worst: Usage
-    settings: RunSettings
-
-    @classmethod
-    def of(cls, run: NoteRun, jobs: Sequence[Job]) -> CostEstimate:
-        """Estimate from an evenly spaced sample."""
-        sample = jobs[:: -(-len(jobs) // SAMPLE)] if jobs else []
-        found = []
-        for job in sample:
-            with suppress(PictureError):  # it becomes a failure
-                found.append(run.estimate(job, run.request(job)))
-        usual = _scale([each.usual for each in found], len(jobs))
-        return cls(jobs, usual, _scale([each.worst for each in found], len(jobs)), run.settings)
-
-    def rows(self) -> dict[str, str]:
-        """Return titles and values: requests by strategy with what is sent, image, tokens, cost."""
-        counts = Counter(job.builder.strategy.name for job in self.jobs)
-        builders = {job.builder.strategy.name: job.builder for job in self.jobs}
-        rows = {name: f"{count:,} requests with {_sent(builders[name])}" for name, count in counts.items()}
-        detail = next(iter(builders.values())).detail
-        rows["image"] = f"JPEG of at most {LONGEST_SIDE} px, detail {detail}; no EXIF, no file name, no id"
-        rows["tokens"] = f"about {_round(self.usual.prompt_tokens)} in and {_round(self.usual.completion_tokens)} out"
-        return rows | {"cost": self._cost()}
-
-    def _cost(self) -> str:
-        price, batch = self.settings.price, self.settings.options.batch
-        if price is None:
-            return "unknown: the model is in no price table (see --prices)"
-        usual, worst = (price.cost(each, batch=batch) for each in (self.usual, self.worst))
-        return f"about {dollars(usual)}, at most {dollars(worst)}{' (batch price)' if batch else ''}"
+    estimates = []
+    for job in jobs[:: -(-len(jobs) // SAMPLE)]:
+        with suppress(PictureError):  # it becomes a failure
+            estimates.append(run.estimate(job, run.request(job)))
+    usual, worst = (_scale([getattr(each, name) for each in estimates], len(jobs)) for name in ("usual", "worst"))
+    counts = Counter(job.builder.strategy.name for job in jobs)
+    sent = {job.builder.strategy.name: _sent(job.builder) for job in jobs}
+    rows = {name: f"{count:,} requests with {sent[name]}" for name, count in counts.items()}
+    detail = run.settings.options.detail
+    rows["image"] = f"JPEG of at most {LONGEST_SIDE} px, detail {detail}; no EXIF, no file name, no id"
+    rows["tokens"] = f"about {_round(usual.prompt_tokens)} in and {_round(usual.completion_tokens)} out"
+    price, batch = run.settings.price, run.settings.options.batch
+    rows["cost"] = "unknown: the model is in no price table (see --prices)"
+    if price is not None:
+        least, most = (dollars(price.cost(each, batch=batch)) for each in (usual, worst))
+        rows["cost"] = f"about {least}, at most {most}{' (batch price)' if batch else ''}"
+    return rows
 
 
 def _scale(sample: Sequence[Usage], count: int) -> Usage:
@@ -104,7 +82,7 @@ def get_consent(run: NoteRun, jobs: Sequence[Job]) -> None:
         raise NoKeyError("No language model is set up.", "Set OPENAI_API_KEY, or give --base-url.")
     if writer.is_local:
         return
-    print_summary(f"To be sent to {writer.host}, for {writer.model}:", CostEstimate.of(run, jobs).rows())
+    print_summary(f"To be sent to {writer.host}, for {writer.model}:", estimate_rows(run, jobs))
     if options.batch:
         print(STORED)
     if options.yes:
@@ -140,7 +118,7 @@ def show_dry_run(settings: RunSettings, cases: Records) -> None:
             "replies in the cache": len(jobs) - len(open_jobs),
             "requests": f"{len(pending):,}",
         }
-        estimated = CostEstimate.of(run, pending).rows() if pending else {}
+        estimated = estimate_rows(run, pending) if pending else {}
         example = _example(run, pending)
     print_summary(f"Dry run: {settings.writer.model} at {settings.writer.host}", rows | estimated)
     if example is not None:

@@ -22,7 +22,6 @@ from dermnote.notes.schema import Note, NoteRow, parse_line
 from dermnote.storage import replacing_file
 
 Key = tuple[str, str]  # case id, strategy
-BLOCK = 1 << 16  # bytes
 BAD_IMAGE = "picture"  # kind of failure
 
 
@@ -59,6 +58,11 @@ class Journal:
 
     A row that replaces another is appended (readers take the later of two), and the other is removed when the file is
     closed: a note that was there before is never missing.
+
+    Attributes:
+        path: The file.
+        repaired: Description of the repair of an incomplete last line; "" if there was none.
+        entries: Summaries of the rows.
     """
 
     def __init__(self, path: Path) -> None:
@@ -86,9 +90,7 @@ class Journal:
             raise NotesError(f"{path} cannot be written: {error.strerror}.") from error
         try:
             journal = cls(path)
-            if path.exists():
-                journal.repaired = repair_last_line(path)
-                journal._scan()
+            journal._scan(repair=True)
             try:
                 yield journal
             finally:
@@ -100,8 +102,7 @@ class Journal:
     def peek(cls, path: Path) -> Journal:
         """Read the file without changing it; an incomplete last line is ignored."""
         journal = cls(path)
-        if path.exists():
-            journal._scan()
+        journal._scan(repair=False)
         return journal
 
     def append(self, row: NoteRow) -> None:
@@ -154,13 +155,29 @@ class Journal:
             words=len(note.text.split()),
         )
 
-    def _scan(self) -> None:
-        offset = 0
+    def _scan(self, *, repair: bool) -> None:
+        if not self.path.exists():
+            return
+        offset, line = 0, b"\n"
         with self.path.open("rb") as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip() and line.endswith(b"\n"):
                     self._add_entry(parse_line(line, f"{self.path} line {number}"), offset)
                 offset += len(line)
+        if repair and not line.endswith(b"\n"):
+            self._repair(line, offset - len(line))
+
+    def _repair(self, line: bytes, offset: int) -> None:
+        """Complete a last line that only lacks its line end, else remove it."""
+        try:
+            self._add_entry(parse_line(line, str(self.path)), offset)
+        except NotesError:
+            os.truncate(self.path, offset)
+            self.repaired = f"{self.path}: the last line was torn; it is removed and its note is written again."
+            return
+        with self.path.open("ab") as stream:
+            stream.write(b"\n")
+        self.repaired = f"{self.path}: the last line had no end; it has one now."
 
     def _compact(self) -> None:
         """Rewrite the file without replaced lines, the others byte for byte; NotesError if the disk is full."""
@@ -177,34 +194,6 @@ class Journal:
             hint = "Nothing is lost: make room, and run the same command again."
             raise NotesError(f"{self.path} cannot be rid of replaced rows: {error.strerror}.", hint) from error
         self._surplus = 0
-
-
-def repair_last_line(path: Path) -> str:
-    """Complete or remove a last line without line end; returns one line that describes the repair, or ""."""
-    start, line = read_last_line(path)
-    if not line or line.endswith(b"\n"):
-        return ""
-    try:
-        parse_line(line, str(path))
-    except NotesError:
-        os.truncate(path, start)
-        return f"{path}: the last line was torn; it is removed and its note is written again."
-    with path.open("ab") as stream:
-        stream.write(b"\n")
-    return f"{path}: the last line had no end; it has one now."
-
-
-def read_last_line(path: Path) -> tuple[int, bytes]:
-    """Return the offset of the last line, and the line; read from the end, as the file may be large."""
-    with path.open("rb") as stream:
-        start, tail = stream.seek(0, os.SEEK_END), b""
-        while start and b"\n" not in tail[:-1]:
-            block = min(BLOCK, start)
-            start -= block
-            stream.seek(start)
-            tail = stream.read(block) + tail
-    cut = tail[:-1].rfind(b"\n") + 1
-    return start + cut, tail[cut:]
 
 
 class Failures:

@@ -67,16 +67,6 @@ class BatchState:
         if path.exists():
             self._read()
 
-    def add(self, batch: Batch) -> None:
-        """Save a batch before it is started."""
-        self.batches.append(batch)
-        self.save()
-
-    def remove(self, batch: Batch) -> None:
-        """Remove a batch whose replies are cached."""
-        self.batches.remove(batch)
-        self.save()
-
     def save(self) -> None:
         """Update the file."""
         if not self.batches:
@@ -163,7 +153,8 @@ class BatchClient:
         with self._errors(NOT_STARTED):
             file = await self._writer.client.files.create(file=("requests.jsonl", content), purpose="batch")
         batch = Batch(f"{NAME_KEY}-{uuid.uuid4().hex}", file.id, count)
-        self._state.add(batch)
+        self._state.batches.append(batch)
+        self._state.save()  # before the batch is started
         await self._start(batch)
 
     async def _start(self, batch: Batch) -> None:
@@ -177,8 +168,7 @@ class BatchClient:
                     metadata={NAME_KEY: batch.name},
                 )
         except REFUSED:
-            self._state.remove(batch)
-            await self._delete(batch.file_id)
+            await self._forget(batch)
             raise
         batch.batch_id = started.id
         self._state.save()
@@ -240,12 +230,13 @@ class BatchClient:
         if ended.status != "completed":
             reason = ended.errors.data[0].message if ended.errors and ended.errors.data else "it took too long"
             self._run.stop = self._run.stop or Stop(f"batch {ended.id} has {ended.status}: {reason}")
-        self._state.remove(batch)
-        await self._delete(batch.file_id, *files)
+        await self._forget(batch, *files)
 
-    async def _delete(self, *file_ids: str) -> None:
-        """Delete files, which contain images, at the server."""
-        for file_id in file_ids:
+    async def _forget(self, batch: Batch, *results: str) -> None:
+        """Remove a batch from the state, and its files, which contain images, from the server."""
+        self._state.batches.remove(batch)
+        self._state.save()
+        for file_id in (batch.file_id, *results):
             with suppress(WriterError), self._writer.openai_errors():
                 await self._writer.client.files.delete(file_id)
 

@@ -1,4 +1,4 @@
-"""Everything that goes wrong at language model servers, each by a name that a test can put on a server's script."""
+"""Failures of language model servers, by names that a test can put on a server's script."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to
 
 
 @dataclass(frozen=True)
-class Fault:
-    """One thing that goes wrong.
+class Failure:
+    """One failure.
 
     Attributes:
-        name: "busy", "dropped" ... (see `FAULTS`), or an HTTP status as text.
-        seconds: How long it makes wait, where it does.
-        text: What is said, where that matters; "{key}" in it becomes the key that the client sent.
-        code: The error's code or, for a refused option, its name.
+        name: Key of `FAILURES`, or an HTTP status as text.
+        seconds: Wait, if any.
+        text: Message, if any; "{key}" becomes the key that the client sent.
+        code: Error code.
     """
 
     name: str
@@ -29,17 +29,17 @@ class Fault:
     code: str = ""
 
     @classmethod
-    def read(cls, given: Fault | str | Mapping[str, Any] | None) -> Fault | None:
-        """A fault from its short form: a name, a mapping (as it comes over HTTP), or None for a good answer."""
-        fault = cls(given) if isinstance(given, str) else cls(**given) if isinstance(given, Mapping) else given
-        if fault is not None and not fault.name.isdigit() and fault.name not in FAULTS:
-            raise ValueError(f"No fault '{fault.name}'; known: {', '.join(FAULTS)}, and any HTTP status.")
-        return fault
+    def read(cls, given: Failure | str | Mapping[str, Any] | None) -> Failure | None:
+        """Return the failure of a name, a mapping of its attributes, or None for a good answer."""
+        failure = cls(given) if isinstance(given, str) else cls(**given) if isinstance(given, Mapping) else given
+        if failure is not None and not failure.name.isdigit() and failure.name not in FAILURES:
+            raise ValueError(f"No failure '{failure.name}'; known: {', '.join(FAILURES)}, and any HTTP status.")
+        return failure
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer, and how it is delivered.
+    """An HTTP answer and its delivery.
 
     Attributes:
         way: "whole"; "none" and "half" drop the connection before and amid the body; "drip" sends it in pieces.
@@ -61,77 +61,77 @@ def as_json(value: Any, status: int = 200, headers: dict[str, str] | None = None
 
 def error(status: int, message: str, code: str = "", param: str = "", headers: dict[str, str] | None = None) -> Answer:
     """An error in OpenAI's form."""
-    told = {"message": message, "type": "error", "code": code or None, "param": param or None}
-    return as_json({"error": told}, status, headers)
+    body = {"message": message, "type": "error", "code": code or None, "param": param or None}
+    return as_json({"error": body}, status, headers)
 
 
-def _status(fault: Fault, _: dict[str, Any]) -> Answer:
-    headers = {"Retry-After": f"{fault.seconds:g}"} if fault.seconds else {}
-    return error(int(fault.name), fault.text or f"Scripted fault {fault.name}.", fault.code, headers=headers)
+def _status(failure: Failure, _: dict[str, Any]) -> Answer:
+    headers = {"Retry-After": f"{failure.seconds:g}"} if failure.seconds else {}
+    return error(int(failure.name), failure.text or f"Scripted failure {failure.name}.", failure.code, headers=headers)
 
 
-def _busy(fault: Fault, _: dict[str, Any]) -> Answer:
-    return error(429, "Rate limit reached.", "rate_limit_exceeded", headers={"Retry-After": f"{fault.seconds:g}"})
+def _busy(failure: Failure, _: dict[str, Any]) -> Answer:
+    return error(429, "Rate limit reached.", "rate_limit_exceeded", headers={"Retry-After": f"{failure.seconds:g}"})
 
 
-def _busy_until(fault: Fault, _: dict[str, Any]) -> Answer:
+def _busy_until(failure: Failure, _: dict[str, Any]) -> Answer:
     now = time.time()
-    headers = {"Retry-After": formatdate(now + fault.seconds, usegmt=True), "Date": formatdate(now, usegmt=True)}
+    headers = {"Retry-After": formatdate(now + failure.seconds, usegmt=True), "Date": formatdate(now, usegmt=True)}
     return error(429, "Rate limit reached.", "rate_limit_exceeded", headers=headers)
 
 
-def _busy_silent(_: Fault, __: dict[str, Any]) -> Answer:
+def _busy_silent(_: Failure, __: dict[str, Any]) -> Answer:
     return error(429, "Rate limit reached.", "rate_limit_exceeded")
 
 
-def _quota(_: Fault, __: dict[str, Any]) -> Answer:
+def _quota(_: Failure, __: dict[str, Any]) -> Answer:
     return error(429, "You exceeded your current quota, please check your plan.", "insufficient_quota")
 
 
-def _page(fault: Fault, _: dict[str, Any]) -> Answer:
-    return Answer(int(fault.code or 200), PAGE.encode(), "text/html")
+def _page(failure: Failure, _: dict[str, Any]) -> Answer:
+    return Answer(int(failure.code or 200), PAGE.encode(), "text/html")
 
 
-def _redirect(fault: Fault, _: dict[str, Any]) -> Answer:
-    return Answer(307, headers={"Location": fault.text})
+def _redirect(failure: Failure, _: dict[str, Any]) -> Answer:
+    return Answer(307, headers={"Location": failure.text})
 
 
-def _no_json(_: Fault, good: dict[str, Any]) -> Answer:
+def _no_json(_: Failure, good: dict[str, Any]) -> Answer:
     return Answer(body=json.dumps(good).encode()[:-20])
 
 
-def _says(fault: Fault, good: dict[str, Any]) -> Answer:
-    return as_json(_changed(good, {"content": fault.text}))
+def _says(failure: Failure, good: dict[str, Any]) -> Answer:
+    return as_json(_changed(good, {"content": failure.text}))
 
 
-def _wrong_schema(_: Fault, good: dict[str, Any]) -> Answer:
+def _wrong_schema(_: Failure, good: dict[str, Any]) -> Answer:
     return as_json(_changed(good, {"content": '{"verdict": 7}'}))
 
 
-def _fenced(_: Fault, good: dict[str, Any]) -> Answer:
+def _fenced(_: Failure, good: dict[str, Any]) -> Answer:
     text = good["choices"][0]["message"]["content"]
     return as_json(_changed(good, {"content": f"Here is the description:\n```json\n{text}\n```\nAnything else?"}))
 
 
-def _refusal(fault: Fault, good: dict[str, Any]) -> Answer:
-    return as_json(_changed(good, {"content": None, "refusal": fault.text or "I'm sorry, I can't help with that."}))
+def _refusal(failure: Failure, good: dict[str, Any]) -> Answer:
+    return as_json(_changed(good, {"content": None, "refusal": failure.text or "I'm sorry, I can't help with that."}))
 
 
-def _cut_off(_: Fault, good: dict[str, Any]) -> Answer:
+def _cut_off(_: Failure, good: dict[str, Any]) -> Answer:
     text = good["choices"][0]["message"]["content"]
     return as_json(_changed(good, {"content": text[: len(text) // 2]}, "length"))
 
 
-def _filtered(_: Fault, good: dict[str, Any]) -> Answer:
+def _filtered(_: Failure, good: dict[str, Any]) -> Answer:
     return as_json(_changed(good, {"content": None}, "content_filter"))
 
 
-def _no_choices(_: Fault, good: dict[str, Any]) -> Answer:
+def _no_choices(_: Failure, good: dict[str, Any]) -> Answer:
     return as_json({**good, "choices": []})
 
 
-def _error_in_200(fault: Fault, _: dict[str, Any]) -> Answer:
-    return as_json({"error": {"message": fault.text or "Provider returned error", "code": int(fault.code or 502)}})
+def _error_in_200(failure: Failure, _: dict[str, Any]) -> Answer:
+    return as_json({"error": {"message": failure.text or "Provider returned error", "code": int(failure.code or 502)}})
 
 
 def _changed(good: dict[str, Any], message: dict[str, Any], ended: str = "stop") -> dict[str, Any]:
@@ -139,15 +139,15 @@ def _changed(good: dict[str, Any], message: dict[str, Any], ended: str = "stop")
     return {**good, "choices": [{**choice, "finish_reason": ended, "message": {**choice["message"], **message}}]}
 
 
-FAULTS: dict[str, Callable[[Fault, dict[str, Any]], Answer]] = {
+FAILURES: dict[str, Callable[[Failure, dict[str, Any]], Answer]] = {
     "busy": _busy,  # 429 with Retry-After in seconds
     "busy until": _busy_until,  # ... as a date
     "busy, no word how long": _busy_silent,
     "quota": _quota,
     "dropped": lambda _, __: Answer(way="none"),
     "torn": lambda _, good: Answer(body=json.dumps(good).encode(), way="half"),
-    "slow": lambda fault, good: Answer(body=json.dumps(good).encode(), wait=fault.seconds),
-    "drip": lambda fault, good: Answer(body=json.dumps(good).encode(), way="drip", wait=fault.seconds),
+    "slow": lambda failure, good: Answer(body=json.dumps(good).encode(), wait=failure.seconds),
+    "drip": lambda failure, good: Answer(body=json.dumps(good).encode(), way="drip", wait=failure.seconds),
     "page": _page,  # HTML with 200, or with the status in `code`
     "redirect": _redirect,  # to the address in `text`
     "no json": _no_json,
@@ -162,14 +162,14 @@ FAULTS: dict[str, Callable[[Fault, dict[str, Any]], Answer]] = {
 }
 
 
-def answer_with(fault: Fault | None, good: dict[str, Any]) -> Answer:
-    """The answer to a request whose good completion would be `good`."""
-    if fault is None:
+def answer_with(failure: Failure | None, good: dict[str, Any]) -> Answer:
+    """Return the answer to a request with the good completion `good`."""
+    if failure is None:
         return as_json(good)
-    return _status(fault, good) if fault.name.isdigit() else FAULTS[fault.name](fault, good)
+    return _status(failure, good) if failure.name.isdigit() else FAILURES[failure.name](failure, good)
 
 
-# What servers say of an option they do not know.
+# Messages of servers about options they do not support.
 REFUSED = {
     "minItems": (400, "Invalid schema for response_format 'note': In ('colours'), 'minItems' is not permitted.", ""),
     "json_schema": (400, "Invalid parameter: 'response_format' of type 'json_schema' is not supported.", ""),
@@ -181,7 +181,7 @@ REFUSED = {
 
 
 def refused_option(body: dict[str, Any], refused: set[str]) -> Answer | None:
-    """The refusal of a request that uses an option out of `refused` (see `REFUSED`)."""
+    """Return the rejection of a request that uses one of the `refused` options (see `REFUSED`)."""
     form = (body.get("response_format") or {}).get("type")
     kinds = {part["type"] for each in body["messages"] if isinstance(each["content"], list) for part in each["content"]}
     used = {*body, *kinds, form, *(name for name in ("minItems",) if name in json.dumps(body.get("response_format")))}
