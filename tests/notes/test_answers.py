@@ -1,3 +1,5 @@
+"""Reading and validation of answers, and the notes composed from them."""
+
 import json
 import random
 import string
@@ -41,8 +43,8 @@ def test_a_schema_is_strict_and_all_that_fits_it_can_be_read(name):
 
 @pytest.mark.parametrize("name", PROMPTS)
 def test_words_and_schema_ask_for_the_same(name):
-    said = {"messages": [{"role": "user", "content": describe_answer(PROMPTS[name], WORDS)}]}
-    asked = asked_schema(said)["properties"]
+    body = {"messages": [{"role": "user", "content": describe_answer(PROMPTS[name], WORDS)}]}
+    asked = asked_schema(body)["properties"]
     schema = answer_schema(PROMPTS[name], WORDS)["properties"]
     plain = {
         key: {name: value for name, value in each.items() if name != "description"} for key, each in schema.items()
@@ -58,8 +60,8 @@ def test_reading_an_answer_that_was_read_changes_nothing(name, seed):
 
 
 def test_case_spaces_and_order_are_levelled_and_other_keys_dropped():
-    told = {"asymmetry": " Asymmetric", "border": "MIXED", "colours": ["red", "dark  BROWN", "red"], "structures": []}
-    assert read({**told, "confidence": 0.9}) == {**SEEN, "colours": ["red", "dark brown"]}
+    answer = {"asymmetry": " Asymmetric", "border": "MIXED", "colours": ["red", "dark  BROWN", "red"], "structures": []}
+    assert read({**answer, "confidence": 0.9}) == {**SEEN, "colours": ["red", "dark brown"]}
 
 
 @pytest.mark.parametrize(
@@ -119,13 +121,13 @@ def test_no_object_is_no_answer(text):
 
 
 def test_a_text_becomes_one_clean_line():
-    told = {
+    answer = {
         "lesion_type": "A\nnodule\u2028 ",
         "colour": "Red\u0007\x1b[31m!",
         "border": "x\ud800y",
         "symmetry": "a\u202eb.",
     }
-    assert read(told, FREE) == {"lesion_type": "A nodule.", "colour": "Red[31m!", "border": "x?y.", "symmetry": "ab."}
+    assert read(answer, FREE) == {"lesion_type": "A nodule.", "colour": "Red[31m!", "border": "x?y.", "symmetry": "ab."}
 
 
 def test_a_text_of_the_greatest_length_is_read_again_as_it_was():
@@ -148,10 +150,10 @@ def test_notes_read_as_their_strategy_says():
         "Dermoscopic structures: none of those asked for."
     )
     assert findings == {**SEEN, "colours": ["red", "dark brown"]}
-    told = {"lesion_type": "A nodule", "colour": "Red {record}", "border": "Sharp", "symmetry": "Round"}
-    assert compose_note(read(told, FREE), FREE, WORDS, MELANOMA) == ("A nodule. Red {record}. Sharp. Round.", None)
-    told = {"report": "A red nodule", "stated_class": "Melanocytic NEVUS", "stated_malignancy": "benign"}
-    note, findings = compose_note(read(told, BLIND), BLIND, WORDS, MELANOMA)
+    answer = {"lesion_type": "A nodule", "colour": "Red {record}", "border": "Sharp", "symmetry": "Round"}
+    assert compose_note(read(answer, FREE), FREE, WORDS, MELANOMA) == ("A nodule. Red {record}. Sharp. Round.", None)
+    answer = {"report": "A red nodule", "stated_class": "Melanocytic NEVUS", "stated_malignancy": "benign"}
+    note, findings = compose_note(read(answer, BLIND), BLIND, WORDS, MELANOMA)
     assert note == "A red nodule. Impression: melanocytic nevus, benign."
     assert findings == {"stated_class": "melanocytic nevus", "stated_malignancy": "benign"}
 

@@ -1,3 +1,5 @@
+"""Requests, their keys, and what they send of the record."""
+
 import dataclasses
 import json
 import re
@@ -14,37 +16,37 @@ from dermnote.vocabularies.vocabulary import Option, Vocabulary, dermoscopy
 from tests.llm.note_requests import MELANOMA, request_for
 
 RECORD_IN_TEXT = re.compile(re.escape(RECORD_MESSAGE).replace(r"\{record\}", "(.*?)"), re.DOTALL)
-ASKED = [name for name, each in STRATEGIES.items() if each.prompt]
+WITH_PROMPT = [name for name, each in STRATEGIES.items() if each.prompt]
 
 
-def asking(strategy: str = "m+p1", **options: object) -> RequestBuilder:
+def builder(strategy: str = "m+p1", **options: object) -> RequestBuilder:
     return RequestBuilder(get_strategy(strategy), "note-writer", dermoscopy(), **options)  # type: ignore[arg-type]
 
 
-def told(text: str) -> dict[str, object]:
+def record_in(text: str) -> dict[str, object]:
     found = RECORD_IN_TEXT.findall(text)
     assert len(found) == 1
     return json.loads(found[0])
 
 
-def test_what_is_told_is_what_the_strategy_names():
+def test_only_the_fields_of_the_strategy_are_sent():
     whole = LesionMetadata("a", "b", "c", "d", 40.0, "female", "back", "Fitzpatrick II")
-    assert set(asking().build(whole, "0").record) == set(RECORD)
-    assert set(asking(demographics=True).build(whole, "0").record) == {*RECORD, *DEMOGRAPHICS}
-    assert asking("p3", demographics=True).build(whole, "0").record == {}
-    assert asking("p3").build(whole, "0").text == asking("p3").build(LesionMetadata(), "0").text
+    assert set(builder().build(whole, "0").record) == set(RECORD)
+    assert set(builder(demographics=True).build(whole, "0").record) == {*RECORD, *DEMOGRAPHICS}
+    assert builder("p3", demographics=True).build(whole, "0").record == {}
+    assert builder("p3").build(whole, "0").text == builder("p3").build(LesionMetadata(), "0").text
 
 
-@pytest.mark.parametrize("name", ASKED)
-def test_the_instructions_have_no_gaps(name):
-    text = asking(name).build(MELANOMA, "0").text
+@pytest.mark.parametrize("name", WITH_PROMPT)
+def test_the_instructions_are_complete(name):
+    text = builder(name).build(MELANOMA, "0").text
     assert "{" not in text.replace(json.dumps(dict(request_for(name).record)), "")
-    assert all(f'"{key}"' in text for key in asking(name).schema["required"])
+    assert all(f'"{key}"' in text for key in builder(name).schema["required"])
 
 
-def test_closed_options_and_classes_are_all_told():
+def test_all_options_and_classes_are_in_the_instructions():
     words = dermoscopy()
-    closed, blind = asking("m+p1").task, asking("p3").task
+    closed, blind = builder("m+p1").task, builder("p3").task
     assert all(choice in closed for feature in words.features for choice in feature.choices)
     assert all(each.name in blind for each in words.classes)
 
@@ -60,53 +62,53 @@ def test_closed_options_and_classes_are_all_told():
     ],
 )
 def test_the_key_changes_with_everything_that_changes_the_answer(change):
-    first = asking()
+    first = builder()
     other = dataclasses.replace(first, **change)
     assert first.build(MELANOMA, "0").key != other.build(MELANOMA, "0").key
 
 
 def test_the_key_changes_with_picture_record_and_attempt_and_with_nothing_else():
-    request = asking().build(MELANOMA, "0")
-    assert request.key == asking().build(MELANOMA, "0").key
-    assert request.key == asking().build(dataclasses.replace(MELANOMA, age=3.0, site="leg"), "0").key  # not told
+    request = builder().build(MELANOMA, "0")
+    assert request.key == builder().build(MELANOMA, "0").key
+    assert request.key == builder().build(dataclasses.replace(MELANOMA, age=3.0, site="leg"), "0").key  # not sent
     others = {
-        asking().build(MELANOMA, "1").key,
-        asking().build(dataclasses.replace(MELANOMA, subtype="nodular melanoma"), "0").key,
+        builder().build(MELANOMA, "1").key,
+        builder().build(dataclasses.replace(MELANOMA, subtype="nodular melanoma"), "0").key,
         dataclasses.replace(request, attempt=1).key,
         dataclasses.replace(request, attempt=2).key,
     }
     assert len(others | {request.key}) == 5
 
 
-def test_words_that_are_never_sent_make_no_note_stale():
+def test_words_used_only_by_the_audit_change_no_key():
     words = dermoscopy()
     first = words.features[0]
     more = dataclasses.replace(first.options[0], words=("another spelling",))
     feature = dataclasses.replace(first, options=(more, *first.options[1:]))
     changed = dataclasses.replace(words, features=(feature, *words.features[1:]))
-    one, other = asking(), dataclasses.replace(asking(), vocabulary=changed)
+    one, other = builder(), dataclasses.replace(builder(), vocabulary=changed)
     assert one.prompt_version == other.prompt_version
     assert one.build(MELANOMA, "0").key == other.build(MELANOMA, "0").key
 
 
-def test_an_option_that_is_told_changes_the_prompt_version():
+def test_a_new_option_changes_the_prompt_version():
     words = dermoscopy()
     first = words.features[0]
     feature = dataclasses.replace(first, options=(*first.options, Option("biaxial")))
     changed = dataclasses.replace(words, features=(feature, *words.features[1:]))
-    assert asking().prompt_version != dataclasses.replace(asking(), vocabulary=changed).prompt_version
+    assert builder().prompt_version != dataclasses.replace(builder(), vocabulary=changed).prompt_version
 
 
 def test_wrong_settings_are_named():
     with pytest.raises(NotesError, match=r"Unknown detail 'middle'\. Known: low, high"):
-        asking(detail="middle")
+        builder(detail="middle")
     with pytest.raises(NotesError, match="'m' asks no language model"):
-        _ = asking("m").prompt
+        _ = builder("m").prompt
     with pytest.raises(NotesError, match="'mix' asks no language model"):
-        _ = asking("mix").prompt
+        _ = builder("mix").prompt
 
 
-def test_options_are_not_asked_for_where_there_are_none():
+def test_a_vocabulary_without_features_is_refused():
     bare = dataclasses.replace(dermoscopy(), name="bare", features=())
     with pytest.raises(NotesError, match=r"'m\+p1' chooses among features, and vocabulary 'bare' has none"):
         RequestBuilder(get_strategy("m+p1"), "note-writer", bare)
@@ -120,10 +122,10 @@ def test_another_specialtys_vocabulary_needs_no_code(tmp_path):
         "classes: [{name: onychomycosis, malignancy: benign}, {name: melanonychia, malignancy: benign}]\n"
         "features:\n  pitting:\n    options: {present: {}, absent: {means: a smooth plate}}\n"
     )
-    asked = RequestBuilder(get_strategy("m+p1"), "note-writer", Vocabulary.read(path))
-    note = asked.build(LesionMetadata(label="psoriasis"), "0").note('{"pitting": "ABSENT"}')
+    built = RequestBuilder(get_strategy("m+p1"), "note-writer", Vocabulary.read(path))
+    note = built.build(LesionMetadata(label="psoriasis"), "0").note('{"pitting": "ABSENT"}')
     assert note.findings == {"pitting": "absent"}
-    assert "a picture of one nail" in asked.task
+    assert "a picture of one nail" in built.task
     assert note.text.endswith("Pitting: absent.")
 
 
@@ -133,11 +135,11 @@ def test_another_specialtys_vocabulary_needs_no_code(tmp_path):
 @example("\ud800", "{answer}{record}{0}")
 @example("x" * 3000, "\x00\u2028\u202e")
 def test_any_text_of_a_cell_stays_data(label, description):
-    """Whatever a table's cell holds comes out of the record's JSON as it went in, between the only two tags."""
-    request = asking("m+p2").build(LesionMetadata(label=label, description=description), "0")
+    """Any value is recovered unchanged from the record's JSON, between the only two tags."""
+    request = builder("m+p2").build(LesionMetadata(label=label, description=description), "0")
     text = request.text
     assert text.count("</record>") == 1
-    shown = told(text)
+    shown = record_in(text)
     for name, value in {"label": label, "description": description}.items():
         assert shown[name] == value[:LONGEST_FIELD].encode("utf-8", "replace").decode()
     text.encode("utf-8")

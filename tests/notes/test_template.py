@@ -1,3 +1,5 @@
+"""Strategies, the template, and notes of a predicted class."""
+
 import itertools
 import re
 
@@ -6,7 +8,8 @@ import pytest
 from dermnote.errors import NotesError
 from dermnote.metadata import LesionMetadata
 from dermnote.notes import template
-from dermnote.notes.template import prompt_version, template_note, write_template
+from dermnote.notes.strategies import DEMOGRAPHICS, RECORD, STRATEGIES, get_strategy
+from dermnote.notes.template import predicted_note, prompt_version, say_predicted, template_note, write_template
 
 FULL = {
     "label": "melanoma",
@@ -92,3 +95,34 @@ def test_other_words_make_another_version(monkeypatch):
     assert template_note(LesionMetadata(**FULL)).prompt_version == first
     monkeypatch.setattr(template, "PIECES", (*template.PIECES, "more"))
     assert prompt_version() != first
+
+
+@pytest.mark.parametrize(("probability", "told"), [(0.9999, ">99%"), (1.0, ">99%"), (0.62, "62%"), (0.002, "<1%")])
+def test_a_guess_is_told_with_its_probability_and_never_as_certain(probability, told):
+    note = predicted_note("melanoma", "malignant", probability, LesionMetadata())
+    assert f"not confirmed: melanoma (malignant), probability {told}." in note.text
+    assert "100%" not in note.text and "never a diagnosis" in note.text
+    again = say_predicted(note, "melanoma", "malignant", probability)
+    assert again.text.count(f"probability {told}.") == 2
+    assert again.audit is not None and again.audit["label_from"] == "model" and again.audit["confirmed"] is False
+
+
+def test_strategies_are_known_in_any_case():
+    assert list(STRATEGIES) == ["m", "m+p1", "m+p2", "p3", "mix"]
+    for name in STRATEGIES:
+        assert get_strategy(f" {name.upper()} ").name == name
+    with pytest.raises(NotesError, match=r"Unknown note strategy 'x'\. Known: m, m\+p1"):
+        get_strategy("x")
+
+
+def test_what_each_writer_is_given():
+    given = {name: (bool(each.tells), each.uses_picture, each.needs_model) for name, each in STRATEGIES.items()}
+    assert given == {
+        "m": (True, False, False),
+        "m+p1": (True, True, True),
+        "m+p2": (True, True, True),
+        "p3": (False, True, True),
+        "mix": (True, True, True),
+    }
+    assert STRATEGIES["p3"].tells == ()
+    assert not set(RECORD) & set(DEMOGRAPHICS)
