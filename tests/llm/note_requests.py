@@ -1,11 +1,11 @@
-"""Requests for notes as tests need them, and a fast client."""
+"""Note requests for tests, and ways to send them."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import io
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from PIL import Image
@@ -26,37 +26,36 @@ def small_jpeg(colour: str = "peru", size: tuple[int, int] = (48, 40)) -> bytes:
 
 
 def request_for(strategy: str = "m+p1", metadata: LesionMetadata = MELANOMA, **options: Any) -> NoteRequest:
-    asking = RequestBuilder(get_strategy(strategy), options.pop("model", "note-writer"), dermoscopy(), **options)
-    return asking.build(metadata, hashlib.sha256(small_jpeg()).hexdigest())
+    builder = RequestBuilder(get_strategy(strategy), options.pop("model", "note-writer"), dermoscopy(), **options)
+    return builder.build(metadata, hashlib.sha256(small_jpeg()).hexdigest())
 
 
 def answer_to(writer: NoteWriter, request: NoteRequest | None = None, *, picture: bool = True) -> Reply:
-    """Asks once, and closes the client."""
+    """Sends a request, and closes the client."""
+    (reply,) = all_at_once(writer, 1, request, picture=picture)
+    if isinstance(reply, BaseException):
+        raise reply
+    return reply
 
-    async def asked() -> Reply:
+
+def all_at_once(
+    writer: NoteWriter, many: int, request: NoteRequest | None = None, *, picture: bool = True
+) -> list[Reply | BaseException]:
+    """Sends a request many times at once; the results include errors."""
+
+    async def send() -> list[Reply | BaseException]:
+        jpeg = small_jpeg() if picture else None
         try:
-            return await writer.ask(request or request_for(), small_jpeg() if picture else None)
-        finally:
-            await writer.aclose()
-
-    return asyncio.run(asked())
-
-
-def all_at_once(writer: NoteWriter, many: int, request: NoteRequest | None = None) -> list[Reply | BaseException]:
-    """Asks so often at the same time; what failed is among the results."""
-
-    async def asked() -> list[Reply | BaseException]:
-        jobs: list[Awaitable[Reply]] = [writer.ask(request or request_for(), small_jpeg()) for _ in range(many)]
-        try:
+            jobs = [writer.ask(request or request_for(), jpeg) for _ in range(many)]
             return await asyncio.gather(*jobs, return_exceptions=True)
         finally:
             await writer.aclose()
 
-    return asyncio.run(asked())
+    return asyncio.run(send())
 
 
 def picture_with_exif(save: Callable[[Image.Image, io.BytesIO, Image.Exif], None]) -> bytes:
-    """An encoded picture whose EXIF holds a name."""
+    """Returns an encoded image with a name in its EXIF."""
     exif = Image.Exif()
     exif[0x010E] = "Patient-Marker-Miller"  # ImageDescription
     exif[0x013B] = "Artist-Marker"

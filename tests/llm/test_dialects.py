@@ -1,6 +1,4 @@
-"""Servers that know fewer options than OpenAI's: what they refuse is left out, and not tried again."""
-
-from typing import Any
+"""Servers that support fewer options than OpenAI's: rejected options are left out, and not tried again."""
 
 import pytest
 
@@ -10,8 +8,8 @@ from dermnote.notes.writing import NoteWriter
 from tests.llm.note_requests import all_at_once, answer_to, request_for, small_jpeg
 
 
-def options(body: dict[str, Any]) -> tuple[str | None, bool, str]:
-    """Format, temperature and token limit of a request."""
+def options(body):
+    """Returns format, temperature and token limit of a request."""
     form = body.get("response_format", {}).get("type")
     return form, "temperature" in body, "max_tokens" if "max_tokens" in body else "max_completion_tokens"
 
@@ -26,7 +24,7 @@ def options(body: dict[str, Any]) -> tuple[str | None, bool, str]:
         (["json_schema", "json_object", "temperature", "max_tokens"], (None, False, "max_completion_tokens"), 4),
     ],
 )
-def test_a_refused_option_is_left_out_then_and_ever_after(llm_server, refused, left, probes):
+def test_a_rejected_option_is_left_out_from_then_on(llm_server, refused, left, probes):
     llm_server.refuse(*refused)
     writer = NoteWriter("x", base_url=llm_server.url)
     for _ in range(3):
@@ -36,7 +34,7 @@ def test_a_refused_option_is_left_out_then_and_ever_after(llm_server, refused, l
     assert options(writer.body(request_for(), None)) == left
 
 
-def test_a_server_without_limits_for_lists_gets_the_schema_all_the_same(llm_server):
+def test_a_server_without_list_lengths_gets_a_plain_schema(llm_server):
     llm_server.refuse("minItems")
     writer = NoteWriter("x", base_url=llm_server.url)
     answer_to(writer)
@@ -49,13 +47,13 @@ def test_a_server_without_limits_for_lists_gets_the_schema_all_the_same(llm_serv
     assert len(llm_server.chats) == 3
 
 
-def test_a_server_that_has_none_of_it_implemented(llm_server):
+def test_a_server_that_implements_no_format(llm_server):
     llm_server.rule = lambda body: "501" if "response_format" in body else None
     answer_to(NoteWriter("x", base_url=llm_server.url))
     assert [options(each.body)[0] for each in llm_server.chats] == ["json_schema", "json_object", None]
 
 
-def test_requests_at_the_same_moment_learn_together(llm_server):
+def test_concurrent_requests_share_the_dialect(llm_server):
     llm_server.refuse("json_schema", "temperature")
     writer = NoteWriter("x", base_url=llm_server.url)
     replies = all_at_once(writer, 16)
@@ -65,7 +63,7 @@ def test_requests_at_the_same_moment_learn_together(llm_server):
     assert len(llm_server.chats) == before + 1
 
 
-def test_nothing_is_learnt_from_a_refusal_that_leaving_out_does_not_cure(llm_server):
+def test_an_error_that_persists_changes_no_option(llm_server):
     """A server that quotes the whole request in its complaint names every option."""
     llm_server.script([{"name": "400", "text": "Bad picture in {'response_format', 'temperature', 'max_tokens'}"}] * 5)
     writer = NoteWriter("x", base_url=llm_server.url)
@@ -75,16 +73,16 @@ def test_nothing_is_learnt_from_a_refusal_that_leaving_out_does_not_cure(llm_ser
     assert options(llm_server.chats[-1].body) == ("json_schema", True, "max_tokens")
 
 
-def test_openai_itself_is_asked_in_its_newer_words():
+def test_openai_gets_the_newer_token_limit():
     assert options(NoteWriter(api_key="k").body(request_for(), None)) == ("json_schema", True, "max_completion_tokens")
 
 
-def test_what_two_learnt_apart_is_joined():
+def test_dialects_are_intersected():
     one, other = Dialect("json_object", True, "max_tokens"), Dialect("json_schema", False, "max_completion_tokens")
     assert one.intersection(other) == other.intersection(one) == Dialect("json_object", False, "max_completion_tokens")
 
 
-def test_words_that_name_no_option_change_nothing():
+def test_a_message_without_an_option_changes_nothing():
     assert Dialect().without("Invalid picture.") is None
     assert Dialect("plain_schema").without("'minItems' is not permitted.") is None
     assert Dialect("none", False, "max_completion_tokens").without("response_format temperature max_tokens") is None

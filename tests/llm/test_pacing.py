@@ -40,31 +40,31 @@ def run_in_virtual_time(main):
 
 
 def busy(seconds: float | None, kind: type[WriterError] = BusyError) -> WriterError:
-    fault = kind("Busy.", retryable=True)
-    fault.retry_after = seconds
-    return fault
+    error = kind("Busy.", retryable=True)
+    error.retry_after = seconds
+    return error
 
 
 class Server:
-    """Takes note of when it was asked, and does what its script says."""
+    """Records the times of requests, and follows a script."""
 
     def __init__(self, *script: WriterError | None) -> None:
         self.script = list(script)
-        self.asked: list[float] = []
+        self.times: list[float] = []
 
     async def send(self) -> str:
-        self.asked.append(asyncio.get_running_loop().time())
-        fault = self.script.pop(0) if self.script else None
-        if fault is not None:
-            raise fault
+        self.times.append(asyncio.get_running_loop().time())
+        error = self.script.pop(0) if self.script else None
+        if error is not None:
+            raise error
         return "answer"
 
 
-def ask(server: Server, max_retries: int = 4) -> str:
-    async def asked() -> str:
+def request(server: Server, max_retries: int = 4) -> str:
+    async def send():
         return await send_with_retries(server.send, Pacing(asyncio.get_running_loop().time), max_retries, PATIENCE)
 
-    return run_in_virtual_time(asked())
+    return run_in_virtual_time(send())
 
 
 @pytest.mark.parametrize(
@@ -84,61 +84,61 @@ def ask(server: Server, max_retries: int = 4) -> str:
         ({"retry-after": "Mon, 01 Jan 2001 00:00:00 GMT"}, 0),
     ],
 )
-def test_what_a_server_asks_to_wait_is_read_in_each_form(headers, seconds):
+def test_every_form_of_retry_after_is_read(headers, seconds):
     assert retry_after(headers) == pytest.approx(seconds)
 
 
-def test_a_date_without_the_servers_clock_is_measured_against_ours():
+def test_a_date_without_the_servers_clock_is_compared_with_ours():
     in_an_hour = formatdate(time.time() + 3600, usegmt=True)
     assert 3590 < (retry_after({"retry-after": in_an_hour}) or 0) <= 3601
 
 
 @pytest.mark.parametrize("seconds", [0.2, 7.0, 90.0, 500.0])
-def test_a_wait_that_is_asked_for_is_kept_exactly_also_beyond_the_openai_clients_two_minutes(seconds):
+def test_a_requested_wait_is_kept_exactly(seconds):
     server = Server(busy(seconds))
-    assert ask(server) == "answer"
-    assert server.asked == pytest.approx([0, seconds], abs=0.002)
-    assert server.asked[1] >= seconds
+    assert request(server) == "answer"
+    assert server.times == pytest.approx([0, seconds], abs=0.002)
+    assert server.times[1] >= seconds
 
 
 @pytest.mark.parametrize("kind", [BusyError, ServerFaultError])
-def test_a_server_that_asks_to_wait_longer_than_our_patience_is_not_waited_for(kind):
+def test_a_wait_beyond_the_patience_is_an_error(kind):
     server = Server(busy(PATIENCE + 1, kind))
     with pytest.raises(kind):
-        ask(server)
-    assert server.asked == [0]
+        request(server)
+    assert server.times == [0]
 
 
-def test_the_waits_of_one_request_are_bounded_together():
+def test_the_total_wait_of_one_request_is_bounded():
     server = Server(*(busy(250.0) for _ in range(9)))
     with pytest.raises(BusyError):
-        ask(server, max_retries=8)
-    assert len(server.asked) == 3
-    assert server.asked[-1] <= PATIENCE
+        request(server, max_retries=8)
+    assert len(server.times) == 3
+    assert server.times[-1] <= PATIENCE
 
 
 def test_retries_are_bounded_and_each_waits_about_twice_as_long():
     server = Server(*(busy(None, ServerFaultError) for _ in range(9)))
     with pytest.raises(ServerFaultError):
-        ask(server, max_retries=4)
-    gaps = [later - earlier for earlier, later in zip(server.asked, server.asked[1:], strict=False)]
+        request(server, max_retries=4)
+    gaps = [later - earlier for earlier, later in zip(server.times, server.times[1:], strict=False)]
     assert len(gaps) == 4
     for number, gap in enumerate(gaps):
         assert 0.5 <= gap / (FIRST_BACKOFF * 2**number) <= 1.01
     assert backoff(60) <= LONGEST_BACKOFF
 
 
-def test_what_a_retry_cannot_help_is_not_sent_again():
+def test_a_permanent_error_is_not_retried():
     server = Server(WriterError("No."))
     with pytest.raises(WriterError):
-        ask(server)
-    assert len(server.asked) == 1
+        request(server)
+    assert len(server.times) == 1
 
 
-def test_while_one_is_sent_away_all_wait():
+def test_all_requests_wait_after_a_rejection():
     server = Server(busy(30.0))
 
-    async def asked() -> list[str]:
+    async def send():
         loop = asyncio.get_running_loop()
         pacing = Pacing(loop.time)
 
@@ -148,13 +148,13 @@ def test_while_one_is_sent_away_all_wait():
 
         return await asyncio.gather(*(later(number) for number in range(20)))
 
-    assert run_in_virtual_time(asked()) == ["answer"] * 20
-    assert server.asked[0] == 0
-    assert min(server.asked[1:]) >= 30
+    assert run_in_virtual_time(send()) == ["answer"] * 20
+    assert server.times[0] == 0
+    assert min(server.times[1:]) >= 30
 
 
 class Limited:
-    """Lets through so many a minute, in bursts of at most `burst`, and says exactly or not at all how long to wait."""
+    """Accepts a number of requests a minute, in bursts of at most `burst`, and tells the exact wait or none."""
 
     def __init__(self, a_minute: float, burst: int, *, says: bool) -> None:
         self.rate, self.burst, self.says = a_minute / 60, burst, says
@@ -196,15 +196,15 @@ def test_a_limit_far_below_the_concurrency_costs_no_note(a_minute, burst, says, 
     assert server.refused < 400 / 3
 
 
-def test_whoever_asks_has_the_last_word_on_sending_again():
+def test_the_caller_confirms_each_repetition():
     server, heard = Server(busy(1.0), busy(2.0), None), []
 
-    async def asked() -> str:
+    async def send():
         pacing = Pacing(asyncio.get_running_loop().time)
         return await send_with_retries(
-            server.send, pacing, 4, PATIENCE, lambda fault: not heard and not heard.append(fault)
+            server.send, pacing, 4, PATIENCE, lambda error: not heard and not heard.append(error)
         )
 
     with pytest.raises(BusyError):
-        run_in_virtual_time(asked())
-    assert len(server.asked) == 2 and len(heard) == 1
+        run_in_virtual_time(send())
+    assert len(server.times) == 2 and len(heard) == 1

@@ -1,4 +1,4 @@
-"""What notes cost: prices, picture tokens, estimates, and the limit."""
+"""Prices, token counts of images, estimates, and the spending limit."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from dermnote.vocabularies.vocabulary import dermoscopy
         ("gpt-4.1-mini", (9000, 9000), "high", 2489),  # no more than 1536 patches
     ],
 )
-def test_pictures_are_counted_as_the_provider_counts_them(model, size, detail, tokens):
+def test_images_are_counted_like_the_provider_does(model, size, detail, tokens):
     assert read_prices()[model].picture.count(size, detail) == tokens
 
 
-def test_dollars_are_for_a_million_tokens_and_a_batch_costs_half():
+def test_prices_are_per_million_tokens_and_a_batch_costs_half():
     price = read_prices()["gpt-4o-mini"]
     usage = Usage(2_000_000, 1_000_000, 5)
     assert price.cost(usage) == pytest.approx(0.90)
     assert price.cost(usage, batch=True) == pytest.approx(0.45)
 
 
-def test_the_users_prices_lie_over_the_built_in_ones(tmp_path):
+def test_the_users_prices_override_the_built_in_ones(tmp_path):
     path = tmp_path / "prices.yaml"
     path.write_text(
         "models: {gpt-4o: {input: 1, output: 2, batch: 1, picture: {patch: 1}}, mine: {input: 0, output: 3}}"
@@ -62,29 +62,26 @@ def test_dated_names_have_their_models_price_and_only_local_models_are_free():
     assert find_price(prices, "gpt-4o-mini", local=True) == prices["gpt-4o-mini"]
 
 
-@pytest.mark.parametrize("size", [(256, 256), (256, 341), (2000, 100), (512, 513)])
-def test_the_outgoing_size_is_known_without_decoding(size):
-    stored = encode_jpeg(Image.new("RGB", size))
-    with Image.open(io.BytesIO(jpeg_payload(stored))) as sent:
-        assert payload_size(stored) == sent.size
-
-
-def test_a_damaged_picture_is_a_picture_error():
+def test_the_payload_size_is_known_without_decoding():
+    for size in ((256, 256), (256, 341), (2000, 100), (512, 513)):
+        stored = encode_jpeg(Image.new("RGB", size))
+        with Image.open(io.BytesIO(jpeg_payload(stored))) as sent:
+            assert payload_size(stored) == sent.size
     with pytest.raises(PictureError, match="damaged"):
         payload_size(b"no picture")
 
 
 @pytest.mark.parametrize("name", ["m+p1", "m+p2", "p3"])
-def test_at_worst_a_request_takes_more_than_usual(name):
-    asking = RequestBuilder(STRATEGIES[name], "gpt-4o", dermoscopy())
-    request = asking.build(LesionMetadata(label="melanoma"), "x")
+def test_the_upper_bound_exceeds_the_expected_tokens(name):
+    builder = RequestBuilder(STRATEGIES[name], "gpt-4o", dermoscopy())
+    request = builder.build(LesionMetadata(label="melanoma"), "x")
     picture = PictureTokens()
-    found = estimate(request, encode_jpeg(Image.new("RGB", (256, 256))), picture)
-    single = estimate(request, encode_jpeg(Image.new("RGB", (256, 256))), picture, repairs=False).worst
+    jpeg = encode_jpeg(Image.new("RGB", (256, 256)))
+    found, single = estimate(request, jpeg, picture), estimate(request, jpeg, picture, repairs=False).worst
     assert found.usual.prompt_tokens < single.prompt_tokens < found.worst.prompt_tokens
-    assert found.worst.completion_tokens == 2 * single.completion_tokens == 2 * asking.prompt.max_tokens
-    # a token is never shorter than a character of these words
-    assert single.prompt_tokens < len(request.text) + len(str(asking.schema)) + 800 + picture.low
+    assert found.worst.completion_tokens == 2 * single.completion_tokens == 2 * builder.prompt.max_tokens
+    # a token has at least one character
+    assert single.prompt_tokens < len(request.text) + len(str(builder.schema)) + 800 + picture.low
 
 
 amounts = st.integers(0, 10_000)
@@ -92,7 +89,7 @@ amounts = st.integers(0, 10_000)
 
 @given(st.lists(st.tuples(amounts, amounts, st.floats(0, 1)), max_size=40), st.floats(0.001, 0.2), st.integers(1, 5))
 @settings(derandomize=True, deadline=None, max_examples=100)
-def test_a_limit_is_never_passed_however_many_are_under_way(requests, limit, at_once):
+def test_a_limit_is_never_exceeded_by_concurrent_requests(requests, limit, at_once):
     budget = Budget(limit, Price(1.0, 2.0))
     under_way: list[tuple[Usage, Usage]] = []
     for prompt, answer, share in requests:
@@ -106,7 +103,7 @@ def test_a_limit_is_never_passed_however_many_are_under_way(requests, limit, at_
     assert budget.spent <= limit + 1e-9 and budget.idle
 
 
-def test_what_was_set_aside_comes_back():
+def test_a_reservation_is_released():
     budget = Budget(0.01, Price(1.0, 1.0))
     worst = Usage(6_000, 0, 1)
     assert budget.admit(worst) and not budget.admit(worst)

@@ -29,9 +29,9 @@ MARKED = LesionMetadata(
 
 
 def sent_by(server: LlmServer, strategy: str, **options: Any) -> str:
-    """All that arrived: the bodies as text, headers included."""
+    """Returns everything that arrived, headers included."""
     jpeg = jpeg_payload(picture_with_exif(lambda image, file, exif: image.save(file, "JPEG", exif=exif)))
-    server.script(["wrong schema"])  # the repair must give nothing away either
+    server.script(["wrong schema"])  # the repair must not send more
     NoteWriter("x", base_url=server.url, api_key="k").write(request_for(strategy, MARKED, **options), jpeg)
     assert len(server.requests) == 2
     return "\n".join(f"{each.path} {each.headers} {each.text}" for each in server.requests)
@@ -49,11 +49,11 @@ def test_p3_sends_nothing_of_the_record(llm_server, demographics):
 @pytest.mark.parametrize("demographics", [False, True])
 def test_the_others_send_the_fields_they_name_and_no_more(llm_server, strategy, demographics):
     sent = sent_by(llm_server, strategy, demographics=demographics)
-    told = set(RECORD) | (set(DEMOGRAPHICS) if demographics else set())
+    fields = set(RECORD) | (set(DEMOGRAPHICS) if demographics else set())
     for name, value in MARKED.to_mapping().items():
-        # the body is JSON: what stands in it may be escaped
+        # values may be escaped in the JSON body
         shown = str(value).replace("\u00e9", "")
-        assert (shown in sent) is (name in told), name
+        assert (shown in sent) is (name in fields), name
 
 
 @pytest.mark.parametrize("strategy", ["m+p1", "p3"])

@@ -1,3 +1,5 @@
+"""Notes of the template strategy, and the repair and replacement of rows."""
+
 import json
 
 import numpy as np
@@ -26,7 +28,7 @@ TABLE = pd.DataFrame(
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    """Runs the step on three cases, the third without anything to tell."""
+    """Runs the step on three cases, the third without metadata."""
     state = {"table": TABLE}
     monkeypatch.setattr(Cases, "read", lambda *_, **__: Cases(state["table"], [b""] * 3, ("melanoma",), {}))
 
@@ -43,12 +45,11 @@ def test_each_case_gets_a_row_with_every_field(run, capsys):
     rows = [json.loads(line) for line in run("--strategy", "m").read_text().splitlines()]
     assert [row["case_id"] for row in rows] == ["s/1", "s/2"]
     assert list(rows[0]) == ["case_id", "strategy", "model", "prompt_version", "request", "note", "findings", "audit"]
-    assert (
-        rows[1]["note"] == "This record is of a benign skin lesion, diagnosed as melanocytic nevus, subtype blue nevus."
-    )
+    assert rows[1]["note"].endswith("benign skin lesion, diagnosed as melanocytic nevus, subtype blue nevus.")
     assert (rows[0]["strategy"], rows[0]["model"], rows[0]["findings"]) == ("m", "template", None)
-    said = capsys.readouterr().out
-    assert "notes written           2" in said and "without any metadata    1" in said and "next: accelerate" in said
+    output = capsys.readouterr().out
+    assert "notes written           2" in output and "without any metadata    1" in output
+    assert "next: accelerate launch -q -m train.fit --config train/configs/finetune.yaml" in output
 
 
 def test_a_second_run_does_nothing(run, capsys):
@@ -59,33 +60,19 @@ def test_a_second_run_does_nothing(run, capsys):
     assert "up to date" in capsys.readouterr().out
 
 
-def test_missing_rows_are_appended_after_the_kept_ones(run):
-    path = run()
-    whole = path.read_bytes()
-    path.write_bytes(whole.splitlines(keepends=True)[0])
-    run()
-    assert path.read_bytes() == whole
-
-
-@pytest.mark.parametrize("cut", [1, 30, -25])
-def test_a_torn_last_line_is_repaired_and_said(run, capsys, cut):
+@pytest.mark.parametrize(
+    ("cut", "repair"), [(0, ""), (1, "was torn"), (30, "was torn"), (-25, "was torn"), (-1, "no end")]
+)
+def test_a_cut_file_is_repaired_and_completed(run, capsys, cut, repair):
     path = run()
     whole = path.read_bytes()
     first = whole.index(b"\n") + 1
-    path.write_bytes(whole[: first + cut] if cut > 0 else whole[:cut])
+    path.write_bytes(whole[: first + cut] if cut >= 0 else whole[:cut])
     capsys.readouterr()
     run()
     assert path.read_bytes() == whole
-    assert capsys.readouterr().out.count("the last line was torn") == 1
-
-
-def test_a_last_line_that_only_lacks_its_end_is_kept(run, capsys):
-    path = run()
-    whole = path.read_bytes()
-    path.write_bytes(whole[:-1])
-    run()
-    assert path.read_bytes() == whole
-    assert "had no end" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert repair in output and output.count("the last line") == bool(repair)
 
 
 def test_a_wrong_line_in_the_middle_is_named_and_nothing_is_lost(run):
@@ -97,7 +84,7 @@ def test_a_wrong_line_in_the_middle_is_named_and_nothing_is_lost(run):
     assert path.read_bytes() == damaged
 
 
-def test_rows_of_others_stay_and_rows_out_of_date_are_written_anew(run, capsys):
+def test_other_rows_are_kept_and_stale_rows_replaced(run, capsys):
     path = run()
     paid = NoteRow("s/1", Note("Written by a model.", "p3", "some-llm", "v1"))
     elsewhere = NoteRow("t/9", Note("Of another folder.", "m", prompt_version="old"))
@@ -111,7 +98,7 @@ def test_rows_of_others_stay_and_rows_out_of_date_are_written_anew(run, capsys):
     assert "dermatofibroma" in notes_by_case(path, ["m"])["s/2"]["m"]
 
 
-def test_demographics_are_another_version_and_tell_of_more_cases(run):
+def test_demographics_give_another_version_and_more_notes(run):
     path = run("--demographics")
     notes = notes_by_case(path)
     assert notes["s/3"]["m"].endswith("Seen in a 33-year-old female patient.")
