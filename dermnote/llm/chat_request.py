@@ -72,7 +72,7 @@ def jpeg_payload(image: Image.Image | bytes) -> bytes:
     """
     opened = open_picture(io.BytesIO(image), max_pixels=MAX_PIXELS) if isinstance(image, bytes) else image
     if opened.mode != "RGB":
-        raise PictureError(f"The picture is {opened.mode}, not RGB.", "Open it with dermnote.images.opening.")
+        raise PictureError(f"The image is {opened.mode}, not RGB.", "Open it with dermnote.images.opening.")
     small = opened.copy()
     small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     small.info = {}
@@ -89,6 +89,6 @@ def payload_size(jpeg: bytes) -> tuple[int, int]:
         with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
             width, height = image.size
     except OSError as error:
-        raise PictureError("A stored picture is damaged.", "Prepare the cases again.") from error
+        raise PictureError("A stored image is damaged.", "Prepare the cases again.") from error
     scale = min(1.0, LONGEST_SIDE / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))

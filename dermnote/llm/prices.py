@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from dermnote.errors import NotesError
-from dermnote.llm.chat_request import ChatRequest, payload_size
+from dermnote.llm.chat_request import ChatRequest
 from dermnote.llm.llm_errors import Usage
 from dermnote.settings import build
 
@@ -131,25 +131,17 @@ class Estimate:
     worst: Usage
 
 
-def estimate(request: ChatRequest, jpeg: bytes, picture: PictureTokens, *, repairs: bool = True) -> Estimate:
+def estimate_sized(
+    request: ChatRequest, size: tuple[int, int], picture: PictureTokens, *, repairs: bool = True
+) -> Estimate:
     """Estimate a request's tokens before it is sent.
 
     Args:
         request: The request.
-        jpeg: The stored image; only its size is read.
+        size: Width and height in pixels of the image that is sent (see `payload_size`).
         picture: The model's token count of images.
         repairs: Whether a malformed answer is sent back once.
-
-    Raises:
-        PictureError: The image is damaged.
     """
-    return estimate_sized(request, payload_size(jpeg), picture, repairs=repairs)
-
-
-def estimate_sized(
-    request: ChatRequest, size: tuple[int, int], picture: PictureTokens, *, repairs: bool = True
-) -> Estimate:
-    """Estimate a request's tokens from the width and height in pixels of the image that is sent."""
     length = len((request.system + request.text).encode()) + len(json.dumps(request.schema))
     image = picture.count(size, request.detail) if request.uses_image else 0
     limit = request.max_tokens

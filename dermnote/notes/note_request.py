@@ -54,7 +54,7 @@ class RequestBuilder:
     def prompt(self) -> Prompt:
         """The strategy's prompt; NotesError if it has none."""
         if self.strategy.prompt is None:
-            raise NotesError(f"Strategy '{self.strategy.name}' asks no language model itself.")
+            raise NotesError(f"Strategy '{self.strategy.name}' uses no language model itself.")
         return self.strategy.prompt
 
     @property

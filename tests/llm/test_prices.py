@@ -11,9 +11,17 @@ from PIL import Image
 
 from dermnote.errors import PictureError
 from dermnote.images.opening import encode_jpeg
-from dermnote.llm.chat_request import jpeg_payload
+from dermnote.llm.chat_request import jpeg_payload, payload_size
 from dermnote.llm.llm_errors import Usage
-from dermnote.llm.prices import FREE, Budget, PictureTokens, Price, estimate, find_price, payload_size, read_prices
+from dermnote.llm.prices import (
+    FREE,
+    Budget,
+    PictureTokens,
+    Price,
+    estimate_sized,
+    find_price,
+    read_prices,
+)
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.note_request import RequestBuilder
 from dermnote.notes.strategies import STRATEGIES
@@ -76,8 +84,8 @@ def test_the_upper_bound_exceeds_the_expected_tokens(name):
     builder = RequestBuilder(STRATEGIES[name], "gpt-4o", dermoscopy())
     request = builder.build(LesionMetadata(label="melanoma"), "x")
     picture = PictureTokens()
-    jpeg = encode_jpeg(Image.new("RGB", (256, 256)))
-    found, single = estimate(request, jpeg, picture), estimate(request, jpeg, picture, repairs=False).worst
+    found = estimate_sized(request, (256, 256), picture)
+    single = estimate_sized(request, (256, 256), picture, repairs=False).worst
     assert found.usual.prompt_tokens < single.prompt_tokens < found.worst.prompt_tokens
     assert found.worst.completion_tokens == 2 * single.completion_tokens == 2 * builder.prompt.max_tokens
     # a token has at least one character

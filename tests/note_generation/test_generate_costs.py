@@ -62,7 +62,7 @@ def test_with_consent_requests_are_sent(generate, answers):
 
 def test_consent_needs_a_terminal_or_yes_unless_the_server_is_local(generate, monkeypatch):
     monkeypatch.setattr(cost_estimate, "is_terminal", lambda: False)
-    with pytest.raises(NotesError, match=r"Nobody can be asked.*--yes"):
+    with pytest.raises(NotesError, match=r"needs consent.*--yes"):
         generate("--strategy", "p3", url=REMOTE)
     assert generate("--strategy", "p3") == 0
 

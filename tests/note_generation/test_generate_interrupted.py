@@ -106,7 +106,10 @@ def test_errors_are_one_line_and_status_2(squares, server, out):
     process = start(squares, out, server, "--base-url", "http://notes.example.invalid/v1")
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 2
-    assert errors.splitlines()[-1].startswith("error: Nobody can be asked") and "Traceback" not in errors
+    assert (
+        errors.splitlines()[-1].startswith("error: Sending to notes.example.invalid needs consent")
+        and "Traceback" not in errors
+    )
     assert not server.requests
 
 
@@ -178,7 +181,10 @@ def test_a_full_disk_while_replaced_rows_are_removed_loses_nothing(tmp_path, mon
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(journal_module, "replacing_file", full)
-    with pytest.raises(NotesError, match=r"No space left on device.*make room"), Journal.open(path) as journal:
+    with (
+        pytest.raises(NotesError, match=r"No space left on device.*free some disk space"),
+        Journal.open(path) as journal,
+    ):
         journal.append(new)
     assert read_notes(path) == [old, new]
 

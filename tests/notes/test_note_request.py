@@ -102,9 +102,9 @@ def test_a_new_option_changes_the_prompt_version():
 def test_wrong_settings_are_named():
     with pytest.raises(NotesError, match=r"Unknown detail 'middle'\. Known: low, high"):
         builder(detail="middle")
-    with pytest.raises(NotesError, match="'m' asks no language model"):
+    with pytest.raises(NotesError, match="'m' uses no language model"):
         _ = builder("m").prompt
-    with pytest.raises(NotesError, match="'mix' asks no language model"):
+    with pytest.raises(NotesError, match="'mix' uses no language model"):
         _ = builder("mix").prompt
 
 

@@ -126,7 +126,7 @@ class ConcurrentRequests:
                 self._end(Stop(str(error), error=error))
             except Exception as error:
                 self._crash = self._crash or error
-                self._end(Stop("this program has a fault"))
+                self._end(Stop("an internal error occurred"))
 
     async def _complete(self, job: Job, payload: Payload) -> bool:
         """Write a job's note or failure; False if the run was stopped before."""

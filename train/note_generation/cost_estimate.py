@@ -88,7 +88,9 @@ def get_consent(run: NoteRun, jobs: Sequence[Job]) -> None:
     if options.yes:
         return
     if not is_terminal():
-        raise NotesError(f"Nobody can be asked whether this may be sent to {writer.host}.", "Add --yes if it may.")
+        raise NotesError(
+            f"Sending to {writer.host} needs consent, and there is no terminal to ask.", "Add --yes to consent."
+        )
     try:
         answer = input("Send? [y/N] ")
     except EOFError:
@@ -105,7 +107,7 @@ def is_terminal() -> bool:
 def show_dry_run(settings: RunSettings, cases: Records) -> None:
     """Print the number of notes and requests, the estimated cost, and one whole request; writes and sends nothing."""
     if settings.writer is None:
-        print("None of these strategies asks a language model: nothing would be sent.")
+        print("None of these strategies uses a language model: nothing would be sent.")
         return
     run = NoteRun(settings, cases, Journal.peek(settings.options.out))
     with ReplyCache(settings.cache, read_only=True) as run.cache:

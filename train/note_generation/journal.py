@@ -191,7 +191,7 @@ class Journal:
                         target.write(line)
                     offset += len(line)
         except OSError as error:
-            hint = "Nothing is lost: make room, and run the same command again."
+            hint = "Nothing is lost: free some disk space, and run the same command again."
             raise NotesError(f"{self.path} cannot be rid of replaced rows: {error.strerror}.", hint) from error
         self._surplus = 0
 

@@ -12,9 +12,9 @@ from tqdm.auto import tqdm
 
 from dermnote.audit.auditing import AUDIT_VERSION
 from dermnote.errors import DermNoteError, NotesError
-from dermnote.llm.chat_request import jpeg_payload
+from dermnote.llm.chat_request import jpeg_payload, payload_size
 from dermnote.llm.llm_errors import AnswerError, Usage
-from dermnote.llm.prices import FREE, Budget, Estimate, estimate
+from dermnote.llm.prices import FREE, Budget, Estimate, estimate_sized
 from dermnote.llm.responses import Reply
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.note_request import NoteRequest, RequestBuilder
@@ -208,7 +208,7 @@ class NoteRun:
     def estimate(self, job: Job, request: NoteRequest) -> Estimate:
         """Return the tokens of a request; a batch has no repairs. PictureError: the image is damaged."""
         tokens, repairs = (self.settings.price or FREE).picture, not self.settings.options.batch
-        return estimate(request, self.cases.images[job.row], tokens, repairs=repairs)
+        return estimate_sized(request, payload_size(self.cases.images[job.row]), tokens, repairs=repairs)
 
     def plan(self) -> list[Job]:
         """Return the notes that are missing or out of date, and count the others.

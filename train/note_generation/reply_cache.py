@@ -71,7 +71,7 @@ class ReplyCache(AbstractContextManager["ReplyCache"]):
         except (sqlite3.Error, OSError) as error:
             hint = "Move it away (it holds replies that were paid for), or name another with --cache."
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-                hint = "Make room, and run the same command again."
+                hint = "Free some disk space, and run the same command again."
             raise NotesError(f"The cache {self.path} cannot be used: {error}.", hint) from error
 
     def __exit__(self, *_: object) -> None:
