@@ -1,4 +1,4 @@
-"""Against a server that is not ours: `transformers serve`, with tiny vision models built on the spot."""
+"""The client against another server: `transformers serve`, with tiny vision models built on the spot."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from dermnote.llm.llm_errors import CutOffError, MalformedError, ServerFaultErro
 from dermnote.notes.writing import NoteWriter
 from tests.llm.note_requests import answer_to, request_for, small_jpeg
 
+pytestmark = pytest.mark.slow
 ANSWER = {"asymmetry": "asymmetric", "border": "mixed", "colours": ["black", "red"], "structures": ["dots"]}
 START = 120  # seconds; the server loads torch first
 
@@ -37,11 +38,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(models: Path) -> Iterator[str]:
-    """The base URL of a running `transformers serve`."""
+    """Base URL of a running `transformers serve`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # what the command `transformers serve` does, without the other commands, which want further packages
+    # like the command `transformers serve`, without the other commands, which need further packages
     serve = f"from transformers.cli.serve import Serve; Serve(host='127.0.0.1', port={port}, device='cpu')"
     command = [sys.executable, "-c", serve]
     settings = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "OMP_NUM_THREADS": "1"}

@@ -21,7 +21,7 @@ def read_allowance(environment: Mapping[str, str], writer: NoteWriter | None = N
 
     DERMNOTE_LLM_PER_HOUR is how many requests one visitor may cause in an hour; without it there is no limit, on a
     Hugging Face Space one of 20. DERMNOTE_LLM_MAX_USD is what all visitors together may cost in a day.
-    DERMNOTE_LLM_PRICES names a file of prices laid over `dermnote/notes/prices.yaml`, as `--prices` of
+    DERMNOTE_LLM_PRICES names a file of prices laid over `dermnote/llm/prices.yaml`, as `--prices` of
     `train.generate_notes` does.
 
     Args:
@@ -36,7 +36,7 @@ def read_allowance(environment: Mapping[str, str], writer: NoteWriter | None = N
     writer, file = writer or NoteWriter(), environment.get(PRICES, "").strip()
     price = find_price(read_prices(Path(file) if file else None), writer.model, local=writer.is_local)
     if max_usd is not None and price is None and writer.is_set_up:
-        hint = f"Name its price in a file for {PRICES} (see dermnote/notes/prices.yaml), or leave {MAX_USD} out."
+        hint = f"Name its price in a file for {PRICES} (see dermnote/llm/prices.yaml), or leave {MAX_USD} out."
         raise ConfigError(f"{MAX_USD} cannot be kept: the price of {writer.model} is unknown.", hint)
     return Allowance(per_hour, max_usd, price)
 
