@@ -13,15 +13,7 @@ from dermnote.errors import PictureError
 from dermnote.images.opening import encode_jpeg
 from dermnote.llm.chat_request import jpeg_payload, payload_size
 from dermnote.llm.llm_errors import Usage
-from dermnote.llm.prices import (
-    FREE,
-    Budget,
-    PictureTokens,
-    Price,
-    estimate_sized,
-    find_price,
-    read_prices,
-)
+from dermnote.llm.prices import FREE, Budget, PictureTokens, Price, estimate_sized, find_price, read_prices
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.note_request import RequestBuilder
 from dermnote.notes.strategies import STRATEGIES

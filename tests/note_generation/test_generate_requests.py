@@ -8,13 +8,7 @@ import pytest
 from dermnote.errors import NotesError
 from dermnote.llm.llm_errors import KeyRefusedError, NoKeyError
 from dermnote.notes.schema import read_notes
-from tests.note_generation.conftest import (
-    COUNT,
-    cases_with,
-    failures_of,
-    keep_first_rows,
-    notes_by_case_id,
-)
+from tests.note_generation.conftest import COUNT, cases_with, failures_of, keep_first_rows, notes_by_case_id
 from tests.tiny_cases import NAMES, case_row, write_cases
 
 TOO_MANY = "train.note_generation.concurrent_requests.TOO_MANY"
