@@ -65,100 +65,56 @@ def error(status: int, message: str, code: str = "", param: str = "", headers: d
     return as_json({"error": body}, status, headers)
 
 
-def _status(failure: Failure, _: dict[str, Any]) -> Answer:
-    headers = {"Retry-After": f"{failure.seconds:g}"} if failure.seconds else {}
-    return error(int(failure.name), failure.text or f"Scripted failure {failure.name}.", failure.code, headers=headers)
-
-
-def _busy(failure: Failure, _: dict[str, Any]) -> Answer:
-    return error(429, "Rate limit reached.", "rate_limit_exceeded", headers={"Retry-After": f"{failure.seconds:g}"})
+def _too_many(code: str = "rate_limit_exceeded", **headers: str) -> Answer:
+    return error(
+        429, "Rate limit reached.", code, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
 
 
 def _busy_until(failure: Failure, _: dict[str, Any]) -> Answer:
     now = time.time()
-    headers = {"Retry-After": formatdate(now + failure.seconds, usegmt=True), "Date": formatdate(now, usegmt=True)}
-    return error(429, "Rate limit reached.", "rate_limit_exceeded", headers=headers)
+    return _too_many(Retry_After=formatdate(now + failure.seconds, usegmt=True), Date=formatdate(now, usegmt=True))
 
 
-def _busy_silent(_: Failure, __: dict[str, Any]) -> Answer:
-    return error(429, "Rate limit reached.", "rate_limit_exceeded")
+def _delivered(good: dict[str, Any], **delivery: Any) -> Answer:
+    return Answer(body=json.dumps(good).encode(), **delivery)
 
 
-def _quota(_: Failure, __: dict[str, Any]) -> Answer:
-    return error(429, "You exceeded your current quota, please check your plan.", "insufficient_quota")
-
-
-def _page(failure: Failure, _: dict[str, Any]) -> Answer:
-    return Answer(int(failure.code or 200), PAGE.encode(), "text/html")
-
-
-def _redirect(failure: Failure, _: dict[str, Any]) -> Answer:
-    return Answer(307, headers={"Location": failure.text})
-
-
-def _no_json(_: Failure, good: dict[str, Any]) -> Answer:
-    return Answer(body=json.dumps(good).encode()[:-20])
-
-
-def _says(failure: Failure, good: dict[str, Any]) -> Answer:
-    return as_json(_changed(good, {"content": failure.text}))
-
-
-def _wrong_schema(_: Failure, good: dict[str, Any]) -> Answer:
-    return as_json(_changed(good, {"content": '{"verdict": 7}'}))
-
-
-def _fenced(_: Failure, good: dict[str, Any]) -> Answer:
-    text = good["choices"][0]["message"]["content"]
-    return as_json(_changed(good, {"content": f"Here is the description:\n```json\n{text}\n```\nAnything else?"}))
-
-
-def _refusal(failure: Failure, good: dict[str, Any]) -> Answer:
-    return as_json(_changed(good, {"content": None, "refusal": failure.text or "I'm sorry, I can't help with that."}))
-
-
-def _cut_off(_: Failure, good: dict[str, Any]) -> Answer:
-    text = good["choices"][0]["message"]["content"]
-    return as_json(_changed(good, {"content": text[: len(text) // 2]}, "length"))
-
-
-def _filtered(_: Failure, good: dict[str, Any]) -> Answer:
-    return as_json(_changed(good, {"content": None}, "content_filter"))
-
-
-def _no_choices(_: Failure, good: dict[str, Any]) -> Answer:
-    return as_json({**good, "choices": []})
-
-
-def _error_in_200(failure: Failure, _: dict[str, Any]) -> Answer:
-    return as_json({"error": {"message": failure.text or "Provider returned error", "code": int(failure.code or 502)}})
-
-
-def _changed(good: dict[str, Any], message: dict[str, Any], ended: str = "stop") -> dict[str, Any]:
+def _answer(good: dict[str, Any], text: str | None, finish_reason: str = "stop", **message: str) -> Answer:
+    """The completion with another text."""
     choice = good["choices"][0]
-    return {**good, "choices": [{**choice, "finish_reason": ended, "message": {**choice["message"], **message}}]}
+    message = {**choice["message"], "content": text, **message}
+    return as_json({**good, "choices": [{**choice, "finish_reason": finish_reason, "message": message}]})
 
 
+def _text(good: dict[str, Any]) -> str:
+    return good["choices"][0]["message"]["content"]
+
+
+FENCED = "Here is the description:\n```json\n{}\n```\nAnything else?"
+REFUSAL = "I'm sorry, I can't help with that."
 FAILURES: dict[str, Callable[[Failure, dict[str, Any]], Answer]] = {
-    "busy": _busy,  # 429 with Retry-After in seconds
-    "busy until": _busy_until,  # ... as a date
-    "busy, no word how long": _busy_silent,
-    "quota": _quota,
+    "busy": lambda failure, _: _too_many(Retry_After=f"{failure.seconds:g}"),
+    "busy until": _busy_until,  # Retry-After as a date
+    "busy, no word how long": lambda _, __: _too_many(),
+    "quota": lambda _, __: _too_many("insufficient_quota"),
     "dropped": lambda _, __: Answer(way="none"),
-    "torn": lambda _, good: Answer(body=json.dumps(good).encode(), way="half"),
-    "slow": lambda failure, good: Answer(body=json.dumps(good).encode(), wait=failure.seconds),
-    "drip": lambda failure, good: Answer(body=json.dumps(good).encode(), way="drip", wait=failure.seconds),
-    "page": _page,  # HTML with 200, or with the status in `code`
-    "redirect": _redirect,  # to the address in `text`
-    "no json": _no_json,
-    "says": _says,  # the model's answer is `text`
-    "wrong schema": _wrong_schema,
-    "fenced": _fenced,
-    "refusal": _refusal,
-    "cut off": _cut_off,
-    "filtered": _filtered,
-    "no choices": _no_choices,
-    "error in 200": _error_in_200,
+    "torn": lambda _, good: _delivered(good, way="half"),
+    "slow": lambda failure, good: _delivered(good, wait=failure.seconds),
+    "drip": lambda failure, good: _delivered(good, way="drip", wait=failure.seconds),
+    "page": lambda failure, _: Answer(int(failure.code or 200), PAGE.encode(), "text/html"),
+    "redirect": lambda failure, _: Answer(307, headers={"Location": failure.text}),
+    "no json": lambda _, good: Answer(body=json.dumps(good).encode()[:-20]),
+    "says": lambda failure, good: _answer(good, failure.text),
+    "wrong schema": lambda _, good: _answer(good, '{"verdict": 7}'),
+    "fenced": lambda _, good: _answer(good, FENCED.format(_text(good))),
+    "refusal": lambda failure, good: _answer(good, None, refusal=failure.text or REFUSAL),
+    "cut off": lambda _, good: _answer(good, _text(good)[: len(_text(good)) // 2], "length"),
+    "filtered": lambda _, good: _answer(good, None, "content_filter"),
+    "no choices": lambda _, good: as_json({**good, "choices": []}),
+    "error in 200": lambda failure, _: as_json(
+        {"error": {"message": failure.text or "Provider returned error", "code": int(failure.code or 502)}}
+    ),
 }
 
 
@@ -166,7 +122,11 @@ def answer_with(failure: Failure | None, good: dict[str, Any]) -> Answer:
     """Return the answer to a request with the good completion `good`."""
     if failure is None:
         return as_json(good)
-    return _status(failure, good) if failure.name.isdigit() else FAILURES[failure.name](failure, good)
+    if failure.name.isdigit():
+        headers = {"Retry-After": f"{failure.seconds:g}"} if failure.seconds else {}
+        message = failure.text or f"Scripted failure {failure.name}."
+        return error(int(failure.name), message, failure.code, headers=headers)
+    return FAILURES[failure.name](failure, good)
 
 
 # Messages of servers about options they do not support.
