@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -39,7 +39,6 @@ from .note_generation.run_summary import print_next_command, print_requests, pri
 from .runtime.console import run as run_main
 
 PART_MISSING = "part missing"  # kind of failure
-Compose = Callable[[str, LesionMetadata], Note | None]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,10 +67,8 @@ def write(run: NoteRun) -> None:
     if run.settings.writer is not None:
         write_requested(run)
     for strategy in run.settings.strategies:
-        if strategy.made_of and run.stop is None:
-            write_local(run, strategy.name, _mix_composer(run, strategy))
-        elif not strategy.needs_model:
-            write_local(run, strategy.name, _template_composer(run, run.tallies[strategy.name]))
+        if not strategy.needs_model or (strategy.made_of and run.stop is None):
+            write_local(run, strategy)
 
 
 def write_requested(run: NoteRun) -> None:
@@ -110,22 +107,15 @@ async def _send(run: NoteRun, state: BatchState, unique: list[Job], duplicates: 
     run.seconds = time.monotonic() - started
 
 
-def write_local(run: NoteRun, strategy: str, compose: Compose) -> None:
-    """Bring the notes of a strategy without requests up to date.
-
-    Args:
-        run: The run.
-        strategy: Name of the strategy.
-        compose: Returns a case's note without its audit; None if it cannot be written.
-    """
-    tally, journal, auditor = run.tallies[strategy], run.journal, run.auditor
-    case_ids = run.cases.case_ids
-    for row, case_id in enumerate(tqdm(case_ids, desc=f"writing {strategy} notes", unit="note", leave=False)):
+def write_local(run: NoteRun, strategy: Strategy) -> None:
+    """Bring the notes of a strategy without requests of its own up to date."""
+    name, tally, journal, auditor = strategy.name, run.tallies[strategy.name], run.journal, run.auditor
+    for row, case_id in enumerate(tqdm(run.cases.case_ids, desc=f"writing {name} notes", unit="note", leave=False)):
         metadata = run.cases.metadata(row)
-        note = compose(case_id, metadata)
+        note = _mixed_note(run, strategy, case_id, metadata) if strategy.made_of else _filled_note(run, tally, metadata)
         if note is None:
             continue
-        entry = journal.entries.get((case_id, strategy))
+        entry = journal.entries.get((case_id, name))
         if entry and entry.content == content_digest(note) and entry.checked == auditor.version(metadata):
             tally.kept += 1
             continue
@@ -134,44 +124,36 @@ def write_local(run: NoteRun, strategy: str, compose: Compose) -> None:
         journal.append(NoteRow(case_id, auditor.check(note, metadata)))
 
 
-def _template_composer(run: NoteRun, tally: Tally) -> Compose:
-    def compose(_: str, metadata: LesionMetadata) -> Note | None:
-        try:
-            return template_note(metadata, demographics=run.settings.options.demographics)
-        except NotesError:
-            tally.without_metadata += 1
-            return None
-
-    return compose
+def _filled_note(run: NoteRun, tally: Tally, metadata: LesionMetadata) -> Note | None:
+    try:
+        return template_note(metadata, demographics=run.settings.options.demographics)
+    except NotesError:
+        tally.without_metadata += 1
+        return None
 
 
 def _require_template_metadata(run: NoteRun) -> None:
     """Raise NotesError if the template could not fill a single note, before any request is sent."""
-    tally, cases = Tally(), run.cases
-    compose = _template_composer(run, tally)
-    if not any(compose(case_id, cases.metadata(row)) for row, case_id in enumerate(cases.case_ids)):
-        tally.require_metadata(len(cases))
+    tally, count = Tally(), len(run.cases)
+    if not any(_filled_note(run, tally, run.cases.metadata(row)) for row in range(count)):
+        tally.require_metadata(count)
 
 
-def _mix_composer(run: NoteRun, strategy: Strategy) -> Compose:
-    def compose(case_id: str, metadata: LesionMetadata) -> Note | None:
-        if not has_diagnosis(metadata):
-            run.tallies[strategy.name].without_metadata += 1
-            return None
-        first, second = (run.journal.read((case_id, name)) for name in strategy.made_of)
-        parts = " and ".join(strategy.made_of)
-        try:
-            if first is None or second is None:
-                raise NotesError(f"A {strategy.name} note is made of {parts}, and one is missing.", "Run it again.")
-            if first.model != second.model:
-                raise NotesError(f"The notes by {parts} are of two models.", "Write both with one.")
-            demographics, vocabulary = run.settings.options.demographics, run.settings.vocabulary
-            return mix_notes(first, second, metadata, vocabulary, demographics=demographics)
-        except NotesError as error:
-            run.failures.add(case_id, strategy.name, error, PART_MISSING)
-            return None
-
-    return compose
+def _mixed_note(run: NoteRun, strategy: Strategy, case_id: str, metadata: LesionMetadata) -> Note | None:
+    if not has_diagnosis(metadata):
+        run.tallies[strategy.name].without_metadata += 1
+        return None
+    first, second = (run.journal.read((case_id, name)) for name in strategy.made_of)
+    parts, settings = " and ".join(strategy.made_of), run.settings
+    try:
+        if first is None or second is None:
+            raise NotesError(f"A {strategy.name} note is made of {parts}, and one is missing.", "Run it again.")
+        if first.model != second.model:
+            raise NotesError(f"The notes by {parts} are of two models.", "Write both with one.")
+        return mix_notes(first, second, metadata, settings.vocabulary, demographics=settings.options.demographics)
+    except NotesError as error:
+        run.failures.add(case_id, strategy.name, error, PART_MISSING)
+        return None
 
 
 def report(run: NoteRun) -> int:
