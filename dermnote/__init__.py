@@ -22,7 +22,7 @@ _MODULES = {
     "Hit": "dermnote.index",
     "CaseIndex": "dermnote.index",
     "Note": "dermnote.notes.schema",
-    "NoteWriter": "dermnote.llm.note_writer",
+    "NoteWriter": "dermnote.notes.writing",
     "LesionMetadata": "dermnote.metadata",
     "DermNoteConfig": "dermnote.config",
     "DermNoteError": "dermnote.errors",
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from dermnote.errors import DermNoteError as DermNoteError
     from dermnote.index import CaseIndex as CaseIndex
     from dermnote.index import Hit as Hit
-    from dermnote.llm.note_writer import NoteWriter as NoteWriter
     from dermnote.metadata import LesionMetadata as LesionMetadata
     from dermnote.models.image_encoder import ImageEncoder as ImageEncoder
     from dermnote.models.joint_model import DermNoteModel as DermNoteModel
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from dermnote.models.prediction import Prediction as Prediction
     from dermnote.models.text_encoder import TextEncoder as TextEncoder
     from dermnote.notes.schema import Note as Note
+    from dermnote.notes.writing import NoteWriter as NoteWriter
     from dermnote.pipeline import DermNote as DermNote
 
 

@@ -32,7 +32,7 @@ from dermnote.notes.writing import ask_for_note, fill_note
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from dermnote.llm.note_writer import NoteWriter
+    from dermnote.notes.writing import NoteWriter
 
 AnyImage = Picture | EncodedImage
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.llm_server import LlmServer, running
 from tests.places import REAL_DATA, REPOSITORY, find_chromium
+from tests.servers.llm_server import LlmServer, running
 
 gc.disable()  # until all is collected: what is imported stays, as `train.__init__` says
 CACHE = tempfile.TemporaryDirectory(prefix="dermnote-tests-")  # what runs keep for later ones; never the user's own

@@ -15,13 +15,12 @@ from PIL import Image, ImageDraw
 from dermnote.config import DermNoteConfig
 from dermnote.index.case_index import CaseIndex
 from dermnote.index.hit import Hit
-from dermnote.llm.note_writer import NoteWriter
 from dermnote.metadata import LesionMetadata
 from dermnote.models.heat_map import Evidence, Grid
 from dermnote.models.novelty import Novelty
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import get_strategy
-from dermnote.notes.writing import ask_for_note, fill_note
+from dermnote.notes.writing import NoteWriter, ask_for_note, fill_note
 from dermnote.taxonomy import EIGHT
 
 

@@ -17,7 +17,7 @@ from dermnote.errors import BundleError, DermNoteError
 if TYPE_CHECKING:
     from dermnote import DermNote
     from dermnote.app.llm_quota.quota import Allowance
-    from dermnote.llm.note_writer import NoteWriter
+    from dermnote.notes.writing import NoteWriter
 
 FIRST = ""  # key of the model the app was started with
 KEPT = 2  # others in memory; the least recently used is unloaded, and loaded again when it is needed

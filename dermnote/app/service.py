@@ -13,11 +13,10 @@ from dermnote.app.llm_quota.quota import Allowance
 from dermnote.errors import DermNoteError, IndexQueryError, NotesError, PictureError
 from dermnote.images.opening import open_picture
 from dermnote.llm.llm_errors import NoKeyError
-from dermnote.llm.note_writer import NoteWriter
 from dermnote.metadata import LesionMetadata
-from dermnote.notes.predicted import predicted_note, say_predicted
 from dermnote.notes.strategies import get_strategy
-from dermnote.notes.writing import audited
+from dermnote.notes.template import predicted_note, say_predicted
+from dermnote.notes.writing import NoteWriter, audited
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -1,1 +1,1 @@
-"""OpenAI-compatible client: dialects, retries, pacing, prices, and budget."""
+"""OpenAI-compatible client: requests, servers, retries, pacing, prices, and budget."""

@@ -1,4 +1,4 @@
-"""What can go wrong between DermNote and a language model, each with its own name and a hint."""
+"""Errors of requests to a language model, each with a hint, and the tokens that a request used."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dermnote.errors import NotesError
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens that were counted, and paid for where tokens are.
+    """Counted tokens.
 
     Attributes:
-        prompt_tokens: Of what was sent, the picture included.
-        completion_tokens: Of what came back.
-        requests: How many requests they are of.
+        prompt_tokens: Tokens sent, the image included.
+        completion_tokens: Tokens received.
+        requests: Number of requests.
     """
 
     prompt_tokens: int = 0
@@ -30,15 +30,19 @@ class Usage:
         )
 
 
+class AnswerError(NotesError):
+    """The model's answer does not match the request; the message can be sent back to the model."""
+
+
 class WriterError(NotesError):
-    """No note came of a request.
+    """A request gave no usable answer.
 
     Attributes:
-        kind: Short name, as the summary and failures.jsonl show it.
+        kind: Short name, shown in the summary and in failures.jsonl.
         fatal: Whether every other request would fail in the same way, so that a run should stop.
-        usage: What was used up all the same.
-        retry_after: Seconds the server asked to wait; None if it did not say.
-        answer_lost: Whether the request went out, so that the server may have answered, and billed, all the same.
+        usage: Tokens that were used nevertheless.
+        retry_after: Seconds the server asks to wait; None if it does not say.
+        answer_lost: Whether the request was sent, so that the server may have answered, and billed, it.
     """
 
     kind: ClassVar[str] = "other"
@@ -66,7 +70,7 @@ class NoKeyError(WriterError):
 
 
 class KeyRefusedError(WriterError):
-    """The server refuses the key (401, 403)."""
+    """The server rejects the key (401, 403)."""
 
     kind, fatal = "key refused", True
 
@@ -84,57 +88,57 @@ class UnknownModelError(WriterError):
 
 
 class NoSightError(WriterError):
-    """The model sees no pictures, and every request has one."""
+    """The model accepts no images, and every request has one."""
 
     kind, fatal = "no sight", True
 
 
 class NotAnApiError(WriterError):
-    """Something answered that is no OpenAI-compatible server: a web page, a proxy's login."""
+    """The response does not come from an OpenAI-compatible server: a web page, a proxy's login."""
 
     kind, fatal = "no API", True
 
 
 class RequestRefusedError(WriterError):
-    """The server cannot work with the request (400, 413, 422, 501).
+    """The server rejects the request (400, 413, 422, 501).
 
     Attributes:
-        said: The server's own words in full; they may name the option it does not know.
+        details: The server's whole message, which may name an unsupported option.
     """
 
     kind = "request refused"
-    said: str = ""
+    details: str = ""
 
 
 class BusyError(WriterError):
-    """The server kept saying that there are too many requests (429)."""
+    """The server reported too many requests until the retries were used up (429)."""
 
     kind = "busy"
 
 
 class ServerFaultError(WriterError):
-    """The server failed again and again (500 and above)."""
+    """The server failed until the retries were used up (500 and above)."""
 
     kind = "server fault"
 
 
 class UnreachableError(WriterError):
-    """No connection, or it was dropped."""
+    """The connection failed or was dropped."""
 
     kind = "unreachable"
 
 
 class SlowError(WriterError):
-    """No answer within the time limit."""
+    """No answer arrived within the time limit."""
 
     kind = "too slow"
 
 
 class MalformedError(WriterError):
-    """The answer is not what was asked for, and asking the model to repair it did not help.
+    """The answer does not match the request, also after one repair.
 
     Attributes:
-        answer: What it was; "" if there was none.
+        answer: The model's answer; "" if there was none.
     """
 
     kind = "malformed answer"

@@ -1,4 +1,4 @@
-"""When the next request may leave: all requests of a writer wait together where a server asks for patience."""
+"""Retries and pacing of requests: bounded in number and time, and coordinated when a server is busy."""
 
 from __future__ import annotations
 
@@ -7,29 +7,34 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
+from typing import Any
+
+from dermnote.llm.llm_errors import BusyError, WriterError
 
 FIRST_BACKOFF = 0.5  # seconds; doubled with each try
 LONGEST_BACKOFF = 30.0
-# After a 429 requests leave one by one, this many seconds apart. Otherwise all that waited would leave in the same
-# instant, be refused again, and use up their tries, though the server has room for each of them in turn.
+# After a 429 requests are sent one by one, this many seconds apart. Otherwise all waiting requests would be sent at the
+# same time, be rejected again, and use up their tries, though the server has capacity for each of them in turn.
 FIRST_SPACING = 0.05
 WIDER, CLOSER = 1.5, 0.97
 LONGEST_SPACING = 10.0
 SHORTEST_SLEEP = 0.001
 
+MayRepeat = Callable[[WriterError], bool]
+
 
 def backoff(tries: int) -> float:
-    """Seconds to wait after so many tries (1, 2 ...): exponential, with jitter so that many do not return at once."""
+    """Return the seconds to wait after so many tries (1, 2 ...): exponential, with jitter."""
     longest = min(FIRST_BACKOFF * 2.0 ** (tries - 1), LONGEST_BACKOFF)
     return longest * random.uniform(0.5, 1)  # noqa: S311 no secret
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds a server asks to wait (`Retry-After` in seconds or as a date, `retry-after-ms`); None: it does not say.
+    """Return the seconds a server asks to wait (`Retry-After` in seconds or as a date, `retry-after-ms`), or None.
 
-    A date is measured against the server's own clock where it tells it, as ours may be off.
+    A date is compared with the server's own clock where given, as ours may be off.
     """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
@@ -37,13 +42,13 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         except ValueError:
             continue
         return seconds if 0 <= seconds < float("inf") else None
-    until = _moment(headers.get("retry-after"))
+    until = _timestamp(headers.get("retry-after"))
     if until is None:
         return None
-    return max(0.0, until - (_moment(headers.get("date")) or time.time()))
+    return max(0.0, until - (_timestamp(headers.get("date")) or time.time()))
 
 
-def _moment(date: str | None) -> float | None:
+def _timestamp(date: str | None) -> float | None:
     try:
         return parsedate_to_datetime(date).timestamp() if date else None
     except (ValueError, OverflowError):
@@ -51,10 +56,10 @@ def _moment(date: str | None) -> float | None:
 
 
 class Pacing:
-    """Shared by all requests of one writer, also of several threads.
+    """Send times of all requests of one client, also across threads.
 
     Args:
-        now: The clock, in seconds.
+        now: Clock, in seconds.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
@@ -66,13 +71,13 @@ class Pacing:
         self._widened = 0.0
 
     async def turn(self, patience: float) -> float | None:
-        """Waits for this request's turn; first come, first served.
+        """Wait for this request's turn; first come, first served.
 
         Args:
-            patience: Most seconds to wait.
+            patience: Longest wait in seconds.
 
         Returns:
-            Seconds waited; None if it would be longer than that.
+            Seconds waited; None if the wait would exceed `patience`.
         """
         began, ticket = self.now(), object()
         with self._lock:
@@ -81,7 +86,7 @@ class Pacing:
             while (wait := self._admit(ticket)) > 0:
                 if self.now() + wait > began + patience:
                     return None
-                # and then look again: the server may have sent another away meanwhile
+                # checked again after the sleep: the server may have rejected another request meanwhile
                 await asyncio.sleep(max(wait, SHORTEST_SLEEP))
         finally:
             with self._lock:
@@ -89,7 +94,7 @@ class Pacing:
         return self.now() - began
 
     def _admit(self, ticket: object) -> float:
-        """Seconds until the ticket's turn as things stand; 0 lets it in."""
+        """Return the seconds until the ticket's turn; 0 admits it."""
         with self._lock:
             now, ahead = self.now(), self._waiting.index(ticket)
             wait = self._open_from - now + ahead * self._spacing
@@ -97,21 +102,63 @@ class Pacing:
                 self._open_from = max(self._open_from, now) + self._spacing
             return max(wait, 0.0)
 
-    def sent_away(self, seconds: float, sent: float) -> None:
-        """The server is busy: nobody sends anything for so many seconds, and then one after the other.
+    def rejected(self, seconds: float, sent: float) -> None:
+        """Hold all requests after a rejection, and send them one by one afterwards.
 
         Args:
-            seconds: How long it asks to wait.
-            sent: When the request that it refused had left.
+            seconds: Wait requested by the server.
+            sent: Send time of the rejected request.
         """
         with self._lock:
             now = self.now()
             self._open_from = max(self._open_from, now + seconds)
-            if sent >= self._widened:  # those that left before hear the same once more, which is no news
+            if sent >= self._widened:  # rejections of requests sent earlier carry no new information
                 self._spacing = min(max(FIRST_SPACING, WIDER * self._spacing), LONGEST_SPACING)
                 self._widened = now
 
-    def let_in(self) -> None:
-        """A request was answered: the next ones may follow each other a little closer."""
+    def accepted(self) -> None:
+        """Reduce the spacing a little after an answered request."""
         with self._lock:
             self._spacing = self._spacing * CLOSER if self._spacing > FIRST_SPACING / 10 else 0.0
+
+
+async def send_with_retries(
+    send: Callable[[], Awaitable[Any]],
+    pacing: Pacing,
+    max_retries: int,
+    patience: float,
+    may_repeat: MayRepeat = lambda _: True,
+) -> Any:
+    """Return the result of `send`, which is repeated after an error that a retry can help.
+
+    Args:
+        send: Sends the request and raises WriterError.
+        pacing: Shared by all requests to the same server, so that they wait together when it is busy.
+        max_retries: Most repetitions.
+        patience: Longest wait in total, in seconds; a server that asks for more is not waited for.
+        may_repeat: Confirms each repetition, given the error.
+
+    Raises:
+        WriterError: The last error of `send`, or the first that a retry cannot help.
+    """
+    waited, tries = 0.0, 0
+    while True:
+        turn = await pacing.turn(patience - waited)
+        if turn is None:
+            raise BusyError("The server asks to wait for too long.", "Run again later.", retryable=True)
+        waited, tries = waited + turn, tries + 1
+        sent = pacing.now()
+        try:
+            answer = await send()
+        except WriterError as error:
+            wait = backoff(tries) if error.retry_after is None else error.retry_after
+            if not error.retryable or tries > max_retries or waited + wait > patience or not may_repeat(error):
+                raise
+            if isinstance(error, BusyError) or error.retry_after is not None:
+                pacing.rejected(wait, sent)
+            else:
+                await asyncio.sleep(wait)
+                waited += wait
+        else:
+            pacing.accepted()
+            return answer

@@ -1,4 +1,4 @@
-"""Writing, storing, masking and auditing clinical notes."""
+"""Clinical notes: strategies, template, writing, and the notes.jsonl format; the audit is re-exported."""
 
 from __future__ import annotations
 

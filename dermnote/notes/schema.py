@@ -1,4 +1,4 @@
-"""A note, and notes.jsonl: one JSON object a line, one line a note."""
+"""Notes, and the notes.jsonl format: one JSON object per line and note."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Note:
     """A written note.
 
     Attributes:
-        text: The note itself, one line.
-        strategy: How it was written (see `dermnote.notes.strategies`).
-        model: Who wrote it: "template", or the language model's name.
-        prompt_version: Short hash of the template or prompt; other words, other version.
-        findings: What the note states, by feature, where the strategy gives it in a fixed form.
-        audit: What a check of the note found (see `dermnote.audit.auditing`).
-        request: Key of the request a language model answered (see `dermnote.llm.request`); "" for a template.
+        text: The note, one line.
+        strategy: Name of the strategy (see `dermnote.notes.strategies`).
+        model: "template", or the language model's name.
+        prompt_version: Short hash of the template or prompt.
+        findings: Findings by feature, where the strategy gives them in a fixed form.
+        audit: Result of the audit (see `dermnote.audit`).
+        request: Key of the request to a language model (see `dermnote.notes.note_request`); "" for a template.
     """
 
     text: str
@@ -39,7 +39,7 @@ class Note:
     request: str = ""
 
     def to_row(self, case_id: str) -> dict[str, Any]:
-        """The row of notes.jsonl for a case."""
+        """Return the row of notes.jsonl for a case."""
         return {
             "case_id": case_id,
             "strategy": self.strategy,
@@ -54,21 +54,21 @@ class Note:
 
 @dataclass(frozen=True)
 class NoteRow:
-    """A note and the case it belongs to."""
+    """Note of a case."""
 
     case_id: str
     note: Note
 
     def to_line(self) -> str:
-        """One line of notes.jsonl, newline included."""
+        """Return the line of notes.jsonl, newline included."""
         return json.dumps(self.note.to_row(self.case_id), ensure_ascii=False) + "\n"
 
 
 def from_row(row: Mapping[str, Any]) -> NoteRow:
-    """Reads a row; columns it does not know are left alone, all but case_id, strategy and note may be absent.
+    """Read a row; only case_id, strategy and note are required, and unknown columns are ignored.
 
     Raises:
-        NotesError: A needed field is missing, blank, far too long or of the wrong type, or the strategy is unknown.
+        NotesError: A required field is missing, blank, far too long or of the wrong type, or the strategy is unknown.
     """
     for key in ("case_id", "strategy", "note"):
         if not isinstance(row.get(key), str) or not row[key].strip():
@@ -94,10 +94,10 @@ def from_row(row: Mapping[str, Any]) -> NoteRow:
 
 
 def parse_line(line: bytes | str, where: str) -> NoteRow:
-    """Reads one line; `where` (file and line number) opens the error's message.
+    """Read one line; `where` (file and line number) begins the error message.
 
     Raises:
-        NotesError: The line is torn, is not a JSON object, or is not a row of notes.jsonl.
+        NotesError: The line is incomplete, is not a JSON object, or is not a row of notes.jsonl.
     """
     try:
         row = json.loads(line)
@@ -114,10 +114,10 @@ def parse_line(line: bytes | str, where: str) -> NoteRow:
 
 
 def iterate_notes(path: str | Path) -> Iterator[NoteRow]:
-    """Yields the rows of a notes.jsonl in file order, a line at a time; blank lines are passed over.
+    """Yield the rows of a notes.jsonl in file order, without blank lines.
 
     Raises:
-        NotesError: The file is missing, or a line is wrong (file and line number are named).
+        NotesError: The file is missing, or a line is invalid (the message names file and line number).
     """
     if not Path(path).is_file():
         raise NotesError(f"There is no notes file {path}.", "Write one with python -m train.generate_notes.")
@@ -128,18 +128,18 @@ def iterate_notes(path: str | Path) -> Iterator[NoteRow]:
 
 
 def read_notes(path: str | Path) -> list[NoteRow]:
-    """All rows of a notes.jsonl (see `iterate_notes`)."""
+    """Return all rows of a notes.jsonl (see `iterate_notes`)."""
     return list(iterate_notes(path))
 
 
 def write_notes(path: str | Path, rows: Iterable[NoteRow]) -> None:
-    """Writes a whole notes.jsonl; the file that stood there is replaced only when all is written."""
-    with replacing_file(path) as aside, aside.open("w", encoding="utf-8", newline="\n") as stream:
+    """Write a whole notes.jsonl; an existing file is replaced only when everything is written."""
+    with replacing_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         stream.writelines(row.to_line() for row in rows)
 
 
 def notes_by_case(path: str | Path, strategies: Sequence[str] | None = None) -> dict[str, dict[str, str]]:
-    """Note texts by case id and strategy; of two notes of one strategy for one case the later line counts.
+    """Return note texts by case id and strategy; the later of two lines with the same case and strategy counts.
 
     Args:
         path: A notes.jsonl.

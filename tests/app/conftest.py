@@ -12,8 +12,8 @@ from PIL import Image
 from standin import StandIn, as_jpeg, scribble
 
 from dermnote.app.service import AppService
-from dermnote.llm.note_writer import NoteWriter
-from tests.llm_server import LlmServer
+from dermnote.notes.writing import NoteWriter
+from tests.servers.llm_server import LlmServer
 
 KEY = "sk-the-owners-own-key"
 LLM_VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "DERMNOTE_LLM")

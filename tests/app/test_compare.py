@@ -22,12 +22,12 @@ from dermnote.app.compare.strategy_notes import PARALLEL, StrategyNote, compare_
 from dermnote.app.endpoints import Endpoints
 from dermnote.app.service import AppService
 from dermnote.errors import NotesError, PictureError
-from dermnote.llm.note_writer import NoteWriter
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import STRATEGIES
+from dermnote.notes.writing import NoteWriter
 from tests.app.conftest import KEY
-from tests.llm_server import LlmServer
+from tests.servers.llm_server import LlmServer
 
 NASTY = '"><img src=x onerror="alert(1)">'
 FIELDS = {"label": "melanoma", "malignancy": "malignant", "age": "61", "sex": "female", "site": "marker-site"}

@@ -16,7 +16,7 @@ from dermnote.app.loaded_models import FIRST, Models
 from dermnote.errors import PictureError
 from tests.app.conftest import new_writer
 from tests.held import P3Held
-from tests.llm_server import LlmServer
+from tests.servers.llm_server import LlmServer
 
 FIELDS = ("melanoma", "", "malignant", "", "61", "female", "")
 OTHER_AGE = ("melanoma", "", "malignant", "", "62", "female", "")

@@ -19,10 +19,10 @@ from dermnote.app.case_cards import check_note, compose_note
 from dermnote.app.llm_quota.destination import all_destinations, button_label, can_write, destination
 from dermnote.app.page import build_page
 from dermnote.app.service import AppService
-from dermnote.llm.note_writer import NoteWriter
 from dermnote.notes.strategies import STRATEGIES
+from dermnote.notes.writing import NoteWriter
 from tests.app.conftest import KEY, new_writer
-from tests.llm_server import LlmServer
+from tests.servers.llm_server import LlmServer
 
 LLM_STRATEGIES = [name for name, strategy in STRATEGIES.items() if strategy.needs_model]
 FIELDS = {

@@ -21,13 +21,12 @@ from dermnote.app.page import build_page
 from dermnote.app.service import AppService
 from dermnote.errors import DermNoteError, NotesError
 from dermnote.llm.llm_errors import Usage, WriterError
-from dermnote.llm.note_writer import NoteWriter
-from dermnote.llm.prices import FREE, PictureTokens, Price
-from dermnote.llm.token_estimate import Estimate
+from dermnote.llm.prices import FREE, Estimate, PictureTokens, Price
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.strategies import STRATEGIES
+from dermnote.notes.writing import NoteWriter
 from tests.app.conftest import new_writer
-from tests.llm_server import LlmServer
+from tests.servers.llm_server import LlmServer
 
 PRICE = Price(1.0, 1.0)  # a dollar for a million tokens either way
 MELANOMA = LesionMetadata(label="melanoma")

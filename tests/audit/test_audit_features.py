@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dermnote.llm.answers import describe_findings
 from dermnote.notes import audit, stated_diagnosis
+from dermnote.notes.answers import describe_findings
 from dermnote.notes.schema import Note
 from dermnote.vocabularies.vocabulary import Vocabulary, dermoscopy
 

@@ -1,10 +1,10 @@
-"""How fast, how lean and how thrifty `train.generate_notes` asks a language model that takes 200 ms a reply.
+"""Speed, memory and number of requests of `train.generate_notes` with a language model that takes 200 ms a reply.
 
     python -m tests.benchmarks.notes --out notes.json
 
-Everything goes over real HTTP to `tests.llm_server` in a process of its own; the command runs in its own process too.
-Rates are taken on the server's clock, from the first request's arrival to the last reply, so that neither the start of
-Python nor the reading of the cases counts; the whole command is timed beside it.
+Everything goes over real HTTP to `tests.servers.llm_server`; server and command run in processes of their own.
+Rates are measured on the server's clock, from the first request to the last reply, without the start of Python and the
+reading of the cases; the whole command is timed too.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from openai import OpenAI
 from PIL import Image
 
 from dermnote.images.opening import encode_jpeg, resize_short_side
-from dermnote.llm.image_payload import outgoing_jpeg
-from dermnote.llm.note_writer import NoteWriter
-from dermnote.llm.request import Asking
+from dermnote.llm.chat_request import jpeg_payload
+from dermnote.notes.note_request import RequestBuilder
 from dermnote.notes.strategies import get_strategy
+from dermnote.notes.writing import NoteWriter
 from dermnote.vocabularies.vocabulary import dermoscopy
 from tests.tiny_cases import NAMES, case_row
 from train import generate_notes
 from train.data.cases import Cases, schema
-from train.note_generation.records import Records
+from train.note_generation.note_run import Records
 
 STRATEGY = "m+p2"
-SEQUENTIAL = 25  # requests of the sequential loop; the rest of it is reckoned
+SEQUENTIAL = 25  # measured requests of the sequential loop; its time for all is scaled
 
 
 @dataclass
@@ -63,30 +63,30 @@ class Run:
     """One run of the command.
 
     Attributes:
-        seconds: Of the whole process.
-        asking: From the first request's arrival to the last reply, by the server's clock.
-        requests: How many came.
+        seconds: Duration of the process.
+        requesting: Seconds from the first to the last request, by the server's clock.
+        requests: Number of requests.
         memory: (requests so far, resident MB), about five times a second.
     """
 
     seconds: float
-    asking: float
+    requesting: float
     requests: int
     memory: list[tuple[int, float]]
 
 
 @contextmanager
 def server(delay: float) -> Iterator[str]:
-    """The stand-in server in its own process; its base URL."""
-    command = [sys.executable, "-m", "tests.llm_server", "--port", "0", "--delay", str(delay)]
+    """Runs the server in its own process; yields its base URL."""
+    command = [sys.executable, "-m", "tests.servers.llm_server", "--port", "0", "--delay", str(delay)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         yield process.stdout.readline().strip()
         process.kill()
 
 
-def told(url: str, *, bodies: bool = False, forget: bool = False) -> dict[str, Any]:
-    """What the server has seen."""
+def records_of(url: str, *, bodies: bool = False, forget: bool = False) -> dict[str, Any]:
+    """Returns the requests that the server has recorded."""
     address = url.removesuffix("/v1") + f"/requests?bodies={int(bodies)}"
     request = urllib.request.Request(address, method="DELETE" if forget else "GET")
     with urllib.request.urlopen(request) as answer:
@@ -94,7 +94,7 @@ def told(url: str, *, bodies: bool = False, forget: bool = False) -> dict[str, A
 
 
 def make_cases(folder: Path, count: int) -> Path:
-    """Cases with 256 px pictures of about 18 kB, as stored dermoscopies have; fifty, each under many digests."""
+    """Writes cases with fifty 256 px images of about 18 kB, like stored dermoscopies, each with many digests."""
     random = np.random.default_rng(0)
     ys, xs = np.mgrid[:450, :450]
     pictures = []
@@ -118,8 +118,8 @@ def arguments(cases: Path, out: Path, url: str, concurrency: int) -> list[str]:
 
 
 def run_command(cases: Path, out: Path, url: str, concurrency: int) -> Run:
-    """Runs the command in a process of its own, and watches it."""
-    told(url, forget=True)
+    """Runs the command in a process of its own, and records its memory."""
+    records_of(url, forget=True)
     started = time.perf_counter()
     command = [sys.executable, "-m", "train.generate_notes", *arguments(cases, out, url, concurrency)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -130,39 +130,39 @@ def run_command(cases: Path, out: Path, url: str, concurrency: int) -> Run:
     seconds = time.perf_counter() - started
     watcher.join()
     assert status == 0, f"the command ended with status {status}"
-    arrivals = [each["time"] for each in told(url, bodies=True)["requests"]]
+    arrivals = [each["time"] for each in records_of(url, bodies=True)["requests"]]
     return Run(seconds, max(arrivals) - min(arrivals) if arrivals else 0.0, len(arrivals), memory)
 
 
 def watch(process: subprocess.Popen[bytes], url: str, memory: list[tuple[int, float]]) -> None:
-    """Notes the process's resident memory until it ends (Linux only)."""
+    """Records the process's resident memory until it ends (Linux only)."""
     status = Path(f"/proc/{process.pid}/status")
     while process.poll() is None and status.exists():
         resident = [line for line in status.read_text().splitlines() if line.startswith("VmRSS")]
         if resident:
-            memory.append((told(url)["chats"], int(resident[0].split()[1]) / 1024))
+            memory.append((records_of(url)["chats"], int(resident[0].split()[1]) / 1024))
         time.sleep(0.2)
 
 
 def sequential_loop(cases: Path, url: str) -> float:
-    """Seconds a request of a plain loop with the OpenAI client, the picture made ready in it as ours is."""
+    """Returns the seconds per request of a plain loop with the OpenAI client, image preparation included."""
     read = Records(Cases.read(cases))
-    asking = Asking(get_strategy(STRATEGY), "gpt-4o-mini", dermoscopy())
+    builder = RequestBuilder(get_strategy(STRATEGY), "gpt-4o-mini", dermoscopy())
     writer = NoteWriter("gpt-4o-mini", base_url=url)
     client = OpenAI(base_url=url, api_key="none")
     started = time.perf_counter()
     for row in range(SEQUENTIAL):
-        jpeg = outgoing_jpeg(read.images[row])
-        body = writer.body(asking.about(read.metadata(row), read.picture(row)), jpeg)
+        jpeg = jpeg_payload(read.images[row])
+        body = writer.body(builder.build(read.metadata(row), read.picture_sha256(row)), jpeg)
         client.chat.completions.create(**body)
     return (time.perf_counter() - started) / SEQUENTIAL
 
 
 def growth(memory: list[tuple[int, float]], total: int) -> float:
-    """MB a thousand notes, from a quarter of the way (all is loaded by then) to the end."""
-    later = [(asked, resident) for asked, resident in memory if total / 4 <= asked < total]
-    asked, resident = np.array(later).T
-    return float(np.polyfit(asked / 1000, resident, 1)[0])
+    """Returns the memory growth in MB per thousand notes, after the first quarter, when everything is loaded."""
+    later = [(sent, resident) for sent, resident in memory if total / 4 <= sent < total]
+    sent, resident = np.array(later).T
+    return float(np.polyfit(sent / 1000, resident, 1)[0])
 
 
 def measure(folder: Path, url: str, count: int, delay: float, concurrency: int) -> list[Figure]:
@@ -175,13 +175,13 @@ def measure(folder: Path, url: str, count: int, delay: float, concurrency: int) 
     in_process = time.perf_counter() - started
     loop = sequential_loop(few, url) * count
     large = run_command(many, folder / "many.jsonl", url, concurrency)
-    ideal, asking = count * delay / concurrency, first.asking + delay
-    share, times, slope = ideal / asking, loop / asking, growth(large.memory, 4 * count)
+    ideal, requesting = count * delay / concurrency, first.requesting + delay
+    share, times, slope = ideal / requesting, loop / requesting, growth(large.memory, 4 * count)
     return [
         Figure(f"ideal, {count:,} notes", ideal, "s"),
-        Figure("asking, first request to last reply", asking, "s"),
+        Figure("first request to last reply", requesting, "s"),
         Figure("share of the ideal rate", 100 * share, "%", ">= 90", share >= 0.9),
-        Figure("notes a second", count / asking, "1/s"),
+        Figure("notes a second", count / requesting, "1/s"),
         Figure("whole command", first.seconds, "s"),
         Figure(f"sequential loop ({SEQUENTIAL} requests measured, scaled)", loop, "s"),
         Figure("times as fast as the loop", times, "x", ">= 25", times >= 25),
@@ -192,7 +192,7 @@ def measure(folder: Path, url: str, count: int, delay: float, concurrency: int) 
         Figure(f"peak memory, {count:,} notes", max(mb for _, mb in first.memory), "MB"),
         Figure(f"peak memory, {4 * count:,} notes", max(mb for _, mb in large.memory), "MB"),
         Figure(f"memory growth within {4 * count:,} notes", slope, "MB/1,000 notes", "< 5", slope < 5),
-        Figure(f"share of the ideal rate, {4 * count:,} notes", 400 * ideal / (large.asking + delay), "%"),
+        Figure(f"share of the ideal rate, {4 * count:,} notes", 400 * ideal / (large.requesting + delay), "%"),
     ]
 
 
@@ -212,8 +212,8 @@ def main() -> None:
     if args.out:
         load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
         machine = {"cores": os.cpu_count(), "machine": platform.machine(), "load_average": load}
-        told = {"machine": machine, "settings": {**vars(args), "out": None}, "figures": [asdict(f) for f in figures]}
-        args.out.write_text(json.dumps(told, indent=2) + "\n")
+        results = {"machine": machine, "settings": {**vars(args), "out": None}, "figures": [asdict(f) for f in figures]}
+        args.out.write_text(json.dumps(results, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from browsing import OWNERS_KEY, Served, chromium, close_pages, serving
 from launching import launched
 from playwright.sync_api import Browser
 
-from tests.llm_server import LlmServer
+from tests.servers.llm_server import LlmServer
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from browsing import DRAWING_MS, OWNERS_KEY, Served, keep, open_page, type_in
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.held import P3Held, asks_of_the_picture_alone
-from tests.llm_server import LlmServer
+from tests.servers.llm_server import LlmServer
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)

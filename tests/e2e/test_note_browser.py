@@ -12,7 +12,7 @@ import pytest
 from browsing import OWNERS_KEY, Served, keep, open_page
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.llm_server import LlmServer
+from tests.servers.llm_server import LlmServer
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=60_000)

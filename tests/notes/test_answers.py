@@ -1,3 +1,5 @@
+"""Reading and validation of answers, and the notes composed from them."""
+
 import json
 import random
 import string
@@ -6,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dermnote.llm.answers import (
+from dermnote.notes.answers import (
     LONGEST,
     AnswerError,
     answer_schema,
@@ -17,8 +19,8 @@ from dermnote.llm.answers import (
 )
 from dermnote.notes.strategies import STRATEGIES, Prompt
 from dermnote.vocabularies.vocabulary import dermoscopy
-from tests.llm_answers import asked_schema, instance
-from tests.note_requests import MELANOMA
+from tests.llm.note_requests import MELANOMA
+from tests.servers.llm_answers import asked_schema, instance
 
 WORDS = dermoscopy()
 PROMPTS = {name: each.prompt for name, each in STRATEGIES.items() if each.prompt}
@@ -31,7 +33,7 @@ def read(answer: object, prompt: Prompt = CLOSED) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", PROMPTS)
-def test_a_schema_is_strict_and_all_that_fits_it_can_be_read(name: str):
+def test_a_schema_is_strict_and_all_that_fits_it_can_be_read(name):
     schema = answer_schema(PROMPTS[name], WORDS)
     assert schema["additionalProperties"] is False
     assert schema["required"] == list(schema["properties"])
@@ -40,9 +42,9 @@ def test_a_schema_is_strict_and_all_that_fits_it_can_be_read(name: str):
 
 
 @pytest.mark.parametrize("name", PROMPTS)
-def test_words_and_schema_ask_for_the_same(name: str):
-    said = {"messages": [{"role": "user", "content": describe_answer(PROMPTS[name], WORDS)}]}
-    asked = asked_schema(said)["properties"]
+def test_words_and_schema_ask_for_the_same(name):
+    body = {"messages": [{"role": "user", "content": describe_answer(PROMPTS[name], WORDS)}]}
+    asked = asked_schema(body)["properties"]
     schema = answer_schema(PROMPTS[name], WORDS)["properties"]
     plain = {
         key: {name: value for name, value in each.items() if name != "description"} for key, each in schema.items()
@@ -52,14 +54,14 @@ def test_words_and_schema_ask_for_the_same(name: str):
 
 @pytest.mark.parametrize("name", PROMPTS)
 @pytest.mark.parametrize("seed", range(3))
-def test_reading_an_answer_that_was_read_changes_nothing(name: str, seed: int):
+def test_reading_an_answer_that_was_read_changes_nothing(name, seed):
     first = read(instance(answer_schema(PROMPTS[name], WORDS), random.Random(seed)), PROMPTS[name])
     assert read(first, PROMPTS[name]) == first
 
 
 def test_case_spaces_and_order_are_levelled_and_other_keys_dropped():
-    told = {"asymmetry": " Asymmetric", "border": "MIXED", "colours": ["red", "dark  BROWN", "red"], "structures": []}
-    assert read({**told, "confidence": 0.9}) == {**SEEN, "colours": ["red", "dark brown"]}
+    answer = {"asymmetry": " Asymmetric", "border": "MIXED", "colours": ["red", "dark  BROWN", "red"], "structures": []}
+    assert read({**answer, "confidence": 0.9}) == {**SEEN, "colours": ["red", "dark brown"]}
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ def test_case_spaces_and_order_are_levelled_and_other_keys_dropped():
         '{{not json}} {{"a": [{{"b": {{}}}}]}} {}',
     ],
 )
-def test_an_answer_is_found_between_other_words(wrapped: str):
+def test_an_answer_is_found_between_other_words(wrapped):
     assert read(wrapped.replace("{}", json.dumps(SEEN)).replace("{{", "{").replace("}}", "}")) == {
         **SEEN,
         "colours": ["red", "dark brown"],
@@ -93,7 +95,7 @@ def test_an_answer_is_found_between_other_words(wrapped: str):
         ({"structures": [{"name": "dots"}]}, r'"structures" holds'),
     ],
 )
-def test_a_wrong_value_is_named(change: dict[str, object], problem: str):
+def test_a_wrong_value_is_named(change, problem):
     with pytest.raises(AnswerError, match=problem):
         read({**SEEN, **change})
 
@@ -113,19 +115,19 @@ def test_a_missing_key_is_named():
 @pytest.mark.parametrize(
     "text", ["", "I cannot see a lesion.", "[1, 2]", '{"asymmetry": "symm', "{" * 5000, '{"a":' * 900]
 )
-def test_no_object_is_no_answer(text: str):
+def test_no_object_is_no_answer(text):
     with pytest.raises(AnswerError, match="no JSON object"):
         read(text)
 
 
 def test_a_text_becomes_one_clean_line():
-    told = {
+    answer = {
         "lesion_type": "A\nnodule\u2028 ",
         "colour": "Red\u0007\x1b[31m!",
         "border": "x\ud800y",
         "symmetry": "a\u202eb.",
     }
-    assert read(told, FREE) == {"lesion_type": "A nodule.", "colour": "Red[31m!", "border": "x?y.", "symmetry": "ab."}
+    assert read(answer, FREE) == {"lesion_type": "A nodule.", "colour": "Red[31m!", "border": "x?y.", "symmetry": "ab."}
 
 
 def test_a_text_of_the_greatest_length_is_read_again_as_it_was():
@@ -135,7 +137,7 @@ def test_a_text_of_the_greatest_length_is_read_again_as_it_was():
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "\u200b", 7, None, ["a"], "x" * LONGEST])
-def test_what_is_no_text_is_refused(text: object):
+def test_what_is_no_text_is_refused(text):
     with pytest.raises(AnswerError, match="colour"):
         read({"lesion_type": "a", "colour": text, "border": "b", "symmetry": "c"}, FREE)
 
@@ -148,10 +150,10 @@ def test_notes_read_as_their_strategy_says():
         "Dermoscopic structures: none of those asked for."
     )
     assert findings == {**SEEN, "colours": ["red", "dark brown"]}
-    told = {"lesion_type": "A nodule", "colour": "Red {record}", "border": "Sharp", "symmetry": "Round"}
-    assert compose_note(read(told, FREE), FREE, WORDS, MELANOMA) == ("A nodule. Red {record}. Sharp. Round.", None)
-    told = {"report": "A red nodule", "stated_class": "Melanocytic NEVUS", "stated_malignancy": "benign"}
-    note, findings = compose_note(read(told, BLIND), BLIND, WORDS, MELANOMA)
+    answer = {"lesion_type": "A nodule", "colour": "Red {record}", "border": "Sharp", "symmetry": "Round"}
+    assert compose_note(read(answer, FREE), FREE, WORDS, MELANOMA) == ("A nodule. Red {record}. Sharp. Round.", None)
+    answer = {"report": "A red nodule", "stated_class": "Melanocytic NEVUS", "stated_malignancy": "benign"}
+    note, findings = compose_note(read(answer, BLIND), BLIND, WORDS, MELANOMA)
     assert note == "A red nodule. Impression: melanocytic nevus, benign."
     assert findings == {"stated_class": "melanocytic nevus", "stated_malignancy": "benign"}
 
@@ -173,7 +175,7 @@ anything = st.recursive(
 @settings(derandomize=True, deadline=None, max_examples=150)
 @given(anything, st.text(alphabet=string.printable + '{}[]":,é\u2028', max_size=30))
 @example(SEEN, "")
-def test_no_answer_whatever_breaks_the_reader(value: object, around: str):
+def test_no_answer_whatever_breaks_the_reader(value, around):
     try:
         read(around + json.dumps(value) + around)
     except AnswerError as error:

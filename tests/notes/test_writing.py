@@ -1,3 +1,5 @@
+"""One note: by a language model over real HTTP, from a prediction, and mixed from two notes."""
+
 import base64
 import io
 
@@ -6,14 +8,20 @@ from PIL import Image
 
 from dermnote.errors import NotesError
 from dermnote.llm.llm_errors import KeyRefusedError
-from dermnote.llm.note_writer import NoteWriter
 from dermnote.metadata import LesionMetadata
 from dermnote.models.prediction import Prediction
+from dermnote.notes.schema import Note
 from dermnote.notes.strategies import get_strategy
-from dermnote.notes.writing import ask_for_note, fill_note
+from dermnote.notes.writing import NoteWriter, ask_for_note, fill_note, mix_notes
 
 RECORD = LesionMetadata(label="melanoma", subtype="Lentigo maligna", malignancy="malignant", age=71.0, site="nose")
-PICTURE = Image.new("RGB", (900, 600), "sienna")
+IMAGE = Image.new("RGB", (900, 600), "sienna")
+FINDINGS = {
+    "asymmetry": "asymmetric",
+    "border": "indistinct",
+    "colours": ["red", "dark brown"],
+    "structures": ["dots", "globules"],
+}
 
 
 @pytest.fixture
@@ -22,67 +30,84 @@ def writer(llm_server):
 
 
 @pytest.mark.parametrize("name", ["m+p1", "m+p2", "p3", "mix"])
-def test_every_strategy_gives_an_audited_note(writer, name):
-    note = ask_for_note(writer, get_strategy(name), RECORD, PICTURE)
+def test_every_strategy_gives_an_audited_note(writer, llm_server, name):
+    note = ask_for_note(writer, get_strategy(name), RECORD, IMAGE)
     assert note.strategy == name and note.model == "some-model" and note.text and len(note.request) == 64
     assert note.audit["claims"] and set(note.audit["counts"]) >= {"supported", "contradicted"}
+    assert len(llm_server.chats) == (2 if name == "mix" else 1)
     if name != "p3":
         assert "lentigo maligna" in note.text.lower() or name == "m+p2"
         assert note.audit["stated_class"] in ("melanoma", None)
 
 
-def test_the_picture_goes_out_small_and_bare(writer, llm_server):
-    tagged = PICTURE.copy()
-    tagged.getexif()[0x010E] = "patient 4711"
-    tagged.info["comment"] = b"patient 4711"
-    ask_for_note(writer, get_strategy("p3"), RECORD, tagged)
-    content = llm_server.chats[-1].body["messages"][1]["content"]
-    sent = base64.b64decode(content[1]["image_url"]["url"].split(",")[1])
-    opened = Image.open(io.BytesIO(sent))
-    assert (opened.format, opened.size, dict(opened.getexif())) == ("JPEG", (512, 341), {})
-    assert b"4711" not in sent
-
-
-def test_the_blind_strategy_is_told_nothing_and_checked_against_everything(writer, llm_server):
-    note = ask_for_note(writer, get_strategy("p3"), RECORD, PICTURE, demographics=True)
-    sent = llm_server.chats[-1].text.replace("melanoma", "", 2).lower()  # the class is one of the eight to choose from
-    for told in ("lentigo", "71", "nose", "record"):
-        assert told not in sent.split("data:image")[0]
+def test_p3_sends_no_metadata_and_is_audited_against_all_of_it(writer, llm_server):
+    tagged = IMAGE.copy()
+    tagged.getexif()[0x010E] = tagged.info["comment"] = "patient 4711"
+    note = ask_for_note(writer, get_strategy("p3"), RECORD, tagged, demographics=True)
+    url = llm_server.chats[-1].body["messages"][1]["content"][1]["image_url"]["url"]
+    jpeg = base64.b64decode(url.split(",")[1])
+    opened = Image.open(io.BytesIO(jpeg))
+    assert (opened.format, opened.size, dict(opened.getexif())) == ("JPEG", (512, 341), {}) and b"4711" not in jpeg
+    sent = llm_server.chats[-1].text.replace("melanoma", "", 2).lower()  # one of the eight classes to choose from
+    for value in ("lentigo", "71", "nose", "record"):
+        assert value not in sent.split("data:image")[0]
     stated = next(claim for claim in note.audit["claims"] if claim["kind"] == "diagnosis")
     assert stated["verdict"] in ("supported", "contradicted")
 
 
-def test_a_mix_asks_for_both_of_its_parts(writer, llm_server):
-    ask_for_note(writer, get_strategy("mix"), RECORD, PICTURE)
-    assert len(llm_server.chats) == 2
-
-
 @pytest.mark.parametrize("name", ["m+p1", "m+p2", "mix"])
-def test_a_record_without_a_diagnosis_is_refused_before_anything_is_sent(writer, llm_server, name):
+@pytest.mark.parametrize("record", [LesionMetadata(age=40.0, site="back"), LesionMetadata(label="unknown")])
+def test_a_record_without_a_diagnosis_is_refused_before_any_request(writer, llm_server, name, record):
     with pytest.raises(NotesError, match="holds no diagnosis"):
-        ask_for_note(writer, get_strategy(name), LesionMetadata(age=40.0, site="back"), PICTURE)
+        ask_for_note(writer, get_strategy(name), record, IMAGE)
     assert not llm_server.requests
 
 
-def test_a_refused_key_is_its_own_error(llm_server):
+def test_a_rejected_key_has_its_own_error(llm_server):
     llm_server.always("401")
     with pytest.raises(KeyRefusedError):
-        ask_for_note(NoteWriter(base_url=llm_server.url, api_key="sk-wrong"), get_strategy("p3"), RECORD, PICTURE)
+        ask_for_note(NoteWriter(base_url=llm_server.url, api_key="sk-wrong"), get_strategy("p3"), RECORD, IMAGE)
 
 
-def test_the_guess_is_asked_for_only_where_the_record_says_nothing():
+def test_a_prediction_is_used_only_for_a_record_without_a_diagnosis():
     def guess():
-        asked.append(1)
+        calls.append(1)
         return Prediction.of("melanoma", 0.4, 6)
 
-    asked = []
-    assert "diagnosed" in fill_note(RECORD, guess).text and not asked
+    calls = []
+    assert "diagnosed" in fill_note(RECORD, guess).text and not calls
     note = fill_note(LesionMetadata(site="nose"), guess)
-    assert asked and note.audit["label_from"] == "model"
+    assert calls and note.audit["label_from"] == "model"
     assert {claim["verdict"] for claim in note.audit["claims"] if claim["kind"] == "diagnosis"} == {"not checkable"}
 
 
-def test_a_record_that_only_says_unknown_is_no_diagnosis_and_nothing_is_paid_for_it(writer, llm_server):
-    with pytest.raises(NotesError, match="holds no diagnosis"):
-        ask_for_note(writer, get_strategy("m+p1"), LesionMetadata(label="unknown"), PICTURE)
-    assert not llm_server.requests
+def mixed(free, findings=FINDINGS):
+    closed = Note("closed", "m+p1", "a-model", "v1", findings, request="1" * 64)
+    record = LesionMetadata(label="melanoma", malignancy="malignant")
+    return mix_notes(closed, Note(free, "m+p2", "a-model", "v2", request="2" * 64), record)
+
+
+def test_a_mix_keeps_only_findings_in_both_notes():
+    note = mixed("1) A melanoma. 2) Dark brown and black. 3) The border is indistinct. 4) Asymmetric, with brown dots.")
+    assert note.findings == {**FINDINGS, "colours": ["dark brown"], "structures": ["dots"]}
+    record = "This record is of a malignant skin lesion, diagnosed as melanoma."
+    assert note.text.startswith(f"{record} Asymmetry: asymmetric.")
+    assert "Colours: dark brown." in note.text and "globules" not in note.text and "red" not in note.text.split()
+    denied = mixed("No dots are seen. No red colour.")
+    assert denied.findings == {} and denied.text == record
+
+
+def test_a_mix_drops_contradicted_sentences_and_all_numbering():
+    note = mixed("1) A plaque. 2) The border is sharp. 3) The lesion is asymmetric. 4) It is a dermatofibroma.")
+    assert "A plaque." in note.text and "The lesion is asymmetric." in note.text
+    assert "sharp" not in note.text and "dermatofibroma" not in note.text
+    assert "1)" not in note.text and "3)" not in note.text
+    assert "border" not in note.findings
+
+
+def test_a_mix_is_identified_by_its_parts():
+    one, other = mixed("Asymmetric."), mixed("Asymmetric, dark brown.")
+    assert one.strategy == "mix" and one.model == "a-model" and one.prompt_version == other.prompt_version
+    assert one.request == other.request and len(one.request) == 64
+    with pytest.raises(NotesError, match="no findings"):
+        mixed("Asymmetric.", findings=None)

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 
 from dermnote.errors import DermNoteError, NotesError
 from dermnote.metadata import LesionMetadata
-from dermnote.notes.mixing import mix_notes
 from dermnote.notes.schema import Note, NoteRow, from_row, notes_by_case, write_notes
 from dermnote.notes.template import has_diagnosis, template_note
+from dermnote.notes.writing import mix_notes
 
 from ..data.cases import cases_folder
 from .case_views import TESTED, View, case_files, make_view

@@ -1,1 +1,1 @@
-"""Parts of `train.generate_notes`: what is missing, asking for it, and writing it down so that nothing is lost."""
+"""Generation of notes for many cases: requests, cached replies, notes.jsonl, failures, and costs."""

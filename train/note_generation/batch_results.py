@@ -1,4 +1,4 @@
-"""The lines of a batch's results: replies into the cache, faults kept for the summary, in whatever order they come."""
+"""Results of batches: replies are cached, errors kept for the summary, in any order of the lines."""
 
 from __future__ import annotations
 
@@ -7,51 +7,39 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from dermnote.errors import PictureError
-from dermnote.llm.completion import Reply, as_mapping, text_of, usage_of
 from dermnote.llm.llm_errors import Usage, WriterError
-from dermnote.llm.request import NoteRequest
-from dermnote.llm.status_errors import one_line
+from dermnote.llm.responses import Reply, as_mapping, message_text, one_line, read_usage
+from dermnote.notes.note_request import NoteRequest
 
-from .decisions import Job
-from .run_context import Means
+from .note_run import Job, NoteRun
 
 
-class NotReachedError(WriterError):
-    """The batch ended before the request's turn came."""
+class BatchEndedError(WriterError):
+    """The batch ended before the request was processed."""
 
     kind: ClassVar[str] = "batch ended"
 
 
 class BatchResults:
-    """Takes results, and makes notes of them in the end.
+    """Results of the requests of a run.
 
     Args:
-        means: What it works with.
-
-    Attributes:
-        usage: Of all results.
-        left: Jobs for which another request is needed.
+        run: The run.
+        jobs: Jobs whose requests were sent, or are about to be.
     """
 
-    def __init__(self, means: Means) -> None:
-        self._writer, self._decisions, self._cache = means.writer, means.decisions, means.cache
-        self._recorder, self._budget = means.recorder, means.budget
-        self._requests: dict[str, NoteRequest] = {}
-        self._taken: set[str] = set()
-        self._faults: dict[str, WriterError | PictureError] = {}
-        self.usage, self.left = Usage(), 0
+    def __init__(self, run: NoteRun, jobs: Sequence[Job]) -> None:
+        self._run = run
+        requests = (run.decide(job).request for job in jobs)
+        self._requests = {request.key: request for request in requests if request}
+        self._read: set[str] = set()
+        self._errors: dict[str, WriterError | PictureError] = {}
 
-    def expect(self, jobs: Sequence[Job]) -> None:
-        """Says what the results will be of."""
-        for job in jobs:
-            if request := self._decisions.decide(job).ask:
-                self._requests[request.key] = request
-
-    def take(self, line: bytes) -> bool:
-        """Takes one line; the same line once more, as after a download that broke off, is passed over.
+    def add(self, line: bytes) -> bool:
+        """Read one line; a line that was read before, as after an interrupted download, is ignored.
 
         Returns:
-            False if it is no result, as where a proxy's page came instead.
+            False if the line is not a result, such as a proxy's web page.
         """
         if not line.strip():
             return True
@@ -60,58 +48,58 @@ class BatchResults:
             key = str(row["custom_id"])
         except (ValueError, KeyError, TypeError):
             return False
-        if key in self._taken:
+        if key in self._read:
             return True
-        self._taken.add(key)
-        try:
-            reply = self._read(row, key)
-        except WriterError as fault:
-            self._faults[key] = fault
-            self._count(fault.usage)
-            return True
+        self._read.add(key)
         request = self._requests.get(key)
-        self._cache.add(key, reply, request.asking.strategy.name if request else "", self._writer.model)
+        try:
+            reply = self._reply(row, request)
+        except WriterError as error:
+            self._errors[key] = error
+            self._count(error.usage)
+            return True
+        self._run.cache.add(key, reply, request.builder.strategy.name if request else "", self._run.writer.model)
         self._count(reply.usage)
         return True
 
     def fail(self, job: Job, error: PictureError) -> None:
-        """Takes what could not even be sent."""
-        self._faults[job.request] = error
+        """Keep the error of a request that could not be sent."""
+        self._errors[job.request] = error
 
     def _count(self, used: Usage) -> None:
-        self.usage += used
-        self._budget.count(used)
+        self._run.usage += used
+        self._run.budget.count(used)
 
-    def _read(self, row: Mapping[str, Any], key: str) -> Reply:
-        response, request = as_mapping(row.get("response")), self._requests.get(key)
+    def _reply(self, row: Mapping[str, Any], request: NoteRequest | None) -> Reply:
+        response = as_mapping(row.get("response"))
         if not response:
-            why = one_line(str(as_mapping(row.get("error")).get("message") or "The batch ended early."))
-            raise NotReachedError(why, "Run the same command again.", retryable=True)
+            reason = one_line(str(as_mapping(row.get("error")).get("message") or "The batch ended early."))
+            raise BatchEndedError(reason, "Run the same command again.", retryable=True)
         body, status = response.get("body"), response.get("status_code", 200)
         if status != 200:
-            said = as_mapping(as_mapping(body).get("error")).get("message") or str(body)
-            body = {"error": {"message": said, "code": status}}
-        return self._writer.read_completion(body, request) if request else _unexpected(body)
+            message = as_mapping(as_mapping(body).get("error")).get("message") or str(body)
+            body = {"error": {"message": message, "code": status}}
+        return self._run.writer.read_completion(body, request) if request else _unchecked_reply(body)
 
     def settle(self, jobs: Sequence[Job]) -> None:
-        """Writes the notes of all jobs whose replies are there."""
+        """Write the notes and failures of all jobs whose results have arrived."""
         for job in jobs:
-            decision = self._decisions.decide(job)
+            decision = self._run.decide(job)
             if decision.note is not None:
-                self._recorder.write(job, decision.note, asked=True)
-            if decision.ask is not None:
-                if fault := self._faults.get(decision.ask.key):
-                    self._recorder.fail(job, fault)
+                self._run.record(job, decision.note, new=True)
+            if decision.request is not None:
+                if error := self._errors.get(decision.request.key):
+                    self._run.fail(job, error)
                 else:
-                    self.left += 1
+                    self._run.unsent += 1
 
 
-def _unexpected(body: Any) -> Reply:
-    """A reply nobody asks for in this run (other cases were chosen): it was paid for, so it is kept as it is."""
+def _unchecked_reply(body: Any) -> Reply:
+    """Return the reply to a request that is not part of this run (of other cases), which is cached as it was paid."""
     body = as_mapping(body)
-    usage = usage_of(body.get("usage"))
+    usage = read_usage(body.get("usage"))
     choice = as_mapping(next(iter(body.get("choices") or ()), None))
-    text = text_of(as_mapping(choice.get("message")).get("content"))
+    text = message_text(as_mapping(choice.get("message")).get("content"))
     if not text:
-        raise NotReachedError("There is no answer.", "Run the same command again.", usage=usage)
+        raise BatchEndedError("There is no answer.", "Run the same command again.", usage=usage)
     return Reply(text, usage, str(body.get("model", "")))

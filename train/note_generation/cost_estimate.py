@@ -1,89 +1,154 @@
-"""What is going to be sent, and what it will cost: for the question before the first request, and for a dry run."""
+"""Estimated requests and costs of a run, shown before consent is asked for and in a dry run."""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import Any
 
-from dermnote.errors import PictureError
-from dermnote.llm.image_payload import LONGEST_SIDE
-from dermnote.llm.llm_errors import Usage
-from dermnote.llm.prices import FREE, Price
-from dermnote.llm.request import Asking
-from dermnote.llm.token_estimate import estimate, scaled
+from dermnote.errors import NotesError, PictureError
+from dermnote.llm.chat_request import LONGEST_SIDE
+from dermnote.llm.llm_errors import NoKeyError, Usage
+from dermnote.notes.note_request import RequestBuilder
 
-from .decisions import Decisions, Job
-from .records import Records
+from ..runtime.console import print_summary
+from .journal import Journal
+from .note_run import Job, NoteRun, Records
+from .reply_cache import ReplyCache
+from .run_settings import RunSettings
 
-SAMPLE = 200  # requests that are looked at to tell what all of them take
+SAMPLE = 200  # requests from which the tokens of all are estimated
+STORED = "The images of a batch are stored at the server until it is collected."
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """The requests of a run.
+def estimate_rows(run: NoteRun, jobs: Sequence[Job]) -> dict[str, str]:
+    """Return titles and values: requests by strategy with what is sent, image, tokens, cost.
 
-    Attributes:
-        jobs: What is asked for, each with a request of its own.
-        usual: Tokens to expect.
-        worst: Tokens it takes at most.
-        price: What they cost; None if nobody knows.
-        batch: Whether batch prices apply.
+    Tokens are estimated from an evenly spaced sample of the jobs.
     """
-
-    jobs: Sequence[Job]
-    usual: Usage
-    worst: Usage
-    price: Price | None
-    batch: bool
-
-    def rows(self) -> dict[str, str]:
-        """Titles and values: strategies with what they are told, picture, tokens, cost."""
-        counts = Counter(job.asking.strategy.name for job in self.jobs)
-        askings = {job.asking.strategy.name: job.asking for job in self.jobs}
-        rows = {name: f"{count:,} requests with {told(askings[name])}" for name, count in counts.items()}
-        detail = next(iter(askings.values())).detail
-        rows["picture"] = f"JPEG of at most {LONGEST_SIDE} px, detail {detail}; no EXIF, no file name, no id"
-        rows["tokens"] = f"about {_round(self.usual.prompt_tokens)} in and {_round(self.usual.completion_tokens)} out"
-        return rows | {"cost": self.cost()}
-
-    def cost(self) -> str:
-        """About, and at most; or that the price is unknown."""
-        if self.price is None:
-            return "unknown: the model is in no price table (see --prices)"
-        usual, worst = (self.price.cost(each, batch=self.batch) for each in (self.usual, self.worst))
-        said = f"about {dollars(usual)}, at most {dollars(worst)}"
-        return f"{said} (batch price)" if self.batch else said
+    estimates = []
+    for job in jobs[:: -(-len(jobs) // SAMPLE)]:
+        with suppress(PictureError):  # it becomes a failure
+            estimates.append(run.estimate(job, run.request(job)))
+    usual, worst = (_scale([getattr(each, name) for each in estimates], len(jobs)) for name in ("usual", "worst"))
+    counts = Counter(job.builder.strategy.name for job in jobs)
+    sent = {job.builder.strategy.name: _sent(job.builder) for job in jobs}
+    rows = {name: f"{count:,} requests with {sent[name]}" for name, count in counts.items()}
+    detail = run.settings.options.detail
+    rows["image"] = f"JPEG of at most {LONGEST_SIDE} px, detail {detail}; no EXIF, no file name, no id"
+    rows["tokens"] = f"about {_round(usual.prompt_tokens)} in and {_round(usual.completion_tokens)} out"
+    price, batch = run.settings.price, run.settings.options.batch
+    rows["cost"] = "unknown: the model is in no price table (see --prices)"
+    if price is not None:
+        least, most = (dollars(price.cost(each, batch=batch)) for each in (usual, worst))
+        rows["cost"] = f"about {least}, at most {most}{' (batch price)' if batch else ''}"
+    return rows
 
 
-def look_ahead(
-    jobs: Sequence[Job], cases: Records, decisions: Decisions, price: Price | None, *, batch: bool
-) -> Outlook:
-    """Estimates from a sample, evenly taken."""
-    sample = jobs[:: -(-len(jobs) // SAMPLE)] if jobs else []
-    picture = (price or FREE).picture
-    found = []
-    for job in sample:
-        request = decisions.request(job.row, job.asking, cases.metadata(job.row))
-        with suppress(PictureError):  # it will be one of the failures
-            found.append(estimate(request, cases.images[job.row], picture, repairs=not batch))
-    usual, worst = ([getattr(each, name) for each in found] for name in ("usual", "worst"))
-    return Outlook(jobs, scaled(usual, len(jobs)), scaled(worst, len(jobs)), price, batch)
+def _scale(sample: Sequence[Usage], count: int) -> Usage:
+    """Return the sum over `count` requests, given a sample of them."""
+    factor, total = count / len(sample) if sample else 0.0, sum(sample, Usage())
+    return Usage(round(total.prompt_tokens * factor), round(total.completion_tokens * factor), count)
 
 
 def _round(count: int) -> str:
-    """Three digits say all that an estimate knows."""
+    """Return three significant digits."""
     return f"{float(f'{count:.3g}'):,.0f}"
 
 
-def told(asking: Asking) -> str:
-    """What of a case leaves the house."""
-    picture = "the picture" if asking.strategy.uses_picture else "no picture"
-    record = f"of the record: {', '.join(asking.told)}" if asking.told else "nothing of the record"
-    return f"{picture} and {record}"
+def _sent(builder: RequestBuilder) -> str:
+    image = "the image" if builder.strategy.uses_picture else "no image"
+    fields = ", ".join(builder.record_fields)
+    return f"{image} and of the record: {fields}" if fields else f"{image} and nothing of the record"
 
 
 def dollars(amount: float) -> str:
-    """Cents where there are some, more digits where there are none."""
+    """Return an amount with two decimals, or four below 10 cents."""
     return f"${amount:,.2f}" if amount >= 0.1 or amount == 0 else f"${amount:.4f}"
+
+
+def get_consent(run: NoteRun, jobs: Sequence[Job]) -> None:
+    """Show what will be sent, and ask for consent unless the server runs on this machine or --yes is given.
+
+    Raises:
+        NotesError: Consent is refused, or there is no terminal.
+        NoKeyError: No server is chosen and no key is set.
+    """
+    writer, options = run.writer, run.settings.options
+    if not writer.is_set_up:
+        raise NoKeyError("No language model is set up.", "Set OPENAI_API_KEY, or give --base-url.")
+    if writer.is_local:
+        return
+    print_summary(f"To be sent to {writer.host}, for {writer.model}:", estimate_rows(run, jobs))
+    if options.batch:
+        print(STORED)
+    if options.yes:
+        return
+    if not is_terminal():
+        raise NotesError(
+            f"Sending to {writer.host} needs consent, and there is no terminal to ask.", "Add --yes to consent."
+        )
+    try:
+        answer = input("Send? [y/N] ")
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        raise NotesError("Nothing was sent.", "Add --limit or --dry-run to try things out.")
+
+
+def is_terminal() -> bool:
+    """Return whether a user can be asked."""
+    return sys.stdin.isatty()
+
+
+def show_dry_run(settings: RunSettings, cases: Records) -> None:
+    """Print the number of notes and requests, the estimated cost, and one whole request; writes and sends nothing."""
+    if settings.writer is None:
+        print("None of these strategies uses a language model: nothing would be sent.")
+        return
+    run = NoteRun(settings, cases, Journal.peek(settings.options.out))
+    with ReplyCache(settings.cache, read_only=True) as run.cache:
+        jobs = run.plan()
+        open_jobs = [job for job in jobs if run.decide(job).request is not None]
+        pending, _ = split_duplicates(open_jobs)
+        rows: dict[str, object] = {
+            "cases": len(cases),
+            "notes up to date": sum(tally.kept for tally in run.tallies.values()),
+            "replies in the cache": len(jobs) - len(open_jobs),
+            "requests": f"{len(pending):,}",
+        }
+        estimated = estimate_rows(run, pending) if pending else {}
+        example = _example(run, pending)
+    print_summary(f"Dry run: {settings.writer.model} at {settings.writer.host}", rows | estimated)
+    if example is not None:
+        print("\nThe first request:")
+        print(json.dumps(example, indent=2, ensure_ascii=False))
+    print("\nNothing was sent, nothing was written.")
+
+
+def split_duplicates(jobs: Sequence[Job]) -> tuple[list[Job], list[Job]]:
+    """Return the jobs with different requests, and those whose request equals an earlier one's."""
+    first: dict[str, Job] = {}
+    duplicates = [job for job in jobs if first.setdefault(job.request, job) is not job]
+    return list(first.values()), duplicates
+
+
+def _example(run: NoteRun, jobs: Sequence[Job]) -> Any:
+    """Return the body of the first request that can be sent, its image shortened; None if there is none."""
+    for job in jobs:
+        with suppress(PictureError):  # it becomes a failure
+            return _shorten(run.writer.body(run.request(job), run.payload(job)))
+    return None
+
+
+def _shorten(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _shorten(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_shorten(each) for each in value]
+    if isinstance(value, str) and value.startswith("data:image/"):
+        return f"{value[:40]}... ({len(value):,} characters)"
+    return value

@@ -1,37 +1,40 @@
-"""notes.jsonl while it is being written: one writer, whole lines only, one row a case and strategy in the end."""
+"""Files that a run writes: notes.jsonl, with one row per case and strategy, and failures.jsonl."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from errno import ENOSPC
 from pathlib import Path
 from sys import intern
 
 from filelock import FileLock, Timeout
 
-from dermnote.errors import NotesError
+from dermnote.errors import DermNoteError, NotesError
+from dermnote.llm.llm_errors import WriterError
 from dermnote.notes.schema import Note, NoteRow, parse_line
 from dermnote.storage import replacing_file
 
-from .journal_tail import repair_tail
-
 Key = tuple[str, str]  # case id, strategy
+BAD_IMAGE = "picture"  # kind of failure
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is remembered of a row; the note itself stays in the file.
+    """Summary of a row; the note itself remains in the file.
 
     Attributes:
-        offset: Where its line starts.
-        request: Key of the request it answers; "" where none was sent.
-        model: Who wrote it.
+        offset: Start of its line, in bytes.
+        request: Key of its request; "" where none was sent.
+        model: Name of the model.
         content: Digest of the note without its audit.
-        checked: What its audit was made with and against (see `train.note_generation.audited_notes`).
+        checked: Version of its audit (see `note_run.Auditor.version`).
         contradicted: Kinds of claims that its record contradicts.
         words: Length of the text.
     """
@@ -46,32 +49,37 @@ class Entry:
 
 
 def content_digest(note: Note) -> bytes:
-    """16 bytes that stand for a note without its audit."""
+    """Return a 16-byte digest of a note without its audit."""
     return hashlib.blake2b(NoteRow("", replace(note, audit=None)).to_line().encode(), digest_size=16).digest()
 
 
 class Journal:
-    """The rows of a notes.jsonl by case and strategy, and the way to add some.
+    """Rows of a notes.jsonl by case and strategy, with crash-safe appending.
 
-    A row that takes the place of an older one is added at the end (of two, readers take the later), and the older goes
-    when the file is closed: at no moment is a note missing that was there before.
+    A row that replaces another is appended (readers take the later of two), and the other is removed when the file is
+    closed: a note that was there before is never missing.
+
+    Attributes:
+        path: The file.
+        repaired: Description of the repair of an incomplete last line; "" if there was none.
+        entries: Summaries of the rows.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.repaired = ""
         self.entries: dict[Key, Entry] = {}
-        self._surplus = 0  # lines that no longer count
+        self._surplus = 0  # replaced lines
 
     @classmethod
     @contextmanager
     def open(cls, path: Path) -> Iterator[Journal]:
-        """The file, for this process alone; it is made with the first row.
+        """Open the file for this process alone; it is created with the first row.
 
         Raises:
-            NotesError: Another process writes it, it cannot be written, or a line other than the last is wrong.
+            NotesError: Another process writes it, it cannot be written, or a line other than the last is invalid.
         """
-        lock = FileLock(path.with_name(f".{path.name}.lock"))  # the system frees it, however the process ends
+        lock = FileLock(path.with_name(f".{path.name}.lock"))  # released by the system when the process ends
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
@@ -82,9 +90,7 @@ class Journal:
             raise NotesError(f"{path} cannot be written: {error.strerror}.") from error
         try:
             journal = cls(path)
-            if path.exists():
-                journal.repaired = repair_tail(path)
-                journal._scan()
+            journal._scan(repair=True)
             try:
                 yield journal
             finally:
@@ -94,14 +100,13 @@ class Journal:
 
     @classmethod
     def peek(cls, path: Path) -> Journal:
-        """The file as it is, to read only; a torn last line is passed over."""
+        """Read the file without changing it; an incomplete last line is ignored."""
         journal = cls(path)
-        if path.exists():
-            journal._scan()
+        journal._scan(repair=False)
         return journal
 
     def append(self, row: NoteRow) -> None:
-        """Adds a row as one whole line in one write; an older one of the same case and strategy no longer counts.
+        """Append a row as one whole line in one write; it replaces one of the same case and strategy.
 
         Raises:
             NotesError: The disk is full, or the file cannot be written.
@@ -110,33 +115,33 @@ class Journal:
         try:
             with self.path.open("ab", buffering=0) as stream:
                 offset = stream.tell()
-                if stream.write(line) != len(line):  # as much as the disk still took
+                if stream.write(line) != len(line):  # the disk is full
                     stream.truncate(offset)
                     raise OSError(ENOSPC, os.strerror(ENOSPC))
         except OSError as error:
             raise NotesError(f"{self.path} cannot be written: {error.strerror}.") from error
-        self._remember(row, offset)
+        self._add_entry(row, offset)
 
     def holds(self, case_id: str, note: Note) -> bool:
-        """Whether this very note stands there, with this very audit."""
+        """Return whether the file contains this note with this version of the audit."""
         entry = self.entries.get((case_id, note.strategy))
         checked = (note.audit or {}).get("checked", "")
         return entry is not None and entry.content == content_digest(note) and entry.checked == checked
 
     def forget(self, key: Key) -> None:
-        """Lets a row go when the file is closed."""
+        """Remove a row when the file is closed."""
         if self.entries.pop(key, None):
             self._surplus += 1
 
     def read(self, key: Key) -> Note | None:
-        """The note of a case and strategy, if there is one."""
+        """Return the note of a case and strategy, if there is one."""
         if key not in self.entries:
             return None
         with self.path.open("rb") as stream:
             stream.seek(self.entries[key].offset)
             return parse_line(stream.readline(), str(self.path)).note
 
-    def _remember(self, row: NoteRow, offset: int) -> None:
+    def _add_entry(self, row: NoteRow, offset: int) -> None:
         note, audit = row.note, row.note.audit or {}
         key = (row.case_id, intern(note.strategy))
         self._surplus += key in self.entries
@@ -150,31 +155,79 @@ class Journal:
             words=len(note.text.split()),
         )
 
-    def _scan(self) -> None:
-        offset = 0
+    def _scan(self, *, repair: bool) -> None:
+        if not self.path.exists():
+            return
+        offset, line = 0, b"\n"
         with self.path.open("rb") as stream:
             for number, line in enumerate(stream, start=1):
                 if line.strip() and line.endswith(b"\n"):
-                    self._remember(parse_line(line, f"{self.path} line {number}"), offset)
+                    self._add_entry(parse_line(line, f"{self.path} line {number}"), offset)
                 offset += len(line)
+        if repair and not line.endswith(b"\n"):
+            self._repair(line, offset - len(line))
+
+    def _repair(self, line: bytes, offset: int) -> None:
+        """Complete a last line that only lacks its line end, else remove it."""
+        try:
+            self._add_entry(parse_line(line, str(self.path)), offset)
+        except NotesError:
+            os.truncate(self.path, offset)
+            self.repaired = f"{self.path}: the last line was torn; it is removed and its note is written again."
+            return
+        with self.path.open("ab") as stream:
+            stream.write(b"\n")
+        self.repaired = f"{self.path}: the last line had no end; it has one now."
 
     def _compact(self) -> None:
-        """Writes the file anew without the lines that no longer count, byte for byte as they are.
-
-        Raises:
-            NotesError: The disk has no room for it; the file stays as it is.
-        """
+        """Rewrite the file without replaced lines, the others byte for byte; NotesError if the disk is full."""
         if not self._surplus:
             return
-        counted = {entry.offset for entry in self.entries.values()}
-        offset = 0
+        kept, offset = {entry.offset for entry in self.entries.values()}, 0
         try:
-            with replacing_file(self.path) as aside, aside.open("wb") as target, self.path.open("rb") as source:
+            with replacing_file(self.path) as temporary, temporary.open("wb") as target, self.path.open("rb") as source:
                 for line in source:
-                    if offset in counted:
+                    if offset in kept:
                         target.write(line)
                     offset += len(line)
         except OSError as error:
-            hint = "Nothing is lost: make room, and run the same command again."
+            hint = "Nothing is lost: free some disk space, and run the same command again."
             raise NotesError(f"{self.path} cannot be rid of replaced rows: {error.strerror}.", hint) from error
         self._surplus = 0
+
+
+class Failures:
+    """Rows of failures.jsonl: case_id, strategy, kind, message, hint and time, written as they occur.
+
+    The file of the previous run is replaced with the first row, and removed at the end of a run without failures.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.kinds: dict[str, Counter[str]] = {}  # by strategy
+
+    @property
+    def count(self) -> int:
+        """Number of rows."""
+        return sum(kinds.total() for kinds in self.kinds.values())
+
+    def add(self, case_id: str, strategy: str, error: DermNoteError, kind: str = "") -> None:
+        """Write a row; the kind is the error's own unless given.
+
+        Raises:
+            NotesError: The disk is full, or the file cannot be written.
+        """
+        kind = kind or (error.kind if isinstance(error, WriterError) else BAD_IMAGE)
+        row = {"case_id": case_id, "strategy": strategy, "kind": kind, "message": error.message, "hint": error.hint}
+        row["time"] = datetime.now(UTC).isoformat(timespec="seconds")
+        try:
+            with self.path.open("ab" if self.count else "wb", buffering=0) as stream:
+                stream.write(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+        except OSError as reason:
+            raise NotesError(f"{self.path} cannot be written: {reason.strerror}.") from reason
+        self.kinds.setdefault(strategy, Counter())[kind] += 1
+
+    def finish(self) -> None:
+        """Remove the previous run's file after a run without failures."""
+        if not self.count:
+            self.path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The Batch API: half the price, replies within a day; submitted in files, polled, and joined by the request's key."""
+"""Batch API: half the price, replies within a day; requests are submitted in files, and batches are polled."""
 
 from __future__ import annotations
 
@@ -7,58 +7,105 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
 
 from tqdm.auto import tqdm
 
-from dermnote.errors import PictureError
+from dermnote.errors import NotesError, PictureError
 from dermnote.llm.llm_errors import NotAnApiError, RequestRefusedError, UnknownModelError, WriterError
-from dermnote.llm.prices import FREE
-from dermnote.llm.token_estimate import estimate
+from dermnote.storage import replacing_file
 
 from .batch_results import BatchResults
-from .batch_state import BatchState, Part
-from .decisions import Job
-from .image_payloads import sent_picture
-from .run_context import Means
-from .stop_signal import Stop, stopping_signals
+from .concurrent_requests import stopping_signals
+from .note_run import Job, NoteRun, Stop
 
-if TYPE_CHECKING:
-    from openai.types import Batch
-
-MOST_REQUESTS, MOST_BYTES = 50_000, 150_000_000  # of one file; the server takes 200 MB
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 60.0  # between two looks
+MOST_REQUESTS, MOST_BYTES = 50_000, 150_000_000  # of one file; the server accepts 200 MB
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 60.0  # between two polls
 ROUTE: Literal["/v1/chat/completions"] = "/v1/chat/completions"
-MARK = "dermnote"  # key of our name in a batch's metadata
+NAME_KEY = "dermnote"  # key of our name in a batch's metadata
 REFUSED = (RequestRefusedError, UnknownModelError)
 COLLECT_AGAIN = "Run the same command again: what could be read of them is kept, the rest is collected once more."
 ENDED = ("completed", "failed", "expired", "cancelled")
-TOO_MANY = 20  # looks in a row that failed
+TOO_MANY = 20  # failed polls in a row
 NOT_STARTED = "No batch was started. If this server has no Batch API, leave --batch out; else run the command again."
 NOT_FOUND = "Use the key that the batches were sent with, or remove {path} to give them up."
 
 
-class BatchRun:
-    """Batches from their submission to their replies.
+@dataclass
+class Batch:
+    """A submitted batch.
 
-    Args:
-        means: What it works with.
-        results: Takes the replies.
-        state: Which batches are under way.
+    Attributes:
+        name: Our name in its metadata, by which it is found if the run was killed before its id was saved.
+        file_id: Id of its file of requests.
+        requests: Number of requests.
+        batch_id: Id at the server; "" until known.
     """
 
-    def __init__(self, means: Means, results: BatchResults, state: BatchState) -> None:
-        self._writer, self._cases, self._decisions = means.writer, means.cases, means.decisions
-        self._budget, self._results, self._state = means.budget, results, state
-        self.stop: Stop | None = None
+    name: str
+    file_id: str
+    requests: int
+    batch_id: str = ""
 
-    async def run(self, jobs: Sequence[Job]) -> None:
-        """Submits the jobs unless batches are under way already, and waits for the replies."""
+
+class BatchState:
+    """Submitted batches of one notes file, saved so that a restart collects them instead of paying again.
+
+    Args:
+        path: File of the state, which exists only while there are batches.
+        host: Host of the server.
+
+    Raises:
+        NotesError: The file is damaged, or its batches are at another host.
+    """
+
+    def __init__(self, path: Path, host: str) -> None:
+        self.path, self._host = path, host
+        self.batches: list[Batch] = []
+        if path.exists():
+            self._read()
+
+    def save(self) -> None:
+        """Update the file."""
+        if not self.batches:
+            self.path.unlink(missing_ok=True)
+            return
+        with replacing_file(self.path) as temporary:
+            state = {"host": self._host, "parts": [asdict(batch) for batch in self.batches]}
+            temporary.write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+
+    def _read(self) -> None:
+        try:
+            state = json.loads(self.path.read_text(encoding="utf-8"))
+            host, self.batches = str(state["host"]), [Batch(**part) for part in state["parts"]]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            hint = "It tells which batches are under way: restore it, or remove it to give them up."
+            raise NotesError(f"{self.path} is damaged.", hint) from error
+        if host != self._host:
+            raise NotesError(f"{self.path} tells of batches at {host}, not {self._host}.", "Give that --base-url.")
+
+
+class BatchClient:
+    """Submission, polling and collection of a run's batches.
+
+    Args:
+        run: The run.
+        results: Reads the results.
+        state: Submitted batches.
+    """
+
+    def __init__(self, run: NoteRun, results: BatchResults, state: BatchState) -> None:
+        self._run, self._writer, self._results, self._state = run, run.writer, results, state
+
+    async def process(self, jobs: Sequence[Job]) -> None:
+        """Submit the jobs unless batches are under way, and wait for the results."""
         self._stopped = asyncio.Event()
         with stopping_signals(self._end, self._stopped.set):
             try:
-                if self._state.parts:
-                    await self._adopt()
+                if self._state.batches:
+                    await self._recover()
                 else:
                     async for content, count in self._files(jobs):
                         await self._submit(content, count)
@@ -67,14 +114,14 @@ class BatchRun:
                 self._end(Stop(str(error), error=error))
 
     def _end(self, stop: Stop) -> None:
-        self.stop = self.stop or stop
+        self._run.stop = self._run.stop or stop
         self._stopped.set()
 
     async def _files(self, jobs: Sequence[Job]) -> AsyncIterator[tuple[bytes, int]]:
-        """Files of requests, one after the other as they are read, and the number of requests in each."""
+        """Yield files of requests as they are needed, with the number of requests in each."""
         content, count = bytearray(), 0
         for job in tqdm(jobs, desc="packing requests", unit="request", leave=False):
-            if self.stop:
+            if self._run.stop:
                 break
             line = await self._line(job)
             if count == MOST_REQUESTS or (count and len(content) + len(line) > MOST_BYTES):
@@ -86,114 +133,118 @@ class BatchRun:
             yield bytes(content), count
 
     async def _line(self, job: Job) -> bytes:
-        """A job's request; nothing if its picture cannot be read or the money is used up."""
-        request, stored = self._decisions.decide(job).ask, self._cases.images[job.row]
+        """Return a job's request; b"" if its image is damaged or the limit is reached."""
+        request, budget = self._run.decide(job).request, self._run.budget
         if request is None:
             return b""
         try:
-            worst = estimate(request, stored, (self._budget.price or FREE).picture, repairs=False).worst
-            jpeg = await asyncio.to_thread(sent_picture, job, self._cases)
+            worst = self._run.estimate(job, request).worst
+            jpeg = await asyncio.to_thread(self._run.payload, job)
         except PictureError as error:
             self._results.fail(job, error)
             return b""
-        if not self._budget.admit(worst):
-            self.stop = Stop(f"the limit of ${self._budget.limit:g} is reached")
+        if not budget.admit(worst):
+            self._run.stop = Stop(f"the limit of ${budget.limit:g} is reached")
             return b""
         line = {"custom_id": request.key, "method": "POST", "url": ROUTE, "body": self._writer.body(request, jpeg)}
         return json.dumps(line).encode() + b"\n"
 
     async def _submit(self, content: bytes, count: int) -> None:
-        with self._faults(NOT_STARTED):
+        with self._errors(NOT_STARTED):
             file = await self._writer.client.files.create(file=("requests.jsonl", content), purpose="batch")
-        part = Part(f"{MARK}-{uuid.uuid4().hex}", file.id, count)
-        self._state.add(part)
-        await self._start(part)
+        batch = Batch(f"{NAME_KEY}-{uuid.uuid4().hex}", file.id, count)
+        self._state.batches.append(batch)
+        self._state.save()  # before the batch is started
+        await self._start(batch)
 
-    async def _start(self, part: Part) -> None:
-        # Sent once: a second try after a lost answer would start, and bill, the batch twice
+    async def _start(self, batch: Batch) -> None:
+        # not retried: a repetition after a lost answer would start, and bill, the batch twice
         try:
-            with self._faults(NOT_STARTED):
-                batch = await self._writer.client.with_options(max_retries=0).batches.create(
-                    input_file_id=part.file_id, endpoint=ROUTE, completion_window="24h", metadata={MARK: part.name}
+            with self._errors(NOT_STARTED):
+                started = await self._writer.client.with_options(max_retries=0).batches.create(
+                    input_file_id=batch.file_id,
+                    endpoint=ROUTE,
+                    completion_window="24h",
+                    metadata={NAME_KEY: batch.name},
                 )
         except REFUSED:
-            self._state.drop(part)
-            await self._delete(part.file_id)
+            await self._forget(batch)
             raise
-        part.batch_id = batch.id
+        batch.batch_id = started.id
         self._state.save()
 
-    async def _adopt(self) -> None:
-        """Finds batches that were started by a run that died before it could note their ids, or starts them."""
-        lost = {part.name: part for part in self._state.parts if not part.batch_id}
+    async def _recover(self) -> None:
+        """Find batches whose ids a killed run could not save, and start those that were not started."""
+        lost = {batch.name: batch for batch in self._state.batches if not batch.batch_id}
         if lost:
-            with self._writer.faults():
-                async for batch in self._writer.client.batches.list(limit=100):
-                    if part := lost.pop((batch.metadata or {}).get(MARK, ""), None):
-                        part.batch_id = batch.id
+            with self._writer.openai_errors():
+                async for each in self._writer.client.batches.list(limit=100):
+                    if batch := lost.pop((each.metadata or {}).get(NAME_KEY, ""), None):
+                        batch.batch_id = each.id
                     if not lost:
                         break
             self._state.save()
-        for part in lost.values():
-            await self._start(part)
+        for batch in lost.values():
+            await self._start(batch)
 
     async def _wait(self) -> None:
-        """Looks at the batches, less and less often, until all have ended."""
+        """Poll the batches at growing intervals until all have ended."""
         pause, failed = FIRST_PAUSE_S, 0
-        total = sum(part.requests for part in self._state.parts)
+        total = sum(batch.requests for batch in self._state.batches)
         with tqdm(total=total, desc="waiting for batches", unit="note") as bar:
-            while self._state.parts and not self._stopped.is_set():
+            while self._state.batches and not self._stopped.is_set():
                 try:
-                    answered, failed = await self._look(), 0
-                    bar.n = total - sum(part.requests for part in self._state.parts) + answered
+                    answered, failed = await self._poll(), 0
+                    bar.n = total - sum(batch.requests for batch in self._state.batches) + answered
                     bar.refresh()
                 except WriterError as error:
                     failed += 1
                     if not error.retryable or failed == TOO_MANY:
                         raise
-                if self._state.parts:
+                if self._state.batches:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._stopped.wait(), pause)
                 pause = min(pause * 1.5, LONGEST_PAUSE_S)
 
-    async def _look(self) -> int:
-        """Looks at each batch once and collects those that have ended; how many requests the others have answered."""
-        answered, client = 0, self._writer.client
-        with self._faults(NOT_FOUND.format(path=self._state.path)):
-            batches = [(part, await client.batches.retrieve(part.batch_id)) for part in self._state.parts]
-        for part, batch in batches:
-            if batch.status in ENDED:
-                await self._collect(part, batch)
-            elif batch.request_counts:
-                answered += batch.request_counts.completed + batch.request_counts.failed
-        return answered
+    async def _poll(self) -> int:
+        """Collect the batches that have ended; returns the number of requests that the others have processed."""
+        processed, client = 0, self._writer.client
+        with self._errors(NOT_FOUND.format(path=self._state.path)):
+            polled = [(batch, await client.batches.retrieve(batch.batch_id)) for batch in self._state.batches]
+        for batch, status in polled:
+            if status.status in ENDED:
+                await self._collect(batch, status)
+            elif status.request_counts:
+                processed += status.request_counts.completed + status.request_counts.failed
+        return processed
 
-    async def _collect(self, part: Part, batch: Batch) -> None:
-        """Has the replies of a batch put into the cache; then it is forgotten, here and at the server."""
-        files = [each for each in (batch.output_file_id, batch.error_file_id) if each]
+    async def _collect(self, batch: Batch, ended: Any) -> None:
+        """Cache the replies of an ended batch (`openai.types.Batch`), and delete its files at the server."""
+        files = [each for each in (ended.output_file_id, ended.error_file_id) if each]
         for file_id in files:
-            with self._writer.faults():
+            with self._writer.openai_errors():
                 content = (await self._writer.client.files.content(file_id)).content
-            # an answer may hold other line ends
-            if sum(not self._results.take(line) for line in content.split(b"\n")):
-                raise NotAnApiError(f"The results of batch {batch.id} are broken.", COLLECT_AGAIN)
-        if batch.status != "completed":
-            why = batch.errors.data[0].message if batch.errors and batch.errors.data else "it took too long"
-            self.stop = self.stop or Stop(f"batch {batch.id} has {batch.status}: {why}")
-        self._state.drop(part)
-        await self._delete(part.file_id, *files)
+            # not splitlines(): an answer may contain other line separators
+            if sum(not self._results.add(line) for line in content.split(b"\n")):
+                raise NotAnApiError(f"The results of batch {ended.id} are broken.", COLLECT_AGAIN)
+        if ended.status != "completed":
+            reason = ended.errors.data[0].message if ended.errors and ended.errors.data else "it took too long"
+            self._run.stop = self._run.stop or Stop(f"batch {ended.id} has {ended.status}: {reason}")
+        await self._forget(batch, *files)
 
-    async def _delete(self, *file_ids: str) -> None:
-        """Pictures need not lie at the server any longer."""
-        for file_id in file_ids:
-            with suppress(WriterError), self._writer.faults():
+    async def _forget(self, batch: Batch, *results: str) -> None:
+        """Remove a batch from the state, and its files, which contain images, from the server."""
+        self._state.batches.remove(batch)
+        self._state.save()
+        for file_id in (batch.file_id, *results):
+            with suppress(WriterError), self._writer.openai_errors():
                 await self._writer.client.files.delete(file_id)
 
     @contextmanager
-    def _faults(self, hint: str) -> Iterator[None]:
-        """The writer's faults; where an order is refused, its hint is no word on models or pictures but this one."""
+    def _errors(self, hint: str) -> Iterator[None]:
+        """Convert errors; the hint replaces that of a rejected request, which is about models and images."""
         try:
-            with self._writer.faults():
+            with self._writer.openai_errors():
                 yield
         except REFUSED as error:
             error.hint = hint

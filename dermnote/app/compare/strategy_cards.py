@@ -16,8 +16,8 @@ from dermnote.notes.strategies import STRATEGIES, Strategy
 
 if TYPE_CHECKING:
     from dermnote import Note
-    from dermnote.llm.note_writer import NoteWriter
     from dermnote.metadata import LesionMetadata
+    from dermnote.notes.writing import NoteWriter
 
 TO_FILL_IN = "Fill in a diagnosis or a description above: the note is written at once, and nothing is sent."
 JOINED = "Sends nothing of its own: the notes of {} are joined here."

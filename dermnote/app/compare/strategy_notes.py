@@ -13,10 +13,9 @@ from dermnote.app.events import error_line
 from dermnote.app.service import CROPPED, AppService, need_image
 from dermnote.errors import DermNoteError, NotesError
 from dermnote.metadata import LesionMetadata
-from dermnote.notes.mixing import mix_notes
 from dermnote.notes.strategies import Strategy, get_strategy
 from dermnote.notes.template import has_diagnosis
-from dermnote.notes.writing import audited
+from dermnote.notes.writing import audited, mix_notes
 
 if TYPE_CHECKING:
     from dermnote import Note

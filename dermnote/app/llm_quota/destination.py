@@ -11,7 +11,7 @@ from dermnote.notes.strategies import DEMOGRAPHICS, Strategy, get_strategy
 
 if TYPE_CHECKING:
     from dermnote import Note
-    from dermnote.llm.note_writer import NoteWriter
+    from dermnote.notes.writing import NoteWriter
 
 IMAGES = {
     "dermoscopy": "the picture, cropped to the lesion",

@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, cast
 
 from dermnote.app.llm_quota.quota import MAX_USD, PER_HOUR, Allowance
 from dermnote.errors import ConfigError
-from dermnote.llm.image_payload import LONGEST_SIDE
-from dermnote.llm.note_writer import NoteWriter
-from dermnote.llm.prices import find_price, read_prices
-from dermnote.llm.request import Asking
-from dermnote.llm.token_estimate import Estimate, estimate_sized
+from dermnote.llm.chat_request import LONGEST_SIDE
+from dermnote.llm.prices import Estimate, estimate_sized, find_price, read_prices
+from dermnote.notes.note_request import RequestBuilder
 from dermnote.notes.strategies import Strategy, get_strategy
+from dermnote.notes.writing import NoteWriter
 from dermnote.vocabularies.vocabulary import dermoscopy
 
 if TYPE_CHECKING:
     from dermnote.app.llm_quota.quota import Admission
     from dermnote.llm.prices import PictureTokens
-    from dermnote.llm.request import NoteRequest
     from dermnote.metadata import LesionMetadata
+    from dermnote.notes.note_request import NoteRequest
     from dermnote.notes.schema import Note
 
 PRICES = "DERMNOTE_LLM_PRICES"
@@ -157,5 +156,5 @@ def estimate_requests(
 ) -> list[Estimate]:
     """Return the token estimates of a note's requests, in the order of sending."""
     parts = [get_strategy(name) for name in strategy.made_of] or [strategy]
-    askings = [Asking(part, model, dermoscopy(), demographics) for part in parts]
-    return [estimate_sized(asking.about(record, ""), LARGEST, picture) for asking in askings]
+    builders = [RequestBuilder(part, model, dermoscopy(), demographics) for part in parts]
+    return [estimate_sized(builder.build(record, ""), LARGEST, picture) for builder in builders]

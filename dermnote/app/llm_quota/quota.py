@@ -14,14 +14,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from dermnote.errors import NotesError
-from dermnote.llm.budget import Budget
 from dermnote.llm.llm_errors import Usage, WriterError
-from dermnote.llm.prices import FREE, Price
-from dermnote.llm.token_estimate import Estimate
+from dermnote.llm.prices import FREE, Budget, Estimate, Price
 
 if TYPE_CHECKING:
-    from dermnote.llm.completion import Reply
-    from dermnote.llm.retries import MayRepeat
+    from dermnote.llm.pacing import MayRepeat
+    from dermnote.llm.responses import Reply
 
 PER_HOUR, MAX_USD = "DERMNOTE_LLM_PER_HOUR", "DERMNOTE_LLM_MAX_USD"
 HOUR, DAY = 3600, 86400  # seconds
