@@ -27,7 +27,7 @@ from dermnote.notes.schema import notes_by_case
 from dermnote.storage import replacing_folder
 
 from .data.cases import SPLITS, Cases
-from .evaluation.plots import draw_figures
+from .evaluation.report_files import write_markdown_report
 from .publishing import gallery
 from .publishing.card import licence_of, render_card
 from .publishing.gallery import Gallery
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     known.save(aside / KNOWN, config.fingerprint)
                 words = json.dumps(metrics, indent=2, ensure_ascii=False)
                 (aside / "metrics.json").write_text(words + "\n", encoding="utf-8")
-                plots = draw_figures(metrics, aside)
+                plots = write_markdown_report(metrics, aside)
             card = render_card(aside, config, cases.summary, chosen.cases.table, metrics, plots)
             (aside / "README.md").write_text(card, encoding="utf-8")
             files = write_manifest(aside)

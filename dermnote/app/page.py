@@ -17,8 +17,8 @@ from dermnote.app.endpoints import Endpoints
 from dermnote.app.events import LIGHT, MODEL, WRITING, speaking
 from dermnote.app.input_checks import MAX_HITS
 from dermnote.app.loaded_models import FIRST, Models
+from dermnote.app.model.model_switch import Offer
 from dermnote.app.model.model_tab import ModelTab
-from dermnote.app.model.offered_models import Offer
 from dermnote.app.search_tab import SearchTab
 from dermnote.app.service import Answers
 from dermnote.app.serving.upload_folder import KEPT_SECONDS
