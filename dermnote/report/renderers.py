@@ -124,7 +124,7 @@ def _environment(digits: int) -> Environment:
 
 def _cell(cell: tables.Cell, digits: int) -> str:
     """Return a cell as text whose interval does not break across lines."""
-    return tables.cell_text(cell, digits).replace(", ", ",\u00a0") if not isinstance(cell, str) else cell
+    return cell if isinstance(cell, str) else tables.cell_text(cell, digits).replace(", ", ",\u00a0")
 
 
 def render_markdown(metrics: Metrics, plots: Sequence[str]) -> str:

@@ -1,15 +1,15 @@
 """Tables of metrics.json: one definition of each for the HTML report, report.md, the model card and the app.
 
-A table is a list of rows, and a row maps column names to cells. A renderer drops the columns that it has no use for.
+A table is a list of rows, and a row maps column titles to cells. Columns are given as title and path within a `Block`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from dermnote.report.checked_json import Figure
-from dermnote.report.schema import DIRECTIONS, VERSIONS, Attribute, Block, Metrics, Scored
+from dermnote.report.schema import DIRECTIONS, VERSIONS, Attribute, Block, Metrics, Search
 
 Cell = str | int | Figure | None
 Row = dict[str, Cell]
@@ -17,30 +17,24 @@ Rows = list[Row]
 RowsOf = Callable[[Block], Rows]
 
 FEW = 20  # cases; no recall is shown of a class with fewer
-SHORT = {"kappa": "kappa", "balanced_accuracy": "balanced accuracy", "macro_auroc": "macro AUROC"}
-CLASSIFICATION = SHORT | {"melanoma_vs_nevus_auroc": "melanoma vs nevus AUROC"}
+SHORT = {"kappa": "kappa", "balanced accuracy": "balanced_accuracy", "macro AUROC": "macro_auroc"}
 SUBGROUP = SHORT | {
-    "map_image_to_text": "masked mAP, image to note",
-    "map_text_to_image": "masked mAP, note to image",
-    "paired_cosine": "cosine to the own masked note",
+    "masked mAP, image to note": "map_image_to_text",
+    "masked mAP, note to image": "map_text_to_image",
+    "cosine to the own masked note": "paired_cosine",
 }
+COUNTS = {"cases": "n_cases", "groups": "n_groups"}
+CLASSIFICATION = {title: f"classification.{name}" for title, name in SHORT.items()} | {
+    "melanoma vs nevus AUROC": "classification.melanoma_vs_nevus_auroc"
+}
+MACRO_F1 = {"macro F1": "classification.macro_f1"}
+OWN = "own partner in first 1 / 5 / 10"
 ATTRIBUTES = {"age_band": "age", "site": "body site", "modality": "image type"}
-OWN, MEDIAN = "own partner in first 1 / 5 / 10", "median rank of it"
-ABBREVIATIONS = {  # on the console
-    "image to note": "i>n",
-    "note to image": "n>i",
-    "balanced accuracy": "bal. acc.",
-    "melanoma vs nevus AUROC": "mel/nev",
-    "macro AUROC": "AUROC",
-    "masked mAP": "masked",
-    "as written": "written",
-}
 MEANINGS = {  # shown beside a column's head
     "kappa": "Agreement with the recorded class beyond chance; 1 is perfect, 0 is chance",
     "balanced accuracy": "Mean recall over the classes",
     "macro AUROC": "Mean over the classes of the area under the ROC curve; 0.5 is chance",
     "melanoma vs nevus AUROC": "Area under the ROC curve; 0.5 is chance",
-    "macro F1": "Mean over the classes of the harmonic mean of precision and recall",
     "mAP": "Mean average precision: 1 if every image or note of the class comes first",
     "masked mAP, image to note": "Mean average precision of the search, diagnosis masked in the notes",
     "masked mAP, note to image": "Mean average precision of the search, diagnosis masked in the notes",
@@ -50,14 +44,6 @@ MEANINGS = {  # shown beside a column's head
 }
 
 
-def number(value: float | None, ci: Sequence[float] | None = None, *, signed: bool = False) -> str:
-    """Return a figure to three places, with its interval if there is one; a dash if it is undefined."""
-    if value is None or math.isnan(value):
-        return "–"
-    shape = "+.3f" if signed else ".3f"
-    return f"{value:{shape}}" + (f" [{ci[0]:{shape}}, {ci[1]:{shape}}]" if ci else "")
-
-
 def cell_text(cell: Cell, digits: int = 3) -> str:
     """Return a cell as text, figures with that many decimals."""
     if isinstance(cell, Figure):
@@ -65,20 +51,10 @@ def cell_text(cell: Cell, digits: int = 3) -> str:
     return "–" if cell is None else f"{cell:,}" if isinstance(cell, int) else cell
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "/") for cell in line) + " |" for line in lines)
-
-
 def markdown(rows: Rows) -> str:
     """Return the rows as a Markdown table."""
-    return markdown_table(list(rows[0]), [[cell_text(cell) for cell in row.values()] for row in rows])
-
-
-def only(rows: Rows, *columns: str) -> Rows:
-    """Return the rows with these columns alone."""
-    return [{name: row[name] for name in columns if name in row} for row in rows]
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *([cell_text(cell) for cell in row.values()] for row in rows)]
+    return "\n".join("| " + " | ".join(cell.replace("|", "/") for cell in line) + " |" for line in lines)
 
 
 def per_block(blocks: Iterable[Block], rows_of: RowsOf) -> Rows:
@@ -86,56 +62,68 @@ def per_block(blocks: Iterable[Block], rows_of: RowsOf) -> Rows:
     return [{"split": block.split, "source": block.source, **row} for block in blocks for row in rows_of(block)]
 
 
-def overview(block: Block) -> Rows:
-    """Return the main figures in one row: classification, and retrieval with the diagnosis masked."""
-    row: Row = {"cases": block.n_cases, "groups": block.n_groups}
-    return [row | _columns(block.classification, CLASSIFICATION) | _masked(block)]
-
-
-def side_by_side(blocks: Iterable[Block]) -> Rows:
-    """Return the main figures of all blocks, one row each, without the figures of chance."""
-    rows: Rows = []
-    for block in blocks:
-        rows.append({"held-out set": block.name})
-        for name, cell in overview(block)[0].items():
-            if name not in ("groups", "macro AUROC") and not name.startswith("chance"):
-                rows[-1][name] = cell
-    return rows
-
-
-def _masked(block: Block) -> Row:
+def cells(record: Any, columns: Mapping[str, str]) -> Row:
+    """Return the values at the paths of the columns; None where there is none."""
     row: Row = {}
-    for way, title in DIRECTIONS.items():
-        found = block.retrieval.search("masked", way) if block.retrieval else None
-        row |= {
-            f"masked mAP, {title}": found.map if found else None,
-            f"chance, {title}": found.chance if found else None,
-        }
+    for title, path in columns.items():
+        value = record
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+        row[title] = value
     return row
 
 
-def _columns(record: object, names: dict[str, str]) -> Row:
-    return {title: getattr(record, name) for name, title in names.items()}
+def one_row(columns: Mapping[str, str]) -> RowsOf:
+    """Return a table with one row for a block."""
+    return lambda block: [cells(block, columns)]
 
 
-def classification(block: Block) -> Rows:
-    """Return the figures of classification from the image alone."""
-    more = {"accuracy": "accuracy", "macro_f1": "macro F1", "kappa_linear": "kappa, linear weights"}
-    row: Row = {"cases": block.n_cases, "groups": block.n_groups}
-    return [row | _columns(block.classification, CLASSIFICATION | more)]
+MASKED = {
+    "masked mAP, image to note": "retrieval.masked.image_to_text.map",
+    "chance, image to note": "retrieval.masked.image_to_text.chance",
+    "masked mAP, note to image": "retrieval.masked.text_to_image.map",
+    "chance, note to image": "retrieval.masked.text_to_image.chance",
+}
+overview = one_row(COUNTS | CLASSIFICATION | MASKED)
+MORE = {"accuracy": "classification.accuracy", **MACRO_F1, "kappa, linear weights": "classification.kappa_linear"}
+classification = one_row(COUNTS | CLASSIFICATION | MORE)
+calibration = one_row(
+    {
+        "calibration error before": "classification.ece_uncalibrated",
+        "after": "classification.ece",
+        "negative log-likelihood after": "classification.negative_log_likelihood",
+        "Brier score after (0 to 2)": "classification.brier",
+    }
+)
+SIDE_BY_SIDE = {title: path for title, path in (CLASSIFICATION | MASKED).items() if not title.startswith("chance")}
+CONSOLE = {
+    "cases": "n_cases",
+    "masked i>n": "retrieval.masked.image_to_text.map.value",
+    "chance": "retrieval.masked.image_to_text.chance.value",
+    "masked n>i": "retrieval.masked.text_to_image.map.value",
+    "chance ": "retrieval.masked.text_to_image.chance.value",
+    "written i>n": "retrieval.as_written.image_to_text.map.value",
+    "written n>i": "retrieval.as_written.text_to_image.map.value",
+    "kappa": "classification.kappa.value",
+    "bal. acc.": "classification.balanced_accuracy.value",
+    "AUROC": "classification.macro_auroc.value",
+    "mel/nev": "classification.melanoma_vs_nevus_auroc.value",
+}
+
+
+def side_by_side(blocks: Iterable[Block]) -> Rows:
+    """Return the main figures of all blocks, one row each."""
+    return [{"held-out set": block.name, "cases": block.n_cases, **cells(block, SIDE_BY_SIDE)} for block in blocks]
 
 
 def measures(block: Block) -> Rows:
     """Return one row for each measure of classification, beside the same of zero-shot answers where there are any."""
-    zero_shot, rows = block.zero_shot, []
-    for name, title in (CLASSIFICATION | {"macro_f1": "macro F1"}).items():
-        figure: Figure = getattr(block.classification, name)
-        row: Row = {"from the image alone": title, "classifier": figure}
-        if zero_shot:
-            row["zero-shot"] = getattr(zero_shot, name, None)
-        if figure.value is not None:
-            rows.append(row)
-    return rows
+    classifier = cells(block, CLASSIFICATION | MACRO_F1)
+    rows: Rows = [{"from the image alone": title, "classifier": figure} for title, figure in classifier.items()]
+    zero_shot = cells(block.zero_shot, SHORT)
+    for row, title in zip(rows, classifier, strict=True) if block.zero_shot else ():
+        row["zero-shot"] = zero_shot.get(title)
+    return [row for row in rows if isinstance(figure := row["classifier"], Figure) and figure.value is not None]
 
 
 def recall(block: Block) -> Rows:
@@ -144,83 +132,71 @@ def recall(block: Block) -> Rows:
     return [{name: found.get(name) for name in block.classnames}]
 
 
-def _searches(block: Block, only_version: str | None) -> Iterable[tuple[str, str, Row]]:
-    """Yield version, direction, and a row with their words, of the held-out retrieval."""
+def searches(block: Block, only_version: str | None = None, *, pool: str = "retrieval") -> Iterable[tuple[Row, Search]]:
+    """Yield a row with version and direction in words, and the search; only searches that were measured."""
+    found = getattr(block, pool)
     for version in [only_version] if only_version else VERSIONS:
-        for way, title in DIRECTIONS.items() if block.retrieval else ():
-            yield version, way, {"notes": VERSIONS[version], "search": title}
+        for way, title in DIRECTIONS.items():
+            each = found.search(version, way) if found else Search.read(None)
+            if each.map.value is not None:
+                yield {"notes": VERSIONS[version], "search": title}, each
 
 
-def _own(found: dict[str, Figure]) -> str:
-    return " / ".join(found[k].text(2) if k in found else "–" for k in ("1", "5", "10"))
+def _first(shares: Mapping[str, Figure], *counts: str, digits: int = 3) -> str:
+    return " / ".join(shares.get(k, Figure()).text(digits) for k in counts)
 
 
 def retrieval(block: Block, only_version: str | None = None) -> Rows:
     """Return the searches of held-out cases among held-out cases, for one version of the notes or both."""
     rows, found = [], block.retrieval
-    for version, way, row in _searches(block, only_version):
-        assert found is not None
-        each = found.search(version, way)
-        if each.map.value is None:
-            continue
-        rank, n_gallery = each.median_rank_of_own.value, found.n_gallery
-        precision = [each.precision[k].text() if k in each.precision else "–" for k in ("5", "10")]
-        rows.append(
-            row
-            | {"queries": None if found.n_queries is None else found.n_queries - (each.left_out or 0)}
-            | {"mAP": each.map, "chance": each.chance, "precision of the first 5 / 10": " / ".join(precision)}
-            | {OWN: _own(dict(each.recall_of_own)), MEDIAN: "–" if rank is None else f"{rank:g} of {n_gallery}"}
-        )
+    for row, each in searches(block, only_version):
+        row["queries"] = found.n_queries - (each.left_out or 0) if found and found.n_queries is not None else None
+        row |= {"mAP": each.map, "chance": each.chance}
+        row["precision of the first 5 / 10"] = _first(each.precision, "5", "10")
+        row[OWN] = _first(each.recall_of_own, "1", "5", "10", digits=2)
+        rank = each.median_rank_of_own.value
+        row["median rank of it"] = f"{rank:g} of {found.n_gallery}" if found and rank is not None else None
+        rows.append(row)
+    return rows
+
+
+def main_searches(block: Block) -> Rows:
+    """Return the searches with one column for notes and direction, and the main figures."""
+    rows: Rows = []
+    for row in retrieval(block):
+        figures = {name: row[name] for name in ("mAP", "chance", OWN)}
+        rows.append({"search": f"{row['search']}, {row['notes']}", **figures})
     return rows
 
 
 def by_subtype(block: Block, only_version: str | None = None) -> Rows:
     """Return the searches where relevant is what has the query's class and its subtype."""
-    rows = []
-    for version, way, row in _searches(block, only_version):
-        each = block.retrieval.search(version, way).by_subtype if block.retrieval else None
-        if each:
-            rows.append(row | {"queries": each.n_queries, "mAP": each.map, "chance": each.chance})
-    return rows
+    columns = {"queries": "n_queries", "mAP": "map", "chance": "chance"}
+    found = searches(block, only_version)
+    return [row | cells(each.by_subtype, columns) for row, each in found if each.by_subtype]
 
 
 def retrieval_all(block: Block) -> Rows:
     """Return the searches among all cases, training cases included."""
-    rows: Rows = []
-    for version, notes in VERSIONS.items():
-        for way, title in DIRECTIONS.items() if block.retrieval_all else ():
-            assert block.retrieval_all is not None
-            each = block.retrieval_all.search(version, way)
-            row: Row = {"notes": notes, "search": title, "gallery": block.retrieval_all.n_gallery}
-            rows.append(row | {"mAP": each.map, "chance": each.chance, OWN: _own(dict(each.recall_of_own))})
+    rows = []
+    for row, each in searches(block, pool="retrieval_all"):
+        row["gallery"] = block.retrieval_all.n_gallery if block.retrieval_all else None
+        own = _first(each.recall_of_own, "1", "5", "10", digits=2)
+        rows.append(row | {"mAP": each.map, "chance": each.chance, OWN: own})
     return rows
 
 
 def alignment(block: Block) -> Rows:
     """Return cosines of pairs, and the geometry of the embedding space."""
+    columns = {
+        "cosine to the own note": "paired_cosine",
+        "to another case's note": "random_pairs",
+        "modality gap": "modality_gap",
+        "uniformity of images": "uniformity.image",
+        "uniformity of notes": "uniformity.text",
+    }
     return [
-        {
-            "notes": VERSIONS.get(version, version),
-            "cosine to the own note": each.paired_cosine,
-            "to another case's note": each.random_pairs,
-            "modality gap": each.modality_gap,
-            "uniformity of images": each.uniformity.get("image"),
-            "uniformity of notes": each.uniformity.get("text"),
-        }
-        for version, each in block.alignment.items()
-    ]
-
-
-def calibration(block: Block) -> Rows:
-    """Return calibration errors and proper scores."""
-    found = block.classification
-    return [
-        {
-            "calibration error before": found.ece_uncalibrated,
-            "after": found.ece,
-            "negative log-likelihood after": found.negative_log_likelihood,
-            "Brier score after (0 to 2)": found.brier,
-        }
+        {"notes": VERSIONS.get(version, version), **cells(each, columns)} for version, each in block.alignment.items()
     ]
 
 
@@ -246,17 +222,20 @@ def far(block: Block) -> Rows:
 
 def zero_shot(block: Block) -> Rows:
     """Return the figures of zero-shot answers."""
-    return [_columns(block.zero_shot, SHORT)] if block.zero_shot else []
+    return [cells(block.zero_shot, SHORT)] if block.zero_shot else []
 
 
 def linear_probe(block: Block) -> Rows:
     """Return the figures of logistic regression on the frozen image embeddings."""
-
-    def row(share: str, each: Scored) -> Row:
-        fitted: Row = {"training groups": f"{share}%", "groups": each.n_groups, "cases": each.n_train}
-        return fitted | _columns(each, SHORT) | {"classes absent": ", ".join(each.classes_absent) or "none"}
-
-    return [row(share, each) for share, each in block.linear_probe.items()]
+    columns = {"groups": "n_groups", "cases": "n_train", **SHORT}
+    return [
+        {
+            "training groups": f"{share}%",
+            **cells(each, columns),
+            "classes absent": ", ".join(each.classes_absent) or "none",
+        }
+        for share, each in block.linear_probe.items()
+    ]
 
 
 def attribute_title(name: str) -> str:
@@ -266,27 +245,26 @@ def attribute_title(name: str) -> str:
 
 def group_rows(attribute: Attribute) -> Rows:
     """Return the figures of classification of each group that has them."""
-    return [
-        {"group": value, "images": group.n_cases, **_columns(group, SHORT)}
-        for value, group in attribute.values.items()
-        if group.kappa.value is not None
-    ]
+    columns = {"images": "n_cases", **SHORT}
+    found = attribute.values.items()
+    return [{"group": value, **cells(group, columns)} for value, group in found if group.kappa.value is not None]
 
 
 def groups(block: Block) -> Rows:
     """Return the figures of each group; those too small for figures share a row."""
+    columns = {"cases": "n_cases", "patients or lesions": "n_groups", **SUBGROUP}
     rows: Rows = []
     for name, attribute in block.groups.items():
         few = []
         for value, group in attribute.values.items():
             if group.kappa.value is None and group.map_image_to_text.value is None:
-                few.append(f"{value} ({'?' if group.n_cases is None else group.n_cases})")
-                continue
-            row: Row = {"by": attribute_title(name), "group": value, "cases": group.n_cases}
-            rows.append(row | {"patients or lesions": group.n_groups} | _columns(group, SUBGROUP))
+                few.append(f"{value} ({cell_text(group.n_cases)})")
+            else:
+                rows.append({"by": attribute_title(name), "group": value, **cells(group, columns)})
         if few:
-            rows.append({"by": attribute_title(name), "group": ", ".join(few), "cases": f"fewer than {FEW} each"})
-            rows[-1] |= dict.fromkeys(("patients or lesions", *SUBGROUP.values()), "")
+            shared: Row = {"by": attribute_title(name), "group": ", ".join(few), "cases": f"fewer than {FEW} each"}
+            empty: Row = dict.fromkeys(("by", "group", *columns), "")
+            rows.append({**empty, **shared})
     return rows
 
 
@@ -295,13 +273,13 @@ def gaps(block: Block) -> Rows:
     return [
         {
             "by": attribute_title(name),
-            "measure": SUBGROUP[measure],
-            "worst group": attribute.worst.get(measure, ""),
-            "best group": attribute.best.get(measure, ""),
+            "measure": title,
+            "worst group": attribute.worst.get(measure),
+            "best group": attribute.best.get(measure),
             "gap": attribute.gap[measure].value,
         }
         for name, attribute in block.groups.items()
-        for measure in SUBGROUP
+        for title, measure in SUBGROUP.items()
         if measure in attribute.gap
     ]
 
@@ -313,34 +291,20 @@ def worst_groups(block: Block) -> Rows:
         worst, gap = attribute.values.get(attribute.worst.get("kappa", "")), attribute.gap.get("kappa")
         if worst and gap:
             ends: Row = {"worst group": attribute.worst["kappa"], "cases": worst.n_cases, "kappa": worst.kappa}
-            best: Row = {"best group": attribute.best.get("kappa", ""), "gap in kappa": gap.value}
-            rows.append({"by": attribute_title(name)} | ends | best)
+            best: Row = {"best group": attribute.best.get("kappa"), "gap in kappa": gap.value}
+            rows.append({"by": attribute_title(name), **ends, **best})
     return rows
 
 
 def console_table(metrics: Metrics) -> str:
     """Return the main figures in aligned columns, without intervals."""
-    rows = per_block(metrics.blocks, overview)
-    for row, block in zip(rows, metrics.blocks, strict=True):
-        for way, title in DIRECTIONS.items():
-            row[f"as written, {title}"] = block.retrieval.search("as_written", way).map if block.retrieval else None
-    titles = {name: name for name in rows[0]}
-    for long, short in ABBREVIATIONS.items():
-        titles = {name: title.replace(long, short) for name, title in titles.items()}
-    lines = [[titles[name] for name in rows[0] if name != "groups"]]
-    for row in rows:
-        plain = [
-            Figure(cell.value) if isinstance(cell, Figure) else cell for name, cell in row.items() if name != "groups"
-        ]
-        lines.append([cell_text(cell) for cell in plain])
+    rows = per_block(metrics.blocks, one_row(CONSOLE))
+    values = [[Figure(v).text() if isinstance(v, float) else cell_text(v) for v in row.values()] for row in rows]
+    lines = [list(rows[0]), *values] if rows else []
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     aligned = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
     ]
     return "\n".join(
-        [
-            "",
-            *aligned,
-            "(masked, written: mAP of searches; i>n: image to note, n>i: note to image; chance: with masked notes)",
-        ]
+        ["", *aligned, "(mAP, masked or as written; i>n: image to note, n>i: note to image; chance: masked)"]
     )
