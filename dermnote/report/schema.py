@@ -221,7 +221,7 @@ class Block(Record):
 
     @property
     def drawn(self) -> bool:
-        """Whether its lesions are drawn by a program."""
+        """True where its lesions are drawn by a program."""
         return self.source == DRAWN or self.sources == (DRAWN,)
 
     @property

@@ -205,10 +205,10 @@ def test_few_are_held_and_one_that_went_comes_back(models: Models, shelf: Shelf)
 def test_one_that_cannot_come_back_is_one_line_on_every_tab(models: Models, shelf: Shelf) -> None:
     key = one_that_went(models)
     shelf.fault = HubError("The Hub cannot be reached.", "Check the connection.")
-    with pytest.raises(gr.Error) as told:
+    with pytest.raises(gr.Error) as caught:
         models[key]
-    assert "The Hub cannot be reached. Go back to the first model" in told.value.message
-    assert "\n" not in told.value.message and not told.value.print_exception
+    assert "The Hub cannot be reached. Go back to the first model" in caught.value.message
+    assert "\n" not in caught.value.message and not caught.value.print_exception
     assert models[FIRST] is models.first
 
 
@@ -261,9 +261,9 @@ def test_a_refusal_names_no_folder_of_the_server(models: Models, shelf: Shelf) -
     shelf.fault = BundleError(
         f"{where}/config.json is not valid JSON.", f"See https://hub.example/org/a and {where}/x."
     )
-    with pytest.raises(BundleError) as told:
+    with pytest.raises(BundleError) as caught:
         models.add("org/a")
-    assert str(told.value) == "config.json is not valid JSON. See https://hub.example/org/a and x."
+    assert str(caught.value) == "config.json is not valid JSON. See https://hub.example/org/a and x."
 
 
 def test_what_is_not_offered_is_never_loaded(models: Models, shelf: Shelf) -> None:

@@ -41,7 +41,7 @@ def embedded(count: int = 60, classes: int = 3, seed: int = 0) -> Embedded:
     )
 
 
-def picture(case_id: str) -> bytes:
+def thumbnail(case_id: str) -> bytes:
     shade = int(case_id.split("/")[1]) * 4
     buffer = io.BytesIO()
     Image.new("RGB", (16, 16), (shade, 90, 60)).save(buffer, "JPEG")
@@ -52,7 +52,7 @@ def figures(**changes) -> dict:
     return json.loads(STARTER.read_text(encoding="utf-8")) | changes
 
 
-def page(cases: Embedded, thumbnail_of=picture, **changes) -> str:
+def page(cases: Embedded, thumbnail_of=thumbnail, **changes) -> str:
     return report_page(Metrics.read(figures(**changes)), {"test": cases}, thumbnail_of)
 
 
@@ -81,7 +81,7 @@ class Tags(HTMLParser):
             assert tag in ("path", "line", "polyline", "circle"), tag
 
 
-def test_the_page_is_whole_and_asks_nobody():
+def test_the_page_is_complete_and_requests_nothing():
     html = page(embedded())
     tags = Tags()
     tags.feed(html)
@@ -94,7 +94,7 @@ def test_the_page_is_whole_and_asks_nobody():
     assert "Research use only, never a diagnosis." in html
 
 
-def test_what_is_written_by_others_stays_text():
+def test_outside_text_is_escaped():
     cases = embedded()
     cases.texts["masked"][:30] = "<b>bold</b> & more"
     html = page(cases, run="runs/<script>alert(1)</script>")
@@ -104,7 +104,7 @@ def test_what_is_written_by_others_stays_text():
 
 def test_best_and_worst_searches():
     cases = embedded()
-    found = best_and_worst(cases, "image_to_text", NAMES, picture)
+    found = best_and_worst(cases, "image_to_text", NAMES, thumbnail)
     assert len(found["best"]) == len(found["worst"]) == 3
     assert {each.query.title for each in found["best"]} == set(NAMES)
     lost = found["worst"][0]
@@ -112,7 +112,7 @@ def test_best_and_worst_searches():
     assert lost.precision < min(each.precision for each in found["best"]) == 1
     # One note stands for twenty cases: it is shown once.
     assert [item.text for item in found["best"][0].found] == list(dict.fromkeys(i.text for i in found["best"][0].found))
-    back = best_and_worst(cases, "text_to_image", NAMES, picture)
+    back = best_and_worst(cases, "text_to_image", NAMES, thumbnail)
     assert back["best"][0].query.text and all(item.image for item in back["best"][0].found)
 
 

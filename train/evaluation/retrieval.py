@@ -119,15 +119,15 @@ def retrieval(
 
 def _figures(each: Search, groups: np.ndarray, bootstrap: Bootstrap) -> dict[str, Any]:
     result, subtype = each.result, each.subtype
-    asked = np.isfinite(result.nearer)  # a case without a note is no query, which differs from "nothing relevant"
+    queries = np.isfinite(result.nearer)  # a case without a note is no query, which differs from "nothing relevant"
     n_subtype = 0 if subtype is None else int(np.isfinite(subtype.average_precision).sum())
     by_subtype = _mean(subtype, groups, bootstrap) | {"n_queries": n_subtype} if subtype and n_subtype else None
     return {
         **_mean(result, groups, bootstrap),
-        "left_out": int(np.isnan(result.average_precision[asked]).sum()),
-        "recall_of_own": {str(k): float(result.recall_of_own(k)[asked].mean()) for k in RECALLS},
+        "left_out": int(np.isnan(result.average_precision[queries]).sum()),
+        "recall_of_own": {str(k): float(result.recall_of_own(k)[queries].mean()) for k in RECALLS},
         "precision": {str(k): weighted_mean(of_k)(np.ones(len(of_k))) for k, of_k in result.precision.items()},
-        "median_rank_of_own": float(np.median(result.rank_of_own[asked])),
+        "median_rank_of_own": float(np.median(result.rank_of_own[queries])),
         "by_subtype": by_subtype,
     }
 
