@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -185,21 +186,15 @@ def _draw_confusion(axes: Any, block: Block) -> None:
         [count / total if total else 0.0 for count in row] for row, total in zip(block.confusion, totals, strict=True)
     ]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column, share in _cells(shares):
-        if share >= 0.005:
+    for row, column in product(range(len(shares)), repeat=2):
+        if (share := shares[row][column]) >= 0.005:
             axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", color="w" if share > 0.5 else "k")
     kappa = block.classification.kappa.value
     title = _plot_title(block) + ("" if kappa is None else f", kappa {kappa:.2f}")
     names = [f"{name} ({total})" for name, total in zip(block.classnames, totals, strict=True)]
     axes.set_xticks(range(len(names)), block.classnames, rotation=45, ha="right")
     axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="predicted from the image", ylabel="true class (cases)", title=f"{title}, % of each row")
-
-
-def _cells(shares: list[list[float]]) -> Iterator[tuple[int, int, float]]:
-    for row, values in enumerate(shares):
-        for column, share in enumerate(values):
-            yield row, column, share
+    axes.set(xlabel="predicted from the image (% of each row)", ylabel="true class (cases)", title=title)
 
 
 def _draw_chart(axes: Any, chart: Chart) -> None:
@@ -216,4 +211,4 @@ def _draw_chart(axes: Any, chart: Chart) -> None:
         axes.scatter(x, y, s=sizes, color=styles["line"]["color"], zorder=3)
     axes.set(xlim=(0, 1), ylim=(0, chart.y_top), xlabel=chart.axis_titles[0], ylabel=chart.axis_titles[1])
     if any(line.title for line in chart.lines):
-        axes.legend(loc="lower right", fontsize=9, frameon=False)
+        axes.legend(loc="best", fontsize=9, frameon=False)
