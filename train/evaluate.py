@@ -17,7 +17,7 @@ linear probes; that takes about a third of an epoch of training. `--quick` embed
 leaves these three out. A published model (`--model`) brings its own known.safetensors, and may have been trained on
 cases of a source measured here; then the report says so.
 
-metrics.json, which model cards and the app read (`dermnote.report.schema` holds its types):
+metrics.json, which model cards and the app read, has these keys; `dermnote.report.schema` types those of a BLOCK:
 
     {"run" (or the model as named), "cases", "notes", "strategy", "classnames", "fingerprint",
      "published": null for a run, or {"revision", "trained_on_too": measured sources that the model was trained on}
@@ -26,33 +26,12 @@ metrics.json, which model cards and the app read (`dermnote.report.schema` holds
      "left_out": cases whose class the model does not know,
      "splits": {"test": {"all": BLOCK, "milk10k": BLOCK, ...}, "external": {...}}}
 
-    BLOCK = {"n_cases", "n_groups", "sources": [name],
-     "classification": {"kappa", "kappa_linear", "balanced_accuracy", "macro_f1", "macro_auroc", "accuracy",
-        "melanoma_vs_nevus_auroc", "ece", "ece_uncalibrated", "negative_log_likelihood", "brier",
-        "reliability": [{"low", "high", "confidence", "accuracy", "n_cases"}], "recall": {class: share},
-        "support": {class: cases}, "confusion": rows are true classes, "classes_absent": [class],
-        "ci": {name: [low, high]}},
-     "retrieval": null or {"masked": WAYS, "as_written": WAYS, "n_queries", "n_gallery", "without_note",
-        "distinct_notes": {version: texts}},
-     "retrieval_all": the same among all cases of the folder; null with --quick,
-     "alignment": null or {"masked": {"paired_cosine", "ci", "random_pairs", "modality_gap",
-        "uniformity": {"image", "text"}}, "as_written": ...},
-     "zero_shot": null or {"prompts": {class: text}, "kappa", "balanced_accuracy", "macro_auroc", "ci"},
-     "selective": {"confidence": CURVE, "distance": null or CURVE,
-        "far": null or {"threshold", "n_flagged", "accuracy_flagged", "accuracy_kept"}},
-     "linear_probe": null or {"1" | "10" | "100": {"kappa", "balanced_accuracy", "macro_auroc", "ci", "n_train",
-        "n_groups", "classes_absent"}},
-     "groups": {"sex" | "age_band" | "skin_tone" ("skin_tone, SCALE" where there are several) | "site" | "modality":
-        {"values": {name: {"n_cases", "n_groups", "kappa", "balanced_accuracy", "macro_auroc", "ci", and with notes, all
-             masked, "map_image_to_text", "map_text_to_image", "paired_cosine"}
-            or {"n_cases", "n_groups", "too_few": true}}, "not_recorded",
-         "best": {measure: name}, "worst": {measure: name}, "gap": {measure: {"value", "ci"}}}}}
+    BLOCK = {"n_cases", "n_groups", "sources", "classification", "retrieval" and "retrieval_all" (among all cases of the
+     folder) by version of the notes and direction, "alignment" by version, "zero_shot", "selective", "linear_probe" by
+     percent of the training groups, "groups" by attribute ("skin_tone, SCALE" where there are several) and value}
 
-    WAYS = {"image_to_text": {"map", "ci", "chance", "left_out", "recall_of_own": {"1", "5", "10"},
-        "precision": {"5", "10"}, "median_rank_of_own", "by_subtype": null or {"map", "ci", "chance", "n_queries"}},
-        "text_to_image": ...}
-    CURVE = {"coverage": [share], "risk": [share], "aurc", "ci"}
-
+Intervals are under "ci", by measure or of the only one. What a run cannot have is null: retrieval without notes,
+`retrieval_all`, distances and probes with --quick. Groups of fewer than 20 cases have {"too_few": true}.
 An undefined figure is null (a class that is absent, an interval over fewer than five groups). The columns of
 predictions.parquet are listed in `train.evaluation.measure.predictions`.
 """
