@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from PIL import Image
 
 from dermnote.report.schema import Metrics
 from train.evaluation.embedded_cases import Embedded
-from train.evaluation.examples import best_and_worst, embedding_map, project
+from train.evaluation.examples import best_and_worst, embedding_map, example_searches, project
 from train.evaluation.report_files import report_page
 
 STARTER = Path(__file__).resolve().parents[2] / "dermnote" / "starter" / "metrics.json"
@@ -81,6 +82,7 @@ class Tags(HTMLParser):
             assert tag in ("path", "line", "polyline", "circle"), tag
 
 
+@pytest.mark.slow
 def test_the_page_is_complete_and_requests_nothing():
     html = page(embedded())
     tags = Tags()
@@ -94,6 +96,7 @@ def test_the_page_is_complete_and_requests_nothing():
     assert "Research use only, never a diagnosis." in html
 
 
+@pytest.mark.slow
 def test_outside_text_is_escaped():
     cases = embedded()
     cases.texts["masked"][:30] = "<b>bold</b> & more"
@@ -119,25 +122,26 @@ def test_best_and_worst_searches():
 def test_without_notes_there_is_nothing_to_search():
     cases = embedded()
     bare = Embedded(cases.table, cases.labels, cases.image, cases.logits, np.zeros(60, dtype=bool), {}, {})
-    html = page(bare)
-    assert "Searches of test" not in html and "Map of test" in html
+    assert example_searches(bare, NAMES, thumbnail) == {} and len(embedding_map(bare)) == 60
 
 
 def test_notes_that_are_all_the_same_are_not_searched():
     cases = embedded()
-    assert "Searches of test" in page(cases)
+    assert len(example_searches(cases, NAMES, thumbnail)) == 4
     cases.texts["masked"][:] = "Nothing is noted."
+    assert example_searches(cases, NAMES, thumbnail) == {}
     block = figures()["splits"]["test"]["drawn"]
-    html = page(cases, splits={"test": {"drawn": block}})
-    assert "Searches of test" not in html and "all notes here are the same" not in html
-    block["retrieval"]["distinct_notes"]["masked"] = 1
-    assert "all notes here are the same" in page(cases, splits={"test": {"drawn": block}})
+    for distinct, shown in ((2, False), (1, True)):
+        block["retrieval"]["distinct_notes"]["masked"] = distinct
+        html = report_page(Metrics.read(figures(splits={"test": {"drawn": block}})), {}, None)
+        assert ("all notes here are the same" in html) == shown
 
 
 def test_few_cases_have_no_map():
     assert embedding_map(embedded(6)) == [] and "Map of test" not in page(embedded(6), None)
 
 
+@pytest.mark.slow
 def test_near_stays_near_in_the_map():
     cases = embedded(90)
     places = project(cases.image)

@@ -109,6 +109,7 @@ def put(tree: Any, path: tuple[Any, ...], value: Any) -> None:
     tree[path[-1]] = value
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from(paths(SMALL["splits"])), hostile), min_size=1, max_size=4), hostile)
 @settings(max_examples=150, deadline=None)
 def test_no_content_of_metrics_breaks_the_page(changes: list[tuple[Any, Any]], names: Any) -> None:
