@@ -31,7 +31,7 @@ from dermnote.storage import replacing_folder
 
 from .data.cases import SPLITS, Cases
 from .data.thumbnails import make_thumbnails
-from .evaluation.plots import draw_figures
+from .evaluation.report_files import write_markdown_report
 from .publishing.card import licence_of, render_card
 from .runtime.console import print_summary, run
 from .runtime.distributed import take_main_weights
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     known.save(folder / KNOWN, config.fingerprint)
                 text = json.dumps(metrics, indent=2, ensure_ascii=False)
                 (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
-                plots = draw_figures(metrics, folder)
+                plots = write_markdown_report(metrics, folder)
             card = render_card(folder, config, cases.summary, gallery.cases.table, metrics, plots)
             (folder / "README.md").write_text(card, encoding="utf-8")
             files = write_manifest(folder)

@@ -15,8 +15,8 @@ from dermnote.app.compare.compare_tab import CompareTab
 from dermnote.app.endpoints import Endpoints
 from dermnote.app.events import LIGHT, MODEL, WRITING, with_error_lines
 from dermnote.app.loaded_models import FIRST, Models
+from dermnote.app.model.model_switch import Offer
 from dermnote.app.model.model_tab import ModelTab
-from dermnote.app.model.offered_models import Offer
 from dermnote.app.search_tab import SearchTab
 from dermnote.app.service import MAX_HITS, AppService
 from dermnote.app.serving.uploads import MAX_AGE_SECONDS

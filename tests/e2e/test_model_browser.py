@@ -93,14 +93,14 @@ def read_an_example(page: Page) -> str:
 def test_the_figures_of_a_held_out_set_are_chosen_without_asking_the_server(browser: Browser, served: Served) -> None:
     page, outside = open_page(browser, served)
     open_model_tab(page)
-    expect(page.get_by_text("On 928 held-out pictures of 824 patients or lesions")).to_be_visible()
-    drawn = page.get_by_text("On 360 held-out pictures of 360 patients or lesions")
+    expect(page.get_by_text("On 928 held-out images of 824 patients or lesions")).to_be_visible()
+    drawn = page.get_by_text("On 360 held-out images of 360 patients or lesions")
     expect(drawn).to_be_hidden()
     asked: list[str] = []
     page.on("request", lambda sent: asked.append(sent.url))
-    page.get_by_label("Held-out pictures").select_option(label="test, drawn (360 pictures)")
+    page.get_by_label("Held-out images").select_option(label="test, drawn (360 images)")
     expect(drawn).to_be_visible()
-    expect(page.get_by_text("On 928 held-out pictures of 824")).to_be_hidden()
+    expect(page.get_by_text("On 928 held-out images of 824")).to_be_hidden()
     expect(page.get_by_role("img", name="Reliability")).to_have_count(1)
     page.get_by_text("Reliability as a table").locator("visible=true").click()
     expect(page.get_by_role("region", name="Reliability")).to_be_visible()
@@ -144,7 +144,7 @@ def test_another_model_answers_on_every_tab_and_the_first_comes_back(browser: Br
     expect(page.locator(".dn-model")).not_to_contain_text(SECOND)
     expect(page.locator("#model-status")).to_contain_text("The first model answers you: mine.")
     expect(page.get_by_role("button", name="Back to the first model")).to_be_hidden()
-    expect(page.get_by_text("On 928 held-out pictures of 824")).to_be_visible()
+    expect(page.get_by_text("On 928 held-out images of 824")).to_be_visible()
     assert not outside
 
 
@@ -182,7 +182,7 @@ def test_nothing_of_a_foreign_bundle_s_words_runs_or_is_fetched(browser: Browser
     page.on("dialog", lambda dialog: outside.append(dialog.message))
     switch(page, FOREIGN)
     page.get_by_text("The whole model card").click()
-    expect(page.get_by_text("[picture: spy]")).to_be_visible()
+    expect(page.get_by_text("[image: spy]")).to_be_visible()
     expect(page.locator(".dn-measured").get_by_text(NASTY).first).to_be_visible()
     page.wait_for_timeout(500)
     assert not outside

@@ -90,12 +90,12 @@ def test_thumbnails_are_small_without_metadata(model: DermNote) -> None:
 def test_the_card_has_the_figures_of_metrics_json(bundle_folder: Path, model: DermNote, cases_folder: Path) -> None:
     metrics, card, matter = model.metrics, model.card, front_matter(bundle_folder)
     block = metrics["splits"]["test"]["all"]
-    figures = [f"{block['classification']['kappa']:.3f}", metrics["command"], "never a diagnosis", "2511.21827"]
-    for version in ("masked", "as_written"):
-        for direction in ("image_to_text", "text_to_image"):
-            figures.append(f"{block['retrieval'][version][direction]['map']:.3f}")
-    assert all(figure in card for figure in figures)
-    assert card.index("### Retrieval, diagnosis masked") < card.index("### Retrieval, as written")
+    assert f"{block['classification']['kappa']:.3f}" in card
+    report = (bundle_folder / "report.md").read_text()
+    for way in ("image_to_text", "text_to_image"):
+        assert f"{block['retrieval']['masked'][way]['map']:.3f}" in card
+        assert f"{block['retrieval']['as_written'][way]['map']:.3f}" in report
+    assert len(card.split("---\n", 2)[2].splitlines()) < 200
     for name in ("confusion.png", "reliability.png"):
         assert Image.open(bundle_folder / name).width > 300 and f"]({name})" in card
     measured = {m["type"]: m["value"] for result in matter["model-index"][0]["results"] for m in result["metrics"]}

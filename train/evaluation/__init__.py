@@ -1,1 +1,1 @@
-"""Embedding, measuring and reporting: what `train.evaluate` is made of."""
+"""Embeddings, measurements and report files of `train.evaluate`."""

@@ -1,4 +1,4 @@
-"""What is measured: a run of train.fit, or a published model on cases it was not made with."""
+"""The model to evaluate: a run of train.fit, or a published model on cases it was not made with."""
 
 from __future__ import annotations
 
@@ -10,73 +10,58 @@ from typing import Any
 from dermnote import DermNote
 from dermnote.errors import BundleError
 from dermnote.hub.manifest import is_bundle
-from dermnote.models.novelty import KnownPictures
 
 from ..training.run_folder import CONFIG, Trained, load_run
 from .embedded_cases import Embedded
-from .novelty_figures import Known, beside_published_pictures, beside_training_cases
+from .novelty import Novelty, novelty_of_bundle, novelty_of_run
 
 
 @dataclass(frozen=True)
-class Subject(Trained):
-    """A model, and where what is found of it goes.
+class EvaluatedModel(Trained):
+    """A model, and the folder for its figures.
 
     Attributes:
-        name: In the report's title: the run's folder, or what was asked for.
+        name: Title of the report: the run's folder, or the published model as it was named.
         out: Folder of metrics.json and the reports.
-        seed: It was trained with; None if a published model does not say.
+        seed: Of its training; None if a published model does not state it.
+        bundle: The published model; None for a run.
     """
 
     name: str
     out: Path
     seed: int | None
+    bundle: DermNote | None = None
 
-    def beside_known(self, whole: Embedded, seed: int) -> Known:
-        """How far cases lie from what the model was trained on (see `train.evaluation.novelty_figures`)."""
-        return beside_training_cases(whole, seed)
+    def novelty(self, whole: Embedded, seed: int) -> Novelty:
+        """Measure the distance of all cases to the training cases, or to the training images in a bundle.
+
+        The training cases of a folder are not those of a published model.
+        """
+        return novelty_of_run(whole, seed) if self.bundle is None else novelty_of_bundle(whole, self.bundle.known)
 
     def publication(self, sources: Collection[str]) -> dict[str, Any] | None:
-        """For metrics.json: of a published model its commit, and which of the sources measured it was trained on."""
-        return None
-
-
-@dataclass(frozen=True)
-class Published(Subject):
-    """A bundle. The training cases of a folder are not what it was trained on.
-
-    Attributes:
-        revision: Its commit, from the Hub; else None.
-        known: The pictures it was trained on, as prototypes; None if the bundle does not say.
-    """
-
-    revision: str | None
-    known: KnownPictures | None
-
-    def beside_known(self, whole: Embedded, seed: int) -> Known:
-        """How far cases lie from the pictures that it brings along."""
-        return Known(whole) if self.known is None else beside_published_pictures(whole, self.known)
-
-    def publication(self, sources: Collection[str]) -> dict[str, Any]:
-        """As `Subject.publication`."""
+        """Return commit and known sources of a published model, for metrics.json; None for a run."""
+        if self.bundle is None:
+            return None
         seen = [name for name in self.config.sources if name in sources]
-        return {"revision": self.revision, "trained_on_too": seen}
+        return {"revision": self.bundle.revision, "trained_on_too": seen}
 
 
-def subject_of_run(folder: Path) -> Subject:
-    """A run, whose figures stand in its own folder.
+def load_evaluated_run(folder: Path) -> EvaluatedModel:
+    """Return a run, whose figures go into its own folder.
 
     Raises:
         BundleError: There is none, or no epoch of it is finished.
     """
     run = load_run(folder)
-    return Subject(run.model, run.config, str(folder), folder, run.train_config.seed)
+    return EvaluatedModel(run.model, run.config, str(folder), folder, run.train_config.seed)
 
 
-def published_subject(id_or_folder: str, revision: str | None, out: Path) -> Published:
-    """A published model, every file of it checked.
+def load_published_model(id_or_folder: str, revision: str | None, out: Path) -> EvaluatedModel:
+    """Return a published model, every file of it checked.
 
     Args:
-        id_or_folder: Of the Hub, or a bundle's folder.
+        id_or_folder: Hub id, or a bundle's folder.
         revision: Branch, tag or commit on the Hub; None is "main".
         out: Folder for its figures; never a bundle or a run, which have figures of their own.
 
@@ -89,5 +74,4 @@ def published_subject(id_or_folder: str, revision: str | None, out: Path) -> Pub
             raise BundleError(f"{out} is a {what}, with figures of its own.", "Give --out another folder.")
     found = DermNote.from_pretrained(id_or_folder, revision, device="cpu")
     seed = found.metrics.get("seed")
-    seed = seed if isinstance(seed, int) else None
-    return Published(found.model, found.config, id_or_folder, out, seed, found.revision, found.known)
+    return EvaluatedModel(found.model, found.config, id_or_folder, out, seed if isinstance(seed, int) else None, found)

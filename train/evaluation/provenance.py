@@ -1,4 +1,4 @@
-"""Where a figure comes from: the software, the machine and the command."""
+"""Provenance of figures: software, device and command; and their conversion to JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PACKAGES = ("torch", "torchvision", "transformers", "numpy", "pillow")
 
 
 def versions() -> dict[str, str]:
-    """Versions of DermNote, Python and the packages that shape a result."""
+    """Return the versions of DermNote, Python and the packages that shape a result."""
     from dermnote import __version__
 
     found = {"dermnote": __version__, "python": platform.python_version()}
@@ -29,17 +29,17 @@ def versions() -> dict[str, str]:
 
 
 def device_name(device: torch.device) -> str:
-    """The device in words a reader knows."""
+    """Return the name of the GPU, or "cpu"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def command(module: str, argv: Sequence[str]) -> str:
-    """The command line that starts a step again."""
+    """Return the command line that repeats a step."""
     return shlex.join(["python", "-m", module, *argv])
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: numpy numbers to Python's, what is not finite to null."""
+    """Return a value for JSON: numpy numbers become Python numbers, NaN and infinities become None."""
     if isinstance(value, dict):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple | np.ndarray):

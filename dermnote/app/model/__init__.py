@@ -1,1 +1,1 @@
-"""What a visitor reads of the model: its facts, its card, and how well it does on pictures it was not trained on."""
+"""The Model tab: facts on the model, its figures and card, and the switch to another model."""

@@ -1,4 +1,4 @@
-"""The bundle's own model card as HTML. Anybody may have written it: nothing in it runs, nothing is fetched."""
+"""A bundle's model card as HTML. Anybody may have written it: no content of it runs or causes a request."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-LONGEST = 100_000  # letters
+LONGEST = 100_000  # characters
 FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 TAG = re.compile(r"<[^>]*>?")
-DEEPEST, DEEPER = 6, 2  # headings: the card stands in a page that has its own
+DEEPEST, DEEPER = 6, 2  # headings: the page around the card has its own
 
 
 def card(text: str) -> str:
-    """The card, folded; "" if there is none.
+    """Return the card, folded; "" if there is none.
 
     Args:
         text: Markdown, with front matter or without.
@@ -30,21 +30,21 @@ def card(text: str) -> str:
     cut = '<p class="dn-fine">The card is longer than is shown here.</p>' if len(body) > LONGEST else ""
     return (
         '<details class="dn-card dn-folded dn-model-card"><summary><h2>The whole model card</h2>'
-        "<span>Written by whoever published the model; shown without its pictures.</span></summary>"
+        "<span>Written by the publisher of the model; shown without its images.</span></summary>"
         f'<div class="dn-markdown">{_parser().render(body[:LONGEST])}</div>{cut}</details>'
     )
 
 
 @lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
-    """Markdown with tables. HTML in it loses its tags, a picture is its description, a link leads to the web alone."""
+    """Return a Markdown parser with tables; HTML loses its tags, images become text, and only web links stay links."""
     from markdown_it import MarkdownIt
 
     parser = MarkdownIt("commonmark").enable("table")
     for rule, render in {
-        "html_block": _words_of_html,
-        "html_inline": _words_of_html,
-        "image": _described,
+        "html_block": _text_of_html,
+        "html_inline": _text_of_html,
+        "image": _image_text,
         "link_open": _link,
         "heading_open": _heading,
         "heading_close": _heading,
@@ -53,12 +53,12 @@ def _parser() -> MarkdownIt:
     return parser
 
 
-def _words_of_html(renderer: Any, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
+def _text_of_html(renderer: Any, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
     return escape(TAG.sub("", tokens[place].content))
 
 
-def _described(renderer: Any, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
-    return f"<em>[picture: {escape(tokens[place].content)}]</em>"
+def _image_text(renderer: Any, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:
+    return f"<em>[image: {escape(tokens[place].content)}]</em>"
 
 
 def _link(renderer: Any, tokens: Sequence[Token], place: int, options: Any, env: Any) -> str:

@@ -1,4 +1,4 @@
-"""What the model is, what it cannot do, and how to call it."""
+"""Facts on the model, its limits, and its use from Python, as HTML."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 from dermnote import __version__
 from dermnote.app.cards import RESEARCH_ONLY, shown_source
-from dermnote.app.model.untrusted import words
 from dermnote.notes.strategies import STRATEGIES
+from dermnote.report.checked_json import as_text
 
 if TYPE_CHECKING:
     from dermnote import DermNote
 
-SENTENCE = 1000  # letters
+MAX_VALUE = 1000  # characters
 
 
 def facts(model: DermNote) -> str:
-    """The bundle's own facts as a list of names and values."""
+    """Return the bundle's own facts as a list of names and values."""
     config = model.config
-    told = {
+    values = {
         "Model": shown_source(model.source),
         "Revision": str(model.revision or "none: it does not come from the Hub"),
         "Trained on": ", ".join(config.sources) or "not stated",
@@ -31,7 +31,7 @@ def facts(model: DermNote) -> str:
         "Fingerprint": config.fingerprint[:16],
         "DermNote": __version__,
     }
-    shown = {name: words(value, SENTENCE) for name, value in told.items()}
+    shown = {name: as_text(value, MAX_VALUE) for name, value in values.items()}
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in shown.items() if value)
     return f'<section class="dn-card"><h2>About this model</h2><dl class="dn-facts">{rows}</dl></section>'
 
@@ -42,7 +42,7 @@ def _strategy(name: str) -> str:
 
 
 def limits() -> str:
-    """What no model here can do, and what becomes of a picture."""
+    """Return the limits of every model here, and the handling of uploaded images."""
     return (
         f'<section class="dn-card"><h2>Limits</h2><ul class="dn-list"><li><strong>{RESEARCH_ONLY}</strong></li>'
         "<li>It knows only the classes listed above; a lesion of another kind, or no lesion at all, still gets "
@@ -55,7 +55,7 @@ def limits() -> str:
 
 
 def from_python(model: DermNote) -> str:
-    """How to load this model in Python, and where the page answers without a browser."""
+    """Return the code that loads this model, and the HTTP and MCP addresses of the page."""
     code = (
         "from dermnote import DermNote\n\n"
         f"model = DermNote.from_pretrained({_arguments(model)})\n"
@@ -72,7 +72,7 @@ def from_python(model: DermNote) -> str:
 
 
 def _arguments(model: DermNote) -> str:
-    name = words(shown_source(model.source), SENTENCE)
+    name = as_text(shown_source(model.source), MAX_VALUE)
     if model.revision:
-        return f"{json.dumps(name)}, revision={json.dumps(words(str(model.revision)))}"
+        return f"{json.dumps(name)}, revision={json.dumps(as_text(str(model.revision)))}"
     return "" if "/" not in str(model.source) else json.dumps(f"path/to/{name}")

@@ -1,9 +1,10 @@
-"""The switch to another model: for one visitor alone, beside the model everybody begins with."""
+"""Switch to another model, for one visitor only; all visitors start with the first model."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -14,10 +15,11 @@ from dermnote.app import cards
 from dermnote.app.cards import shown_source
 from dermnote.app.events import LIGHT, LOADING, PRIVATE, error_line
 from dermnote.app.loaded_models import FIRST, Models
-from dermnote.app.model.offered_models import LONGEST, Offer
 from dermnote.app.service import AppService
-from dermnote.errors import DermNoteError
+from dermnote.errors import ConfigError, DermNoteError
 
+LOOPBACK = ("", "127.0.0.1", "localhost", "::1")
+LONGEST = 400  # characters of a name
 COMMIT = re.compile(r"@([0-9a-f]{12})[0-9a-f]{28}$")
 INTRODUCTION = (
     '<section class="dn-switch"><h2>Try another model</h2><p class="dn-fine">It answers you alone, on every tab. '
@@ -25,13 +27,50 @@ INTRODUCTION = (
 )
 
 
+@dataclass(frozen=True)
+class Offer:
+    """Models that a visitor may load beside the first.
+
+    Attributes:
+        names: Of DERMNOTE_MODELS; they are listed.
+        any_name: Whether any other name or folder may be typed: only where nobody but the owner reaches the app, since
+            naming a model fills memory and disk, reads folders, and uses the owner's Hub token.
+    """
+
+    names: tuple[str, ...] = ()
+    any_name: bool = False
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Offer:
+        """Read DERMNOTE_MODELS, and SPACE_ID and GRADIO_SERVER_NAME, which decide who reaches the app."""
+        names = (name.strip() for name in environment.get("DERMNOTE_MODELS", "").split(","))
+        own = not environment.get("SPACE_ID") and environment.get("GRADIO_SERVER_NAME", "").strip() in LOOPBACK
+        return cls(tuple(dict.fromkeys(filter(None, names))), own)
+
+    def __bool__(self) -> bool:
+        return self.any_name or bool(self.names)
+
+    def check(self, typed: str | None) -> str:
+        """Return the name to load.
+
+        Raises:
+            ConfigError: There is none, or it is not offered.
+        """
+        name = (typed or "").strip()
+        if not name:
+            raise ConfigError("No model is named yet.", "Type one." if self.any_name else "Choose one.")
+        if len(name) > LONGEST or not (self.any_name or name in self.names):
+            raise ConfigError(f"'{name[:80]}' is not offered here.", "Choose one of the list.")
+        return name
+
+
 class ModelSwitch:
-    """Lays out the switch inside the current Gradio context; `connect` it once the page is whole.
+    """Layout of the switch inside the current Gradio context; call `connect` when the page is complete.
 
     Args:
-        models: What loads them.
-        key: The component that holds which model answers this visitor.
-        offer: What may be loaded.
+        models: Loads the models.
+        key: Component that holds the key of this visitor's model.
+        offer: Models that may be loaded.
     """
 
     def __init__(self, models: Models, key: gr.State, offer: Offer) -> None:
@@ -52,11 +91,11 @@ class ModelSwitch:
         return gr.Dropdown(names, value=None, label="Model", info=info, allow_custom_value=own)
 
     def connect(self, page: gr.Blocks, of_model: Callable[[AppService], dict[Any, Any]]) -> None:
-        """Makes the page follow.
+        """Update the page when another model is loaded.
 
         Args:
-            page: With everything on it.
-            of_model: What becomes of its components when a model answers.
+            page: With all its components.
+            of_model: Updates of the components for a model.
         """
         self._of_model = of_model
         # All of them: `of_model` says at each call which ones change. (Called here, it would add its own to the page.)

@@ -1,4 +1,4 @@
-"""The tab on the model: its facts, how well it does, and a switch to another one."""
+"""Model tab: facts, figures, limits, and the switch to another model."""
 
 from __future__ import annotations
 
@@ -11,19 +11,27 @@ from dermnote.app import cards
 from dermnote.app.loaded_models import Models
 from dermnote.app.model.bundle_card import card
 from dermnote.app.model.facts import facts, from_python, limits
-from dermnote.app.model.model_switch import ModelSwitch
-from dermnote.app.model.offered_models import Offer
-from dermnote.app.model.performance import CHOOSE_SET, how_well
+from dermnote.app.model.model_switch import ModelSwitch, Offer
 from dermnote.app.service import AppService
+from dermnote.report.renderers import render_performance
+
+# Shows the panel of the chosen held-out set. Listens on the element that stays when its HTML is replaced.
+CHOOSE_SET = """
+element.addEventListener('change', (event) => {
+  const choice = event.target;
+  if (!choice.matches('[data-choose]')) return;
+  for (const panel of element.querySelectorAll('[data-panel]')) panel.hidden = panel.dataset.panel !== choice.value;
+});
+"""
 
 
 class ModelTab:
-    """Lays out the tab inside the current Gradio context.
+    """Layout of the tab inside the current Gradio context.
 
     Args:
-        models: What is told of, and switched between.
-        key: The component that holds which of them answers this visitor.
-        offer: What a visitor may load; nothing shows no switch.
+        models: Models to show and switch between.
+        key: Component that holds the key of this visitor's model.
+        offer: Models that a visitor may load; without any there is no switch.
     """
 
     def __init__(self, models: Models, key: gr.State, offer: Offer) -> None:
@@ -35,21 +43,21 @@ class ModelTab:
             with gr.Column(scale=4, min_width=300, elem_id="model-switch", visible=bool(offer)):
                 self.switch = ModelSwitch(models, key, offer) if offer else None
         self.card = gr.HTML(card(model.card))
-        self.measured = gr.HTML(how_well(model.metrics), js_on_load=CHOOSE_SET)
+        self.measured = gr.HTML(render_performance(model.metrics), js_on_load=CHOOSE_SET)
         gr.HTML(limits())
         self.python = gr.HTML(from_python(model))
 
     def follow(self, page: gr.Blocks, of_model: Callable[[AppService], dict[Any, Any]]) -> None:
-        """Connects the switch, where there is one (see `ModelSwitch.connect`)."""
+        """Connect the switch, where there is one (see `ModelSwitch.connect`)."""
         if self.switch:
             self.switch.connect(page, of_model)
 
     def of_model(self, service: AppService) -> dict[Any, Any]:
-        """What becomes of the tab's components when another model answers."""
+        """Return the updates of the tab's components for another model."""
         model = service.model
         return {
             self.facts: facts(model),
             self.card: card(model.card),
-            self.measured: how_well(model.metrics),
+            self.measured: render_performance(model.metrics),
             self.python: from_python(model),
         }

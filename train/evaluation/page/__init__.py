@@ -1,1 +1,0 @@
-"""report.html: the figures of an evaluation as one page that needs nothing but itself."""
