@@ -26,8 +26,11 @@ class ConfigError(DermNoteError):
     """A setting is unknown, missing or out of range."""
 
 
-class PictureError(DermNoteError):
+class ImageError(DermNoteError):
     """An image cannot be opened, or is refused (too large, truncated, not an image)."""
+
+
+PictureError = ImageError  # name until version 0.1
 
 
 class CasesError(DermNoteError):

@@ -15,7 +15,7 @@ from dermnote.config import DermNoteConfig
 from dermnote.errors import BundleError, IndexQueryError, NotesError
 from dermnote.hub.bundle import open_bundle
 from dermnote.hub.manifest import REFETCH
-from dermnote.images.opening import Modality, Picture, prepare_picture, to_square
+from dermnote.images.opening import ImageSource, Modality, prepare_image, to_square
 from dermnote.index.case_index import CaseIndex
 from dermnote.index.case_table import Where
 from dermnote.index.hit import Hit
@@ -23,7 +23,7 @@ from dermnote.metadata import LesionMetadata
 from dermnote.models.batch_encoding import BatchEncoder, Dtype, EncodedImage, Vectors
 from dermnote.models.heat_map import Evidence, class_heat, predicted_class, text_heat
 from dermnote.models.joint_model import DermNoteModel
-from dermnote.models.novelty import KnownPictures, Novelty
+from dermnote.models.novelty import KnownImages, Novelty
 from dermnote.models.prediction import Match, Prediction
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import get_strategy
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from dermnote.notes.writing import NoteWriter
 
-AnyImage = Picture | EncodedImage
+AnyImage = ImageSource | EncodedImage
 
 
 class DermNote:
@@ -62,7 +62,7 @@ class DermNote:
         self.model, self.device = self._encoder.model, self._encoder.device
         self.config, self._index = config, index
         self.metrics: dict[str, Any] = {}
-        self.known: KnownPictures | None = None
+        self.known: KnownImages | None = None
         self.card, self.source = "", ""
         self.revision: str | None = None
         self._index_lock = threading.Lock()
@@ -113,7 +113,7 @@ class DermNote:
 
         loaded = cls(model, config, load_index if commit else load_index(), device, dtype)
         loaded.metrics, loaded.card = _read_metrics(folder / "metrics.json"), _read_card(folder / "README.md")
-        loaded.known = KnownPictures.load(folder, config.fingerprint)
+        loaded.known = KnownImages.load(folder, config.fingerprint)
         loaded.source = "the embedded starter" if id_or_folder is None else str(id_or_folder)
         loaded.revision = commit
         return loaded
@@ -126,7 +126,7 @@ class DermNote:
         """
         self._encoder.compute_in(executor)
 
-    def read_image(self, image: Picture, modality: Modality | None = "dermoscopy") -> EncodedImage:
+    def read_image(self, image: ImageSource, modality: Modality | None = "dermoscopy") -> EncodedImage:
         """Open, crop and encode an image once, for several calls (arguments as in `classify`)."""
         return self._encoder.read_image(image, modality)
 
@@ -173,7 +173,7 @@ class DermNote:
         """
         if label is not None and text is not None:
             raise IndexQueryError("explain takes a class or a text, not both.")
-        cropped = image.picture if isinstance(image, EncodedImage) else prepare_picture(image, modality)[0]
+        cropped = image.picture if isinstance(image, EncodedImage) else prepare_image(image, modality)[0]
         places, grid = self._encoder.encode_places(cropped)
         if text is not None:
             subject, heat = text, text_heat(places, torch.from_numpy(self.encode_text([text])[0]).to(places.device))
@@ -246,9 +246,9 @@ class DermNote:
             return fill_note(known, predict, demographics=demographics)
         if image is None or isinstance(image, EncodedImage):
             raise NotesError(f"Strategy '{chosen.name}' needs the image.", "Give it as a path, PIL image or array.")
-        return ask_for_note(writer, chosen, known, prepare_picture(image, modality)[0], demographics=demographics)
+        return ask_for_note(writer, chosen, known, prepare_image(image, modality)[0], demographics=demographics)
 
-    def encode(self, items: Sequence[Picture | str], batch_size: int = 32, show_progress: bool = False) -> Vectors:
+    def encode(self, items: Sequence[ImageSource | str], batch_size: int = 32, show_progress: bool = False) -> Vectors:
         """Encode images or notes to (n, embed_dim) float32, unit rows; a string is a note, anything else an image.
 
         Images are taken as dermoscopy, as in `encode_image`; image paths must be `pathlib.Path`s here.
@@ -267,7 +267,7 @@ class DermNote:
         return self._encoder.encode_images(items, "dermoscopy", batch_size, show_progress=show_progress)
 
     def encode_image(
-        self, images: Sequence[Picture], modality: Modality | None = "dermoscopy", batch_size: int = 8
+        self, images: Sequence[ImageSource], modality: Modality | None = "dermoscopy", batch_size: int = 8
     ) -> Vectors:
         """Encode images to (n, embed_dim) float32, unit rows."""
         images = [images] if isinstance(images, str | Path | bytes | Image.Image) else images

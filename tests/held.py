@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any
 
 
-def asks_of_the_picture_alone(body: dict[str, Any]) -> bool:
+def requests_image_only(body: dict[str, Any]) -> bool:
     """Whether a chat completion's body asks for a P3 note: only that one has the class stated."""
     return "stated_class" in json.dumps(body)
 
@@ -23,7 +23,7 @@ class P3Held:
         self.let_go = threading.Event()
 
     def __call__(self, body: dict[str, Any]) -> None:
-        if asks_of_the_picture_alone(body):
+        if requests_image_only(body):
             self.let_go.wait(60)
 
     def __enter__(self) -> P3Held:

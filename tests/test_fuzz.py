@@ -21,9 +21,9 @@ from PIL import Image
 from dermnote import DermNote, LesionMetadata
 from dermnote.audit.auditing import audit
 from dermnote.audit.masking import mask_diagnosis
-from dermnote.errors import DermNoteError, NotesError, PictureError
+from dermnote.errors import DermNoteError, ImageError, NotesError
 from dermnote.hub.manifest import MANIFEST, write_manifest
-from dermnote.images.opening import open_picture
+from dermnote.images.opening import open_image
 from dermnote.notes.schema import Note, NoteRow, parse_line
 from tests.micro_bundle import lesion, make_bundle
 
@@ -72,10 +72,10 @@ def test_damaged_images(kind: str) -> None:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of Pillow
-                image = open_picture(data)
+                image = open_image(data)
             assert isinstance(image, Image.Image) and image.mode == "RGB" and not image.getexif()
             opened += 1
-        except PictureError as error:
+        except ImageError as error:
             assert "\n" not in str(error)
         check_time(start, (kind, number))
     assert opened < ROUNDS // len(FORMATS)  # not all were harmless

@@ -18,7 +18,7 @@ import torch
 from dermnote import DermNote, LesionMetadata
 from dermnote.app.case_cards import read_case
 from dermnote.app.service import AppService
-from dermnote.errors import BundleError, ConfigError, HubError, IndexQueryError, NotesError, PictureError
+from dermnote.errors import BundleError, ConfigError, HubError, ImageError, IndexQueryError, NotesError
 from dermnote.hub import push
 from dermnote.hub.manifest import write_manifest
 from dermnote.images.opening import encode_jpeg
@@ -64,10 +64,10 @@ def test_temperature_divides_the_logits(model: DermNote) -> None:
 
 
 def test_an_encoded_image_is_not_encoded_again(model: DermNote, monkeypatch: pytest.MonkeyPatch) -> None:
-    image, opened, prepare = lesion(5), [], batch_encoding.prepare_picture
+    image, opened, prepare = lesion(5), [], batch_encoding.prepare_image
     expected = (model.classify(image), model.find_notes(image, 3), model.find_similar(image, 3))
     note = model.write_note(image)
-    monkeypatch.setattr(batch_encoding, "prepare_picture", lambda *given: opened.append(given) or prepare(*given))
+    monkeypatch.setattr(batch_encoding, "prepare_image", lambda *given: opened.append(given) or prepare(*given))
     read = model.read_image(image)
     assert (model.classify(read), model.find_notes(read, 3), model.find_similar(read, 3)) == expected
     assert model.write_note(read) == note and len(opened) == 1
@@ -209,7 +209,7 @@ def test_encode_takes_notes_or_images(model: DermNote, tmp_path: Path, capsys: p
     with pytest.raises(ConfigError, match="batch_size"):
         model.encode(notes, batch_size=0)
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 no more")
-    with pytest.raises(PictureError, match=r"broken\.jpg"):
+    with pytest.raises(ImageError, match=r"broken\.jpg"):
         model.encode([lesion(1), tmp_path / "broken.jpg", lesion(2)])
 
 

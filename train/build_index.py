@@ -25,7 +25,7 @@ from dermnote.errors import BundleError, CasesError, ConfigError, NotesError
 from dermnote.hub.manifest import verify_manifest, write_manifest
 from dermnote.index.case_index import CaseIndex
 from dermnote.models.joint_model import DermNoteModel
-from dermnote.models.novelty import KNOWN, KnownPictures
+from dermnote.models.novelty import KNOWN, KnownImages
 from dermnote.notes.schema import notes_by_case
 from dermnote.storage import replacing_folder
 
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             scratch.unlink()
             plots: tuple[str, ...] = ()
             if metrics is not None:
-                if known := KnownPictures.load(trained.folder, trained.config.fingerprint):
+                if known := KnownImages.load(trained.folder, trained.config.fingerprint):
                     known.save(folder / KNOWN, config.fingerprint)
                 text = json.dumps(metrics, indent=2, ensure_ascii=False)
                 (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ from dermnote.app.heat_map import heat_card, no_heat_card, overlay
 from dermnote.app.llm_quota.destination import written_by
 from dermnote.app.service import CROPPED, MAX_NOTE, AppService, need_record, need_text, without_diagnosis
 from dermnote.errors import ConfigError, DermNoteError
-from dermnote.images.opening import encode_jpeg, open_picture
+from dermnote.images.opening import encode_jpeg, open_image
 from dermnote.metadata import LesionMetadata
 from dermnote.models.prediction import percent
 from dermnote.notes.strategies import get_strategy
@@ -138,7 +138,7 @@ def search_gallery(
 
 def _hit_map(service: AppService, hit: Hit, text: str) -> bytes:
     assert hit.thumbnail_jpeg is not None
-    return encode_jpeg(overlay(service.explain(open_picture(hit.thumbnail_jpeg), CROPPED, text=text)), 85)
+    return encode_jpeg(overlay(service.explain(open_image(hit.thumbnail_jpeg), CROPPED, text=text)), 85)
 
 
 def compose_note(

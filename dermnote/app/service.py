@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from dermnote.app.llm_quota.metering import metered
 from dermnote.app.llm_quota.quota import Allowance
-from dermnote.errors import DermNoteError, IndexQueryError, NotesError, PictureError
-from dermnote.images.opening import open_picture
+from dermnote.errors import DermNoteError, ImageError, IndexQueryError, NotesError
+from dermnote.images.opening import open_image
 from dermnote.llm.llm_errors import NoKeyError
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.strategies import get_strategy
@@ -147,7 +147,7 @@ class AppService:
         jpeg = self.model.index.thumbnail(case_id)
         if jpeg is None:
             raise IndexQueryError("This case has no picture.")
-        return open_picture(jpeg)
+        return open_image(jpeg)
 
 
 def load_model(spec: str) -> DermNote:
@@ -179,7 +179,7 @@ def build_filter(**chosen: list[str] | None) -> dict[str, list[str]]:
 
 def _modality(name: str) -> Any:
     if name not in ("dermoscopy", "clinical", CROPPED):
-        raise PictureError(f"Unknown modality '{name}'.", f"It is 'dermoscopy', 'clinical' or '{CROPPED}'.")
+        raise ImageError(f"Unknown modality '{name}'.", f"It is 'dermoscopy', 'clinical' or '{CROPPED}'.")
     return None if name == CROPPED else name
 
 
@@ -192,7 +192,7 @@ def need_image(image: ImageInput) -> Image | EncodedImage:
     if isinstance(image, DermNoteError):
         raise image
     if image is None:
-        raise PictureError("There is no picture yet.", "Drop one first.")
+        raise ImageError("There is no picture yet.", "Drop one first.")
     return image
 
 
@@ -245,7 +245,7 @@ def record_of(*values: Any) -> LesionMetadata:
 def example_images(index: CaseIndex) -> list[Image]:
     """Open one image of each of the first classes."""
     thumbnails = (index.thumbnails[row] for row, _ in _one_per_class(index))
-    return [open_picture(jpeg) for jpeg in islice(filter(None, thumbnails), EXAMPLE_IMAGES)]
+    return [open_image(jpeg) for jpeg in islice(filter(None, thumbnails), EXAMPLE_IMAGES)]
 
 
 def example_texts(index: CaseIndex) -> list[str]:

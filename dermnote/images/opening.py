@@ -1,6 +1,6 @@
 """Safe opening of untrusted images, and the image geometry that training, index and app share.
 
-Steps: `open_picture` -> `crop_lesion` -> `resize_short_side(256)` -> stored JPEG -> `to_square`. `prepare_picture` does
+Steps: `open_image` -> `crop_lesion` -> `resize_short_side(256)` -> stored JPEG -> `to_square`. `prepare_image` does
 the first three, so that a query is made in the same way as the training data. Visitors of the app read the messages.
 """
 
@@ -16,9 +16,9 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from dermnote.errors import PictureError
+from dermnote.errors import ImageError
 
-Picture = str | Path | bytes | BinaryIO | Image.Image | np.ndarray[Any, Any]
+ImageSource = str | Path | bytes | BinaryIO | Image.Image | np.ndarray[Any, Any]
 Modality = Literal["dermoscopy", "clinical"]
 Crop = Literal["otsu", "centre", "box", "whole"]
 Box = tuple[float, float, float, float]
@@ -36,7 +36,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 FORMATS_HINT = "Use a JPEG, PNG, WebP, GIF, BMP or TIFF file."
 
 
-def open_picture(source: Picture, *, max_pixels: int = MAX_PIXELS, at_least: int | None = None) -> Image.Image:
+def open_image(source: ImageSource, *, max_pixels: int = MAX_PIXELS, at_least: int | None = None) -> Image.Image:
     """Open an image as plain RGB: orientation applied, first frame only, alpha on white, metadata removed.
 
     Args:
@@ -47,7 +47,7 @@ def open_picture(source: Picture, *, max_pixels: int = MAX_PIXELS, at_least: int
             pixels. Faster, but boxes in pixels of the original no longer fit.
 
     Raises:
-        PictureError: It is missing, empty, too large, truncated, too narrow, or not an image.
+        ImageError: It is missing, empty, too large, truncated, too narrow, or not an image.
     """
     if isinstance(source, np.ndarray):
         if source.ndim >= 2:
@@ -58,7 +58,7 @@ def open_picture(source: Picture, *, max_pixels: int = MAX_PIXELS, at_least: int
             return _checked_rgb(source, "the picture", max_pixels)
     name, data = _read_bytes(source)
     if not data:
-        raise PictureError(f"{name} is empty.", FORMATS_HINT)
+        raise ImageError(f"{name} is empty.", FORMATS_HINT)
     with _decoding(name), Image.open(io.BytesIO(data), formats=FORMATS) as image:
         if at_least is not None and min(image.size) > 2 * at_least:
             _check_size(image.size, name, max_pixels)
@@ -76,22 +76,22 @@ def crop_lesion(image: Image.Image, modality: Modality | None, box: Box | None =
         box: x0, y0, x1, y1 in pixels of `image`; overrides the modality.
 
     Raises:
-        PictureError: The box is outside the image or is empty, or the modality is unknown.
+        ImageError: The box is outside the image or is empty, or the modality is unknown.
     """
     if box is not None:
         return image.crop(_checked_box(box, image.size)), "box"
     if modality is None or modality == "clinical":
         return image, "whole"
     if modality != "dermoscopy":
-        raise PictureError(f"Unknown modality '{modality}'.", "It is 'dermoscopy', 'clinical', or None.")
+        raise ImageError(f"Unknown modality '{modality}'.", "It is 'dermoscopy', 'clinical', or None.")
     from dermnote.images.lesion_crop import find_lesion_square  # scikit-image is slow to import
 
     square, found = find_lesion_square(image)
     return image.crop(square), "otsu" if found else "centre"
 
 
-def prepare_picture(
-    source: Picture,
+def prepare_image(
+    source: ImageSource,
     modality: Modality | None,
     box: Box | None = None,
     *,
@@ -101,9 +101,9 @@ def prepare_picture(
     """Open, crop and scale an image to RGB with a short side of 256 px; for stored cases and for queries.
 
     `aspect` is the true width / height of an image that was stored distorted; None keeps its shape. For the other
-    arguments and the errors see `open_picture` and `crop_lesion`.
+    arguments and the errors see `open_image` and `crop_lesion`.
     """
-    image = open_picture(source, max_pixels=max_pixels, at_least=None if box else DECODED_SIDE)
+    image = open_image(source, max_pixels=max_pixels, at_least=None if box else DECODED_SIDE)
     if aspect is not None:  # enlarge the side that was compressed
         wider = aspect * image.height >= image.width
         size = (round(image.height * aspect), image.height) if wider else (image.width, round(image.width / aspect))
@@ -139,7 +139,7 @@ def decode_jpeg(data: bytes, size: int) -> Image.Image:
             image.draft("RGB", (2 * size, 2 * size))
             return image.convert("RGB")
     except Exception as error:
-        raise PictureError("A stored picture is damaged.", "Prepare the cases again.") from error
+        raise ImageError("A stored picture is damaged.", "Prepare the cases again.") from error
 
 
 def _read_bytes(source: str | Path | bytes | BinaryIO) -> tuple[str, bytes]:
@@ -152,33 +152,33 @@ def _read_bytes(source: str | Path | bytes | BinaryIO) -> tuple[str, bytes]:
         name = path.name or str(source)
         try:
             if not path.is_file():
-                raise PictureError(f"{name} is not a file." if path.exists() else f"{name} does not exist.")
+                raise ImageError(f"{name} is not a file." if path.exists() else f"{name} does not exist.")
             with path.open("rb") as stream:
                 data = stream.read(MAX_BYTES + 1)
         except (OSError, ValueError) as error:
-            raise PictureError(f"{name} cannot be read.", "Check that it exists and is readable.") from error
+            raise ImageError(f"{name} cannot be read.", "Check that it exists and is readable.") from error
     elif hasattr(source, "read"):
         data = source.read(MAX_BYTES + 1)
     else:
-        raise PictureError(f"A {type(source).__name__} is not a picture.", "Pass a path, bytes, PIL image or array.")
+        raise ImageError(f"A {type(source).__name__} is not a picture.", "Pass a path, bytes, PIL image or array.")
     if len(data) > MAX_BYTES:
-        raise PictureError(f"{name} is larger than {MAX_BYTES // 1024**2} MB.", "Scale it down first.")
+        raise ImageError(f"{name} is larger than {MAX_BYTES // 1024**2} MB.", "Scale it down first.")
     return name, data
 
 
 @contextmanager
 def _decoding(name: str) -> Iterator[None]:
-    """Convert any exception a decoder raises on broken data (OSError to struct.error) to one PictureError."""
+    """Convert any exception a decoder raises on broken data (OSError to struct.error) to one ImageError."""
     try:
         yield
-    except (PictureError, MemoryError):
+    except (ImageError, MemoryError):
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(f"{name} has too many pixels.", "Scale it down first.") from error
+        raise ImageError(f"{name} has too many pixels.", "Scale it down first.") from error
     except UnidentifiedImageError as error:
-        raise PictureError(f"{name} is not a picture that can be read.", FORMATS_HINT) from error
+        raise ImageError(f"{name} is not a picture that can be read.", FORMATS_HINT) from error
     except Exception as error:
-        raise PictureError(f"{name} is damaged or cut off.", "Copy or export it again.") from error
+        raise ImageError(f"{name} is damaged or cut off.", "Copy or export it again.") from error
 
 
 def _checked_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
@@ -190,20 +190,20 @@ def _checked_rgb(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
 def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
     stated = f"{name} is {size[0]} x {size[1]} pixels;"
     if size[0] * size[1] > max_pixels:
-        raise PictureError(f"{stated} the limit is {max_pixels:,} pixels.", "Scale it down first.")
+        raise ImageError(f"{stated} the limit is {max_pixels:,} pixels.", "Scale it down first.")
     if min(size) < MIN_SIDE:
-        raise PictureError(f"{stated} each side needs at least {MIN_SIDE}.")
+        raise ImageError(f"{stated} each side needs at least {MIN_SIDE}.")
     if max(size) > MAX_ASPECT * min(size):
-        raise PictureError(f"{stated} that is too narrow to be a photo.")
+        raise ImageError(f"{stated} that is too narrow to be a photo.")
 
 
 def _checked_box(box: Box, size: tuple[int, int]) -> tuple[int, int, int, int]:
     width, height = size
     if not all(np.isfinite(box)):
-        raise PictureError(f"The box {box} is not four numbers.")
+        raise ImageError(f"The box {box} is not four numbers.")
     x0, y0, x1, y1 = max(0, round(box[0])), max(0, round(box[1])), min(width, round(box[2])), min(height, round(box[3]))
     if x1 - x0 < MIN_SIDE or y1 - y0 < MIN_SIDE:
-        raise PictureError(f"The box {box} leaves under {MIN_SIDE} pixels of a {width} x {height} picture.")
+        raise ImageError(f"The box {box} leaves under {MIN_SIDE} pixels of a {width} x {height} picture.")
     return x0, y0, x1, y1
 
 
@@ -235,13 +235,13 @@ def _from_array(array: np.ndarray[Any, Any]) -> Image.Image:
     if array.ndim == 3 and array.shape[2] == 1:
         array = array[:, :, 0]
     if array.size == 0 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
-        raise PictureError(f"An array of shape {array.shape} is not a picture.", "Use (H, W), (H, W, 3) or (H, W, 4).")
+        raise ImageError(f"An array of shape {array.shape} is not a picture.", "Use (H, W), (H, W, 3) or (H, W, 4).")
     if array.dtype == np.uint16:
         array = array / np.float32(65535)
     if np.issubdtype(array.dtype, np.floating):
         if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
-            raise PictureError("Float pixels must be in 0..1.", "Divide by 255, or use uint8.")
+            raise ImageError("Float pixels must be in 0..1.", "Divide by 255, or use uint8.")
         array = np.rint(array * 255).astype(np.uint8)
     if array.dtype != np.uint8:
-        raise PictureError(f"An array of {array.dtype} is not a picture.", "Use uint8, uint16, or floats in 0..1.")
+        raise ImageError(f"An array of {array.dtype} is not a picture.", "Use uint8, uint16, or floats in 0..1.")
     return Image.fromarray(np.ascontiguousarray(array))

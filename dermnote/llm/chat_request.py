@@ -10,8 +10,8 @@ from typing import Any
 
 from PIL import Image
 
-from dermnote.errors import PictureError
-from dermnote.images.opening import MAX_PIXELS, encode_jpeg, open_picture
+from dermnote.errors import ImageError
+from dermnote.images.opening import MAX_PIXELS, encode_jpeg, open_image
 from dermnote.llm.llm_errors import MalformedError
 
 Messages = list[dict[str, Any]]
@@ -68,11 +68,11 @@ def jpeg_payload(image: Image.Image | bytes) -> bytes:
     """Return the image as a newly encoded JPEG of at most 512 px a side, without EXIF, comment or thumbnail.
 
     Raises:
-        PictureError: The bytes cannot be read as an image, or the image is not RGB.
+        ImageError: The bytes cannot be read as an image, or the image is not RGB.
     """
-    opened = open_picture(io.BytesIO(image), max_pixels=MAX_PIXELS) if isinstance(image, bytes) else image
+    opened = open_image(io.BytesIO(image), max_pixels=MAX_PIXELS) if isinstance(image, bytes) else image
     if opened.mode != "RGB":
-        raise PictureError(f"The image is {opened.mode}, not RGB.", "Open it with dermnote.images.opening.")
+        raise ImageError(f"The image is {opened.mode}, not RGB.", "Open it with dermnote.images.opening.")
     small = opened.copy()
     small.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
     small.info = {}
@@ -83,12 +83,12 @@ def payload_size(jpeg: bytes) -> tuple[int, int]:
     """Return width and height in pixels of a stored image's payload; only the header is read.
 
     Raises:
-        PictureError: The stored image is damaged.
+        ImageError: The stored image is damaged.
     """
     try:
         with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
             width, height = image.size
     except OSError as error:
-        raise PictureError("A stored image is damaged.", "Prepare the cases again.") from error
+        raise ImageError("A stored image is damaged.", "Prepare the cases again.") from error
     scale = min(1.0, LONGEST_SIDE / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))

@@ -28,7 +28,7 @@ USUAL_SHARE = 0.4  # of the token limit that an answer takes
 
 
 @dataclass(frozen=True)
-class PictureTokens:
+class ImageTokens:
     """Token count of an image: by tiles, or by patches if `patch` is given.
 
     Attributes:
@@ -70,7 +70,7 @@ class Price:
     input: float
     output: float
     batch: float = 0.5
-    picture: PictureTokens = PictureTokens()
+    picture: ImageTokens = ImageTokens()
 
     def cost(self, usage: Usage, *, batch: bool = False) -> float:
         """Return the cost in USD."""
@@ -132,7 +132,7 @@ class Estimate:
 
 
 def estimate_sized(
-    request: ChatRequest, size: tuple[int, int], picture: PictureTokens, *, repairs: bool = True
+    request: ChatRequest, size: tuple[int, int], picture: ImageTokens, *, repairs: bool = True
 ) -> Estimate:
     """Estimate a request's tokens before it is sent.
 

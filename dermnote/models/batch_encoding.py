@@ -18,7 +18,7 @@ from PIL import Image
 
 from dermnote.cores import available_cores
 from dermnote.errors import ConfigError, IndexQueryError
-from dermnote.images.opening import Modality, Picture, prepare_picture, to_square
+from dermnote.images.opening import ImageSource, Modality, prepare_image, to_square
 from dermnote.models.heat_map import Grid, place_embeddings
 from dermnote.models.joint_model import DermNoteModel
 
@@ -70,7 +70,7 @@ class BatchEncoder:
         self._executor = executor
 
     def encode_images(
-        self, images: Sequence[Picture], modality: Modality | None, batch_size: int, *, show_progress: bool = False
+        self, images: Sequence[ImageSource], modality: Modality | None, batch_size: int, *, show_progress: bool = False
     ) -> Vectors:
         """Encode images to (n, embed_dim) float32, unit rows."""
         return self._encode_batches(images, lambda some: self._embed_images(some, modality), batch_size, show_progress)
@@ -87,9 +87,9 @@ class BatchEncoder:
         vectors[order] = encoded
         return vectors
 
-    def read_image(self, image: Picture, modality: Modality | None) -> EncodedImage:
+    def read_image(self, image: ImageSource, modality: Modality | None) -> EncodedImage:
         """Open, crop and encode one image."""
-        cropped = prepare_picture(image, modality)[0]
+        cropped = prepare_image(image, modality)[0]
         return EncodedImage(self._embed_cropped([cropped]), cropped)
 
     def encode_places(self, cropped: Image.Image) -> tuple[torch.Tensor, Grid]:
@@ -101,14 +101,14 @@ class BatchEncoder:
         vectors: Vectors = F.normalize(embedding.float(), dim=-1).cpu().numpy()
         return vectors
 
-    def _embed_images(self, images: Sequence[Picture], modality: Modality | None) -> torch.Tensor:
+    def _embed_images(self, images: Sequence[ImageSource], modality: Modality | None) -> torch.Tensor:
         with ExitStack() as stack:
             apply: Callable[..., Iterator[Image.Image]] = map
             if (workers := min(len(images), available_cores())) > 1:
                 # Pillow releases the GIL while it decodes and scales
                 apply = stack.enter_context(ThreadPoolExecutor(workers)).map
             side = self.model.image_encoder.image_size
-            squares = apply(lambda image: to_square(prepare_picture(image, modality)[0], side), images)
+            squares = apply(lambda image: to_square(prepare_image(image, modality)[0], side), images)
             return self._embed_cropped(list(squares))
 
     def _embed_cropped(self, cropped: Sequence[Image.Image]) -> torch.Tensor:

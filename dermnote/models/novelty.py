@@ -52,7 +52,7 @@ def distances(queries: Vectors, known: Vectors) -> Vectors:
 
 
 @dataclass(frozen=True)
-class KnownPictures:
+class KnownImages:
     """Vectors of training images, and the distances of validation images from them.
 
     Attributes:
@@ -75,7 +75,7 @@ class KnownPictures:
         save_file(tensors, path, {"fingerprint": fingerprint})
 
     @classmethod
-    def load(cls, folder: str | Path, fingerprint: str) -> KnownPictures | None:
+    def load(cls, folder: str | Path, fingerprint: str) -> KnownImages | None:
         """Read `known.safetensors`; None if there is none.
 
         Raises:

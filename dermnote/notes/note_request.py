@@ -86,12 +86,12 @@ class RequestBuilder:
         messages = [SYSTEM_MESSAGE, RECORD_MESSAGE, self.task, self.schema]
         return _digest([*messages, prompt.note, prompt.temperature, prompt.max_tokens, self.record_fields])[:8]
 
-    def build(self, metadata: LesionMetadata, picture_sha256: str) -> NoteRequest:
+    def build(self, metadata: LesionMetadata, image_sha256: str) -> NoteRequest:
         """Return the request for one lesion.
 
         Args:
             metadata: All metadata; only the strategy's fields become part of the request.
-            picture_sha256: Digest of the image, which represents it in the key.
+            image_sha256: Digest of the image, which represents it in the key.
         """
         known = metadata.to_mapping()
         record = {name: known[name] for name in self.record_fields if name in known}
@@ -102,10 +102,10 @@ class RequestBuilder:
             temperature=self.prompt.temperature,
             max_tokens=self.prompt.max_tokens,
             detail=self.detail,
-            uses_image=self.strategy.uses_picture,
+            uses_image=self.strategy.uses_image,
             builder=self,
             record=record,
-            picture_sha256=picture_sha256,
+            image_sha256=image_sha256,
         )
 
 
@@ -116,20 +116,20 @@ class NoteRequest(ChatRequest):
     Attributes:
         builder: Builder of the request.
         record: Metadata that is sent; empty for a strategy without.
-        picture_sha256: Digest of the image.
+        image_sha256: Digest of the image.
         attempt: Number of repetitions after a note that contradicted its record; changes nothing but the key.
     """
 
     builder: RequestBuilder
     record: Mapping[str, Any]
-    picture_sha256: str
+    image_sha256: str
     attempt: int = 0
 
     @property
     def key(self) -> str:
         """SHA-256 of model, prompt version, schema, detail, image and record."""
         builder = self.builder
-        parts = [builder.model, builder.prompt_version, self.schema, self.detail, self.text, self.picture_sha256]
+        parts = [builder.model, builder.prompt_version, self.schema, self.detail, self.text, self.image_sha256]
         return _digest([*parts, self.attempt] if self.attempt else parts)
 
     def parse(self, answer: str) -> str:

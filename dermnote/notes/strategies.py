@@ -69,7 +69,7 @@ class Strategy:
         name: "m", "m+p1", "m+p2", "p3" or "mix".
         title: Short description for users.
         tells: Fields of `LesionMetadata` given to the writer, which gets no others.
-        uses_picture: Whether the writer gets the image.
+        uses_image: Whether the writer gets the image.
         prompt: Prompt of the language model; None for a note that needs none.
         made_of: Strategies whose notes this one joins.
     """
@@ -77,7 +77,7 @@ class Strategy:
     name: str
     title: str
     tells: tuple[str, ...] = ()
-    uses_picture: bool = False
+    uses_image: bool = False
     prompt: Prompt | None = None
     made_of: tuple[str, ...] = ()
 

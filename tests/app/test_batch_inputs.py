@@ -13,8 +13,8 @@ from standin import as_jpeg, scribble
 
 from dermnote.app.batch.archive import (
     MAX_FILE_MB,
+    MAX_IMAGES,
     MAX_MEMBERS,
-    MAX_PICTURES,
     MAX_TABLE_MB,
     MB,
     ArchiveContents,
@@ -24,7 +24,7 @@ from dermnote.app.batch.archive import (
 from dermnote.app.batch.batch_cards import inputs_card
 from dermnote.app.batch.batch_inputs import gather, open_uploads
 from dermnote.app.batch.metadata_table import match, read_table
-from dermnote.errors import CasesError, PictureError
+from dermnote.errors import CasesError, ImageError
 from tests.app.zips import claiming, locked, uploaded, with_link, with_long_list, zipped
 
 JPEG = as_jpeg(scribble(1))
@@ -106,7 +106,7 @@ def test_unsafe_member_is_skipped(tmp_path: Path, stack: ExitStack, data: bytes,
 
 def test_member_is_never_unpacked_beyond_its_stated_size(tmp_path: Path, stack: ExitStack) -> None:
     contents = opened(tmp_path, claiming(zipped({"liar.jpg": b"\0" * 5 * MB}), 1000), stack)
-    with pytest.raises(PictureError, match="damaged inside the zip"):
+    with pytest.raises(ImageError, match="damaged inside the zip"):
         contents.items[0].read()
 
 
@@ -170,12 +170,12 @@ def test_invalid_sets_of_files_are_one_line(tmp_path: Path, stack: ExitStack) ->
     def gather_zip(members: dict[str, bytes]) -> None:
         gather([uploaded(tmp_path, "set.zip", zipped(members))], stack)
 
-    with pytest.raises(PictureError, match="no pictures yet"):
+    with pytest.raises(ImageError, match="no pictures yet"):
         gather([], stack)
     with pytest.raises(CasesError, match="no picture in it"):
         gather_zip({"letter.txt": b"Dear", "t.csv": b"file\n"})
     with pytest.raises(CasesError, match="201 pictures; the limit is 200"):
-        gather_zip({f"{number}.jpg": b"" for number in range(MAX_PICTURES + 1)})
+        gather_zip({f"{number}.jpg": b"" for number in range(MAX_IMAGES + 1)})
     with pytest.raises(CasesError, match=r"2 tables, among them a\.csv and b\.csv"):
         gather_zip({"a.jpg": JPEG, "a.csv": b"file\n", "b.csv": b"file\n"})
 

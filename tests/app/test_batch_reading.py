@@ -18,7 +18,7 @@ from PIL import Image
 from standin import StandIn, as_jpeg, scribble
 
 from dermnote.app import launch
-from dermnote.app.batch.archive import MAX_FILE_MB, MAX_PICTURES, MAX_UNPACKED_MB, BatchItem, UploadedFile
+from dermnote.app.batch.archive import MAX_FILE_MB, MAX_IMAGES, MAX_UNPACKED_MB, BatchItem, UploadedFile
 from dermnote.app.batch.batch_cards import LIMITS, SHOWN, inputs_card, progress, results_cards
 from dermnote.app.batch.batch_inputs import Batch, gather
 from dermnote.app.batch.batch_reading import UNFORESEEN, BatchReader, ImageResults, as_csv, as_jsonl
@@ -155,7 +155,7 @@ def test_batches_take_turns_after_each_image_and_stop_on_request() -> None:
 
 def test_page_states_the_limits_and_the_remaining_time() -> None:
     assert f"{MAX_FILE_MB}mb" == launch.MAX_UPLOAD
-    for text in (f"{MAX_PICTURES} pictures", f"{MAX_FILE_MB} MB a file", f"{MAX_UNPACKED_MB} MB", *KNOWN):
+    for text in (f"{MAX_IMAGES} pictures", f"{MAX_FILE_MB} MB a file", f"{MAX_UNPACKED_MB} MB", *KNOWN):
         assert text in LIMITS
     assert "50 of 200 read" in progress(50, 200, 10) and "About 30 s left" in progress(50, 200, 10)
     assert "About 5 min left" in progress(10, 200, 16) and 'value="10"' in progress(10, 200, 16)

@@ -22,7 +22,7 @@ from dermnote.app.case_cards import (
 )
 from dermnote.app.model.facts import facts, limits
 from dermnote.app.service import AppService
-from dermnote.errors import ConfigError, IndexQueryError, PictureError
+from dermnote.errors import ConfigError, ImageError, IndexQueryError
 from dermnote.index.hit import Hit
 from dermnote.models.novelty import Novelty
 from dermnote.models.prediction import Prediction
@@ -44,7 +44,7 @@ def test_image_gives_classes_novelty_evidence_note_and_similar_cases(service: Ap
 
 def test_no_image_shows_the_placeholder_and_a_refused_one_its_error(service: AppService) -> None:
     assert read_case(service, None, "dermoscopy") == CaseView()
-    view = read_case(service, PictureError("notes.jpg is no picture."), "dermoscopy")
+    view = read_case(service, ImageError("notes.jpg is no picture."), "dermoscopy")
     assert "notes.jpg" in view.alert and view.note.note is None and "dn-classes" not in view.classes
 
 

@@ -21,7 +21,7 @@ from dermnote.app.compare.strategy_cards import describe_strategy, status_line, 
 from dermnote.app.compare.strategy_notes import PARALLEL, StrategyNote, compare_strategies
 from dermnote.app.endpoints import Endpoints
 from dermnote.app.service import AppService
-from dermnote.errors import NotesError, PictureError
+from dermnote.errors import ImageError, NotesError
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import STRATEGIES
@@ -89,7 +89,7 @@ def test_invalid_input_is_refused_before_anything_is_sent(
         assert "Traceback" not in str(error.value)
     with pytest.raises(NotesError, match="Unknown note strategy"):
         Endpoints(llm_service).compare(scribble(1), strategies=["m", "best"])
-    with pytest.raises(PictureError, match="no picture"):
+    with pytest.raises(ImageError, match="no picture"):
         Endpoints(llm_service).compare(None, strategies=["p3"], label="melanoma")
     assert not llm.requests
 

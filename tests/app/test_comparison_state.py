@@ -13,7 +13,7 @@ from standin import StandIn, scribble
 from dermnote.app.compare.compare_tab import CompareTab
 from dermnote.app.compare.comparison import LLM_STRATEGIES, ComparisonState
 from dermnote.app.loaded_models import FIRST, Models
-from dermnote.errors import PictureError
+from dermnote.errors import ImageError
 from tests.app.conftest import new_writer
 from tests.held import P3Held
 from tests.servers.llm_server import LlmServer
@@ -113,7 +113,7 @@ def test_without_an_image_or_with_invalid_fields_nothing_is_sent(
     assert "There is no picture yet." in text_of(shown) and "Stopped" not in text_of(shown)
     [shown] = press(tab, state, fields=INVALID)
     assert "not a number of years" in text_of(shown) and not llm.requests
-    *values, image = tab._reset(FIRST, state, PictureError("That is not a picture."), "dermoscopy", *FIELDS)
+    *values, image = tab._reset(FIRST, state, ImageError("That is not a picture."), "dermoscopy", *FIELDS)
     assert "That is not a picture." in text_of(tuple(values)) and image is None
 
 
@@ -129,7 +129,7 @@ def test_case_is_copied_with_its_fields_and_without_a_refused_image(tab: Compare
     values = tab._copy_case(FIRST, state, image, "clinical", *OTHER)
     assert values[:9] == (image, "clinical", *OTHER) and len(values) == len(tab.case) + len(tab.shown)
     assert state.comparison.record.label == "melanocytic nevus" and "m" in state.comparison.notes
-    assert tab._copy_case(FIRST, state, PictureError("No."), "clinical", *OTHER)[0] is None and not state.error
+    assert tab._copy_case(FIRST, state, ImageError("No."), "clinical", *OTHER)[0] is None and not state.error
 
 
 def test_every_visitor_has_a_state_of_its_own(state: ComparisonState) -> None:

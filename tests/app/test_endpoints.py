@@ -7,7 +7,7 @@ from standin import scribble
 
 from dermnote.app.endpoints import Endpoints
 from dermnote.app.service import MAX_FIELD, MAX_HITS, MAX_TEXT, AppService, need_age
-from dermnote.errors import IndexQueryError, NotesError, PictureError
+from dermnote.errors import ImageError, IndexQueryError, NotesError
 from dermnote.llm.llm_errors import NoKeyError
 from dermnote.notes.strategies import STRATEGIES
 
@@ -46,9 +46,9 @@ def test_missing_empty_and_long_inputs_are_refused(endpoints: Endpoints) -> None
         endpoints.find_images("a" * (MAX_TEXT + 1))
     with pytest.raises(NotesError, match="limit"):
         endpoints.write_note(description="a" * (MAX_FIELD + 1))
-    with pytest.raises(PictureError, match="modality"):
+    with pytest.raises(ImageError, match="modality"):
         endpoints.classify(scribble(5), "x-ray")
-    with pytest.raises(PictureError, match="no picture"):
+    with pytest.raises(ImageError, match="no picture"):
         endpoints.classify(None)  # type: ignore[arg-type]
 
 

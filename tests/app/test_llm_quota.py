@@ -21,7 +21,7 @@ from dermnote.app.page import build_page
 from dermnote.app.service import AppService
 from dermnote.errors import DermNoteError, NotesError
 from dermnote.llm.llm_errors import Usage, WriterError
-from dermnote.llm.prices import FREE, Estimate, PictureTokens, Price
+from dermnote.llm.prices import FREE, Estimate, ImageTokens, Price
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.strategies import STRATEGIES
 from dermnote.notes.writing import NoteWriter
@@ -320,4 +320,4 @@ def test_limit_in_usd_needs_a_price_unless_the_server_is_local(tmp_path: Path) -
     prices = tmp_path / "prices.yaml"
     prices.write_text("models: {house-model: {input: 1, output: 2}}")
     settings = {"DERMNOTE_LLM_MAX_USD": "1", "DERMNOTE_LLM_PRICES": str(prices)}
-    assert read_allowance(settings, house_model(REMOTE)).price == Price(1.0, 2.0, 0.5, PictureTokens())
+    assert read_allowance(settings, house_model(REMOTE)).price == Price(1.0, 2.0, 0.5, ImageTokens())

@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from standin import as_jpeg, scribble
 
 from dermnote.app.serving.uploads import FOLDER_NAME, open_upload, own_folder, strip_metadata, tidy
-from dermnote.errors import ConfigError, PictureError
+from dermnote.errors import ConfigError, ImageError
 
 
 def sent(path: Path | None = None, url: str | None = None) -> Any:
@@ -41,7 +41,7 @@ def test_text_file_named_jpg_is_refused_in_one_line_without_its_folder(tmp_path:
     path = tmp_path / "notes.jpg"
     path.write_text("patient seen on Monday\n")
     refused = open_upload(sent(path))
-    assert isinstance(refused, PictureError) and "notes.jpg" in str(refused)
+    assert isinstance(refused, ImageError) and "notes.jpg" in str(refused)
     assert "\n" not in str(refused) and str(tmp_path) not in str(refused) and "PIL" not in str(refused)
 
 
@@ -83,7 +83,7 @@ def test_data_url_is_read_and_a_wrong_one_refused() -> None:
     good = "data:image/jpeg;base64," + base64.b64encode(as_jpeg(scribble(3))).decode()
     assert isinstance(open_upload(sent(url=good)), Image.Image)
     for url in ("data:image/jpeg;base64,???", "data:text/html,x", "nonsense"):
-        assert isinstance(open_upload(sent(url=url)), PictureError)
+        assert isinstance(open_upload(sent(url=url)), ImageError)
 
 
 def test_file_outside_the_upload_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_file_outside_the_upload_folder_is_refused(tmp_path: Path, monkeypatch: 
     (uploads / "link.jpg").symlink_to(secret)
     for path in (secret, uploads / ".." / ".." / "secret.jpg", uploads / "link.jpg"):
         refused = open_upload(sent(path))
-        assert isinstance(refused, PictureError) and "not uploaded" in str(refused)
+        assert isinstance(refused, ImageError) and "not uploaded" in str(refused)
         assert str(tmp_path) not in str(refused)
     kept = uploads / "kept.jpg"
     kept.write_bytes(secret.read_bytes())

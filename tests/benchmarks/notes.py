@@ -153,7 +153,7 @@ def sequential_loop(cases: Path, url: str) -> float:
     started = time.perf_counter()
     for row in range(SEQUENTIAL):
         jpeg = jpeg_payload(read.images[row])
-        body = writer.body(builder.build(read.metadata(row), read.picture_sha256(row)), jpeg)
+        body = writer.body(builder.build(read.metadata(row), read.image_sha256(row)), jpeg)
         client.chat.completions.create(**body)
     return (time.perf_counter() - started) / SEQUENTIAL
 

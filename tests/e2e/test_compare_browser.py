@@ -10,7 +10,7 @@ import pytest
 from browsing import DRAWING_MS, OWNERS_KEY, Served, keep, open_page, type_in
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.held import P3Held, asks_of_the_picture_alone
+from tests.held import P3Held, requests_image_only
 from tests.servers.llm_server import LlmServer
 
 pytestmark = pytest.mark.browser
@@ -24,7 +24,7 @@ SEND = re.compile(r"Send to 127\.0\.0\.1:\d+ and compare")
 
 
 def wrong(body: dict[str, Any]) -> Any:
-    return {"name": "says", "text": json.dumps(WRONG)} if asks_of_the_picture_alone(body) else None
+    return {"name": "says", "text": json.dumps(WRONG)} if requests_image_only(body) else None
 
 
 def card(page: Page, strategy: str) -> Locator:
@@ -128,7 +128,7 @@ def test_another_image_ends_the_run_and_drops_its_notes(browser: Browser, asking
 
 
 def test_errors_are_one_line_in_their_place(browser: Browser, asking: Served, llm: LlmServer) -> None:
-    llm.rule = lambda body: "401" if asks_of_the_picture_alone(body) else None
+    llm.rule = lambda body: "401" if requests_image_only(body) else None
     page, _ = open_page(browser, asking)
     open_tab(page, "Compare")
     page.wait_for_timeout(2 * DRAWING_MS)

@@ -12,7 +12,7 @@ import pytest
 from dermnote.errors import BundleError, HubError
 from dermnote.hub import push
 from dermnote.hub.manifest import verify_manifest
-from dermnote.models.novelty import KnownPictures
+from dermnote.models.novelty import KnownImages
 from tests.servers.hub_server import WRITE_TOKEN, running_hub
 from train import evaluate, prepare
 
@@ -48,7 +48,7 @@ def test_a_bundle_has_the_figures_of_its_run(
 
 def test_the_distance_is_to_the_images_in_the_bundle(argv: list[str], bundle_folder: Path, tmp_path: Path) -> None:
     evaluate.main([*argv, "--quick"])
-    known = KnownPictures.load(bundle_folder, json.loads((bundle_folder / "config.json").read_text())["fingerprint"])
+    known = KnownImages.load(bundle_folder, json.loads((bundle_folder / "config.json").read_text())["fingerprint"])
     assert known is not None and not (tmp_path / "found" / "known.safetensors").exists()
     block = json.loads((tmp_path / "found" / "metrics.json").read_text())["splits"]["test"]["all"]
     assert block["selective"]["far"]["threshold"] == pytest.approx(float(known.percentiles[95]))

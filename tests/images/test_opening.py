@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from dermnote.errors import PictureError
+from dermnote.errors import ImageError
 from dermnote.images import opening
 from dermnote.images.lesion_crop import find_lesion_square
 from dermnote.images.opening import (
     crop_lesion,
     decode_jpeg,
     encode_jpeg,
-    open_picture,
-    prepare_picture,
+    open_image,
+    prepare_image,
     resize_short_side,
     to_square,
 )
@@ -68,7 +68,7 @@ def test_exif_orientation_is_applied(orientation: int) -> None:
         stored = stored.transpose(Image.Transpose[transposes.split()[orientation - 2]])
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
-    opened = open_picture(encoded(stored, "JPEG", quality=95, subsampling=0, exif=exif))
+    opened = open_image(encoded(stored, "JPEG", quality=95, subsampling=0, exif=exif))
     assert close(opened, corners())
 
 
@@ -77,47 +77,47 @@ def test_metadata_is_removed() -> None:
     exif[ORIENTATION] = 1
     exif.get_ifd(GPS)[2] = (48.0, 12.0, 30.0)
     exif[0x010E] = "Jane Doe"
-    opened = open_picture(encoded(corners(), "JPEG", exif=exif, comment=b"Jane Doe", icc_profile=b"profile"))
+    opened = open_image(encoded(corners(), "JPEG", exif=exif, comment=b"Jane Doe", icc_profile=b"profile"))
     assert opened.info == {} and not opened.getexif()
     assert b"Jane" not in encode_jpeg(opened) and b"Exif" not in encode_jpeg(opened)
     broken_exif = encoded(corners(), "JPEG", exif=b"Exif\x00\x00MM\x00*\x00\x00\xff\xff")
-    assert open_picture(broken_exif).size == (48, 32)
+    assert open_image(broken_exif).size == (48, 32)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
 def test_cmyk(kind: str) -> None:
-    opened = open_picture(encoded(corners().convert("CMYK"), kind))
+    opened = open_image(encoded(corners().convert("CMYK"), kind))
     assert opened.mode == "RGB" and close(opened, corners(), within=30)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_sixteen_bits_are_scaled_not_clipped(kind: str) -> None:
     ramp = np.tile(np.linspace(0, 65535, 64, dtype=np.uint16), (32, 1))
-    opened = np.asarray(open_picture(encoded(Image.fromarray(ramp), kind)))
+    opened = np.asarray(open_image(encoded(Image.fromarray(ramp), kind)))
     assert np.abs(opened[..., 0].astype(int) - ramp // 257).max() <= 1
 
 
 def test_transparency_becomes_white_and_animations_give_the_first_frame() -> None:
     image = Image.new("RGBA", (32, 32), (200, 0, 0, 0))
     image.paste((0, 0, 255, 255), (0, 0, 16, 32))
-    opened = open_picture(encoded(image))
+    opened = open_image(encoded(image))
     assert opened.getpixel((24, 16)) == (255, 255, 255) and opened.getpixel((8, 16)) == (0, 0, 255)
     image = corners(64, 64).quantize(8)
-    opened = open_picture(encoded(image, "PNG", transparency=image.getpixel((0, 0))))
+    opened = open_image(encoded(image, "PNG", transparency=image.getpixel((0, 0))))
     assert opened.getpixel((4, 4)) == (255, 255, 255) and opened.getpixel((60, 4)) == (0, 255, 0)
     frames = [Image.new("RGB", (32, 32), colour) for colour in ("red", "blue", "lime")]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=50)
-    assert open_picture(data).getpixel((16, 16)) == (255, 0, 0)
+    assert open_image(data).getpixel((16, 16)) == (255, 0, 0)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "BMP"])
 def test_a_truncated_file_is_refused(kind: str) -> None:
     data = encoded(skin(200, 150), kind)
-    with pytest.raises(PictureError, match=r"damaged|not a picture"):
-        open_picture(data[: len(data) // 2])
+    with pytest.raises(ImageError, match=r"damaged|not a picture"):
+        open_image(data[: len(data) // 2])
     if kind == "JPEG":
-        with pytest.raises(PictureError):
-            open_picture(Image.open(io.BytesIO(data[: len(data) // 2])))
+        with pytest.raises(ImageError):
+            open_image(Image.open(io.BytesIO(data[: len(data) // 2])))
 
 
 @pytest.mark.parametrize(
@@ -129,20 +129,20 @@ def test_a_truncated_file_is_refused(kind: str) -> None:
 )
 def test_other_files_are_refused_by_name_without_their_folder(name: str, data: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(PictureError, match=f"^{name}") as caught:
-        open_picture(tmp_path / name)
+    with pytest.raises(ImageError, match=f"^{name}") as caught:
+        open_image(tmp_path / name)
     assert "JPEG" in caught.value.hint and "\n" not in str(caught.value) and str(tmp_path) not in str(caught.value)
 
 
 def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match=r"gone.jpg does not exist"):
-        open_picture(tmp_path / "gone.jpg")
-    with pytest.raises(PictureError, match="not a file"):
-        open_picture(tmp_path)
-    with pytest.raises(PictureError):
-        open_picture("a\0b.jpg")
+    with pytest.raises(ImageError, match=r"gone.jpg does not exist"):
+        open_image(tmp_path / "gone.jpg")
+    with pytest.raises(ImageError, match="not a file"):
+        open_image(tmp_path)
+    with pytest.raises(ImageError):
+        open_image("a\0b.jpg")
     (tmp_path / "a.png").write_bytes(encoded(corners(), "JPEG"))  # a wrong extension is accepted
-    assert open_picture(tmp_path / "a.png").size == corners().size
+    assert open_image(tmp_path / "a.png").size == corners().size
 
 
 def bomb(width: int, height: int) -> bytes:
@@ -158,24 +158,24 @@ def bomb(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("side", [9_000, 40_000])
 def test_a_decompression_bomb_is_refused_before_decoding(side: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image.Image, "load", lambda self: pytest.fail("decoded"))
-    with warnings.catch_warnings(), pytest.raises(PictureError, match="pixels"):
+    with warnings.catch_warnings(), pytest.raises(ImageError, match="pixels"):
         warnings.simplefilter("ignore")
-        open_picture(bomb(side, side))
+        open_image(bomb(side, side))
 
 
 def test_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for source in (corners(), np.zeros((40, 40, 3), np.uint8)):
-        with pytest.raises(PictureError, match="limit is 1,000 pixels"):
-            open_picture(source, max_pixels=1000)
-    with pytest.raises(PictureError, match="at least 16"):
-        open_picture(encoded(Image.new("RGB", (8, 200))))
-    with pytest.raises(PictureError, match="too narrow"):
-        open_picture(encoded(Image.new("L", (16, 4000))))
+        with pytest.raises(ImageError, match="limit is 1,000 pixels"):
+            open_image(source, max_pixels=1000)
+    with pytest.raises(ImageError, match="at least 16"):
+        open_image(encoded(Image.new("RGB", (8, 200))))
+    with pytest.raises(ImageError, match="too narrow"):
+        open_image(encoded(Image.new("L", (16, 4000))))
     monkeypatch.setattr(opening, "MAX_BYTES", 50)
     (tmp_path / "big.png").write_bytes(encoded(corners()))
     for source in (tmp_path / "big.png", encoded(corners()), io.BytesIO(encoded(corners()))):
-        with pytest.raises(PictureError, match="larger than"):
-            open_picture(source)
+        with pytest.raises(ImageError, match="larger than"):
+            open_image(source)
 
 
 def test_all_kinds_of_source_give_the_same_image(tmp_path: Path) -> None:
@@ -184,20 +184,20 @@ def test_all_kinds_of_source_give_the_same_image(tmp_path: Path) -> None:
     path.write_bytes(data)
     pixels = np.asarray(corners())
     for source in (path, str(path), data, io.BytesIO(data), corners(), pixels, pixels / 255):
-        assert np.array_equal(np.asarray(open_picture(source)), pixels)
-    assert open_picture(pixels[..., 0]).size == (48, 32)
-    assert open_picture(pixels[..., :1].astype(np.uint16) * 257).getpixel((0, 0)) == (255, 255, 255)
+        assert np.array_equal(np.asarray(open_image(source)), pixels)
+    assert open_image(pixels[..., 0]).size == (48, 32)
+    assert open_image(pixels[..., :1].astype(np.uint16) * 257).getpixel((0, 0)) == (255, 255, 255)
     source = corners().convert("RGBA")
     source.info["comment"] = "kept"
-    open_picture(source)
+    open_image(source)
     assert source.mode == "RGBA" and source.info == {"comment": "kept"}
 
 
 def test_invalid_arrays_are_refused() -> None:
     shapes = [np.zeros(shape) for shape in ((40,), (40, 40, 2), (0, 40))]
     for array in (*shapes, np.full((40, 40), 2.0), np.full((40, 40), np.nan), np.zeros((40, 40), np.int64)):
-        with pytest.raises(PictureError):
-            open_picture(array)
+        with pytest.raises(ImageError):
+            open_image(array)
 
 
 def test_clinical_images_stay_whole_and_a_box_overrides() -> None:
@@ -207,9 +207,9 @@ def test_clinical_images_stay_whole_and_a_box_overrides() -> None:
     assert (cropped.size, crop) == ((50, 30), "box")
     assert np.unique(np.asarray(cropped).reshape(-1, 3), axis=0).tolist() == [[0, 255, 0]]
     for box in [(200, 0, 300, 50), (10, 10, 12, 50), (float("nan"), 0, 50, 50), (0, 0, float("inf"), 50)]:
-        with pytest.raises(PictureError, match="box"):
+        with pytest.raises(ImageError, match="box"):
             crop_lesion(image, "clinical", box)
-    with pytest.raises(PictureError, match="modality"):
+    with pytest.raises(ImageError, match="modality"):
         crop_lesion(image, "x-ray")
 
 
@@ -243,7 +243,7 @@ def test_without_a_plausible_lesion_the_centre_square_is_taken() -> None:
 def test_real_dermoscopic_lesions_are_kept(name: str, folder: str) -> None:
     kept = []
     for path in sorted((REAL_DATA / name / folder).glob("*.jpg"))[::40]:
-        image = open_picture(path)
+        image = open_image(path)
         (x0, y0, x1, y1), _ = find_lesion_square(image)
         assert x1 - x0 == y1 - y0
         mask = REAL_DATA / name / "masks_224" / f"{path.stem}_segmentation.png"
@@ -254,20 +254,20 @@ def test_real_dermoscopic_lesions_are_kept(name: str, folder: str) -> None:
 
 
 def test_prepared_images_have_a_short_side_of_256() -> None:
-    assert prepare_picture(skin(), "clinical")[0].size == (341, 256)
-    assert prepare_picture(skin(spot=(200, 150, 400, 300)), "dermoscopy")[0].size == (256, 256)
+    assert prepare_image(skin(), "clinical")[0].size == (341, 256)
+    assert prepare_image(skin(spot=(200, 150, 400, 300)), "dermoscopy")[0].size == (256, 256)
     distorted = skin(600, 400).resize((256, 256))
-    assert prepare_picture(distorted, "clinical", aspect=1.5)[0].size == (384, 256)
-    assert prepare_picture(distorted, "clinical", aspect=0.75)[0].size == (256, 341)
+    assert prepare_image(distorted, "clinical", aspect=1.5)[0].size == (384, 256)
+    assert prepare_image(distorted, "clinical", aspect=0.75)[0].size == (256, 341)
 
 
 def test_large_jpegs_are_decoded_smaller_unless_a_box_is_given() -> None:
     image = skin(4000, 3000, spot=(1500, 1000, 2500, 2000))
-    fast = open_picture(encoded(image, "JPEG"), at_least=1024)
+    fast = open_image(encoded(image, "JPEG"), at_least=1024)
     assert fast.size == (2000, 1500) and close(fast, image.resize((2000, 1500)), within=5)
     image = Image.new("RGB", (4000, 3000), "white")
     image.paste("blue", (3000, 2000, 3400, 2400))
-    prepared, crop = prepare_picture(encoded(image, "JPEG", subsampling=0), "clinical", (3000, 2000, 3400, 2400))
+    prepared, crop = prepare_image(encoded(image, "JPEG", subsampling=0), "clinical", (3000, 2000, 3400, 2400))
     assert crop == "box" and close(prepared, Image.new("RGB", (256, 256), "blue"))
 
 
@@ -284,5 +284,5 @@ def test_stored_jpegs_are_deterministic() -> None:
     assert encode_jpeg(image) == data and close(decode_jpeg(data, 224), image, within=4)
     assert decode_jpeg(data, 224).size == (341, 256)
     assert decode_jpeg(data, 64).size == (171, 128)  # half, and still twice the requested size
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         decode_jpeg(b"nothing", 64)

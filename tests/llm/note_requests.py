@@ -54,7 +54,7 @@ def all_at_once(
     return asyncio.run(send())
 
 
-def picture_with_exif(save: Callable[[Image.Image, io.BytesIO, Image.Exif], None]) -> bytes:
+def image_with_exif(save: Callable[[Image.Image, io.BytesIO, Image.Exif], None]) -> bytes:
     """Returns an encoded image with a name in its EXIF."""
     exif = Image.Exif()
     exif[0x010E] = "Patient-Marker-Miller"  # ImageDescription

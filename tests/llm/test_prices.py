@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dermnote.errors import PictureError
+from dermnote.errors import ImageError
 from dermnote.images.opening import encode_jpeg
 from dermnote.llm.chat_request import jpeg_payload, payload_size
 from dermnote.llm.llm_errors import Usage
-from dermnote.llm.prices import FREE, Budget, PictureTokens, Price, estimate_sized, find_price, read_prices
+from dermnote.llm.prices import FREE, Budget, ImageTokens, Price, estimate_sized, find_price, read_prices
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.note_request import RequestBuilder
 from dermnote.notes.strategies import STRATEGIES
@@ -50,7 +50,7 @@ def test_the_users_prices_override_the_built_in_ones(tmp_path):
         "models: {gpt-4o: {input: 1, output: 2, batch: 1, picture: {patch: 1}}, mine: {input: 0, output: 3}}"
     )
     prices = read_prices(path)
-    assert prices["gpt-4o"] == Price(1.0, 2.0, 1.0, PictureTokens(patch=1.0))
+    assert prices["gpt-4o"] == Price(1.0, 2.0, 1.0, ImageTokens(patch=1.0))
     assert prices["mine"].output == 3 and prices["gpt-4o-mini"] == read_prices()["gpt-4o-mini"]
 
 
@@ -67,7 +67,7 @@ def test_the_payload_size_is_known_without_decoding():
         stored = encode_jpeg(Image.new("RGB", size))
         with Image.open(io.BytesIO(jpeg_payload(stored))) as sent:
             assert payload_size(stored) == sent.size
-    with pytest.raises(PictureError, match="damaged"):
+    with pytest.raises(ImageError, match="damaged"):
         payload_size(b"no picture")
 
 
@@ -75,7 +75,7 @@ def test_the_payload_size_is_known_without_decoding():
 def test_the_upper_bound_exceeds_the_expected_tokens(name):
     builder = RequestBuilder(STRATEGIES[name], "gpt-4o", dermoscopy())
     request = builder.build(LesionMetadata(label="melanoma"), "x")
-    picture = PictureTokens()
+    picture = ImageTokens()
     found = estimate_sized(request, (256, 256), picture)
     single = estimate_sized(request, (256, 256), picture, repairs=False).worst
     assert found.usual.prompt_tokens < single.prompt_tokens < found.worst.prompt_tokens

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from dermnote.errors import PictureError
+from dermnote.errors import ImageError
 from dermnote.llm.chat_request import LONGEST_SIDE, jpeg_payload
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.strategies import DEMOGRAPHICS, RECORD
 from dermnote.notes.writing import NoteWriter
-from tests.llm.note_requests import picture_with_exif, request_for
+from tests.llm.note_requests import image_with_exif, request_for
 from tests.servers.llm_server import LlmServer
 
 MARKED = LesionMetadata(
@@ -30,7 +30,7 @@ MARKED = LesionMetadata(
 
 def sent_by(server: LlmServer, strategy: str, **options: Any) -> str:
     """Returns everything that arrived, headers included."""
-    jpeg = jpeg_payload(picture_with_exif(lambda image, file, exif: image.save(file, "JPEG", exif=exif)))
+    jpeg = jpeg_payload(image_with_exif(lambda image, file, exif: image.save(file, "JPEG", exif=exif)))
     server.script(["wrong schema"])  # the repair must not send more
     NoteWriter("x", base_url=server.url, api_key="k").write(request_for(strategy, MARKED, **options), jpeg)
     assert len(server.requests) == 2
@@ -96,7 +96,7 @@ def as_webp(image: Image.Image, file: io.BytesIO, exif: Image.Exif) -> None:
 
 @pytest.mark.parametrize("save", [as_jpeg, as_png, as_webp])
 def test_nothing_but_pixels_goes_out(save):
-    data = picture_with_exif(save)
+    data = image_with_exif(save)
     assert b"Marker" in data
     for source in (data, opened(data).convert("RGB")):
         sent = jpeg_payload(source)
@@ -123,7 +123,7 @@ def test_the_same_picture_makes_the_same_bytes():
 
 
 def test_what_is_no_picture_is_refused():
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         jpeg_payload(b"no picture")
-    with pytest.raises(PictureError, match="RGBA, not RGB"):
+    with pytest.raises(ImageError, match="RGBA, not RGB"):
         jpeg_payload(Image.new("RGBA", (50, 50)))

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from dermnote.errors import BundleError
-from dermnote.models.novelty import KNOWN, KnownPictures, distances
+from dermnote.models.novelty import KNOWN, KnownImages, distances
 from tests.random_answers import units
 
 FINGERPRINT = "f" * 64
@@ -20,8 +20,8 @@ def vectors(rows: int, seed: int) -> np.ndarray:
 
 
 @pytest.fixture
-def known() -> KnownPictures:
-    return KnownPictures(vectors(40, 0), np.linspace(0.1, 0.6, 101, dtype=np.float32))
+def known() -> KnownImages:
+    return KnownImages(vectors(40, 0), np.linspace(0.1, 0.6, 101, dtype=np.float32))
 
 
 @pytest.mark.parametrize("size", [1, 3, 30])
@@ -33,8 +33,8 @@ def test_the_distance_is_the_mean_of_the_five_nearest(size: int, monkeypatch: py
     np.testing.assert_allclose(distances(queries, stored), naive, atol=1e-6)
 
 
-def test_near_far_and_percentile(known: KnownPictures) -> None:
-    same = KnownPictures(np.repeat(vectors(1, 3), 9, axis=0), known.percentiles)
+def test_near_far_and_percentile(known: KnownImages) -> None:
+    same = KnownImages(np.repeat(vectors(1, 3), 9, axis=0), known.percentiles)
     near, opposite = same.novelty(same.vectors[0]), same.novelty(-same.vectors[0])
     assert near.distance == pytest.approx(0, abs=1e-6) and near.nearer == 0 and not near.far
     assert opposite.distance == pytest.approx(2, abs=1e-6) and opposite.nearer == 1 and opposite.far
@@ -44,21 +44,21 @@ def test_near_far_and_percentile(known: KnownPictures) -> None:
     assert result.nearer == pytest.approx(expected) and result.far == (result.distance > result.threshold)
 
 
-def test_a_round_trip_keeps_unit_rows(known: KnownPictures, tmp_path: Path) -> None:
+def test_a_round_trip_keeps_unit_rows(known: KnownImages, tmp_path: Path) -> None:
     known.save(tmp_path / KNOWN, FINGERPRINT)
-    loaded = KnownPictures.load(tmp_path, FINGERPRINT)
+    loaded = KnownImages.load(tmp_path, FINGERPRINT)
     assert loaded is not None
     np.testing.assert_allclose(loaded.vectors, known.vectors, atol=1e-3)
     np.testing.assert_allclose(np.linalg.norm(loaded.vectors, axis=1), 1, atol=1e-6)
     np.testing.assert_array_equal(loaded.percentiles, known.percentiles)
-    assert KnownPictures.load(tmp_path / "elsewhere", FINGERPRINT) is None
+    assert KnownImages.load(tmp_path / "elsewhere", FINGERPRINT) is None
 
 
-def test_other_models_and_damaged_files_are_refused(known: KnownPictures, tmp_path: Path) -> None:
+def test_other_models_and_damaged_files_are_refused(known: KnownImages, tmp_path: Path) -> None:
     path = tmp_path / KNOWN
     known.save(path, FINGERPRINT)
     with pytest.raises(BundleError, match="other weights"):
-        KnownPictures.load(tmp_path, "e" * 64)
+        KnownImages.load(tmp_path, "e" * 64)
     tensors = load_file(path)
     for name, wrong in (
         ("percentiles", tensors["percentiles"][:5]),
@@ -67,10 +67,10 @@ def test_other_models_and_damaged_files_are_refused(known: KnownPictures, tmp_pa
     ):
         save_file({**tensors, name: wrong}, path, {"fingerprint": FINGERPRINT})
         with pytest.raises(BundleError):
-            KnownPictures.load(tmp_path, FINGERPRINT)
+            KnownImages.load(tmp_path, FINGERPRINT)
     save_file({"percentiles": tensors["percentiles"]}, path, {"fingerprint": FINGERPRINT})
     with pytest.raises(BundleError, match="damaged"):
-        KnownPictures.load(tmp_path, FINGERPRINT)
+        KnownImages.load(tmp_path, FINGERPRINT)
     path.write_bytes(b"not tensors")
     with pytest.raises(BundleError, match="damaged"):
-        KnownPictures.load(tmp_path, FINGERPRINT)
+        KnownImages.load(tmp_path, FINGERPRINT)

@@ -116,7 +116,7 @@ def test_strategies_are_known_in_any_case():
 
 
 def test_inputs_of_each_strategy():
-    given = {name: (bool(each.tells), each.uses_picture, each.needs_model) for name, each in STRATEGIES.items()}
+    given = {name: (bool(each.tells), each.uses_image, each.needs_model) for name, each in STRATEGIES.items()}
     assert given == {
         "m": (True, False, False),
         "m+p1": (True, True, True),

@@ -64,7 +64,7 @@ class LlmServer:
         most_at_once: Most concurrent chat completions.
     """
 
-    def __init__(self, delay: float = 0.0, *, keep_pictures: bool = True) -> None:
+    def __init__(self, delay: float = 0.0, *, keep_images: bool = True) -> None:
         self.url = ""
         self.delay = delay
         self.rule: Callable[[dict[str, Any]], Scripted] = lambda body: None
@@ -73,7 +73,7 @@ class LlmServer:
         self.requests: list[Recorded] = []
         self.most_at_once = 0
         self.stopping = threading.Event()
-        self._keep_pictures = keep_pictures
+        self._keep_images = keep_images
         self._script: deque[Failure | None] = deque()
         self._always: Failure | None = None
         self._under_way = 0
@@ -135,7 +135,7 @@ class LlmServer:
     def _record(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
         shown = {name: value for name, value in headers.items() if name != "authorization"}
         text = body.decode("utf-8", "replace")
-        if not self._keep_pictures and path.endswith("/completions"):
+        if not self._keep_images and path.endswith("/completions"):
             text = _with_digests(json.loads(body))
         with self._lock:
             self.requests.append(Recorded(method, path, time.monotonic(), shown, text))
@@ -230,9 +230,9 @@ class _Listener(ThreadingHTTPServer):
 
 
 @contextmanager
-def running(delay: float = 0.0, *, port: int = 0, keep_pictures: bool = True) -> Iterator[LlmServer]:
+def running(delay: float = 0.0, *, port: int = 0, keep_images: bool = True) -> Iterator[LlmServer]:
     """Serve in threads until the block ends, when open connections are cut; port 0 takes any free one."""
-    server = LlmServer(delay, keep_pictures=keep_pictures)
+    server = LlmServer(delay, keep_images=keep_images)
     handler = type("BoundHandler", (Handler,), {"llm": server, "open_connections": set()})
     with _Listener(("127.0.0.1", port), handler) as listener:
         server.url = f"http://127.0.0.1:{listener.server_address[1]}/v1"
@@ -253,7 +253,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that each completion takes")
     options = parser.parse_args()
-    with running(options.delay, port=options.port, keep_pictures=False) as server:
+    with running(options.delay, port=options.port, keep_images=False) as server:
         print(server.url, flush=True)
         with suppress(KeyboardInterrupt):
             threading.Event().wait()

@@ -17,7 +17,7 @@ from pathlib import Path
 from PIL import Image
 
 from dermnote.errors import CasesError, DermNoteError
-from dermnote.images.opening import Crop, encode_jpeg, prepare_picture
+from dermnote.images.opening import Crop, encode_jpeg, prepare_image
 from dermnote.storage import sha256_of
 
 from .sources import RawCase
@@ -70,7 +70,7 @@ def prepare_one(case: RawCase, max_pixels: int) -> PreparedImage:
     try:
         image = case.picture() if callable(case.picture) else case.picture
         file_sha256 = sha256_of(image) if isinstance(image, Path) else None
-        prepared, crop = prepare_picture(image, case.modality, case.box, aspect=case.aspect, max_pixels=max_pixels)
+        prepared, crop = prepare_image(image, case.modality, case.box, aspect=case.aspect, max_pixels=max_pixels)
     except DermNoteError as error:
         return PreparedImage(error=error.message)
     except Exception as error:  # one bad file never stops a run

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from dermnote.models.novelty import FAR, KnownPictures, distances
+from dermnote.models.novelty import FAR, KnownImages, distances
 from dermnote.report.schema import DRAWN
 
 from ..metrics.probe import SHARES, linear_probe, share_of_groups
@@ -29,7 +29,7 @@ class Novelty:
 
     whole: Embedded
     far: Mapping[bool, float] = field(default_factory=dict)
-    known: KnownPictures | None = None
+    known: KnownImages | None = None
 
 
 def novelty_of_run(whole: Embedded, seed: int) -> Novelty:
@@ -53,12 +53,12 @@ def novelty_of_run(whole: Embedded, seed: int) -> Novelty:
         of_validation = distance[(split == "validation") & (is_drawn == drawn)]
         if len(of_validation):
             percentiles[drawn] = np.percentile(of_validation, np.arange(101)).astype(np.float32)
-    known = KnownPictures(vectors, percentiles[min(percentiles)]) if percentiles else None  # of photographs, if any
+    known = KnownImages(vectors, percentiles[min(percentiles)]) if percentiles else None  # of photographs, if any
     far = {drawn: float(each[FAR]) for drawn, each in percentiles.items()}
     return Novelty(replace(whole, distance=distance), far, known)
 
 
-def novelty_of_bundle(whole: Embedded, known: KnownPictures | None) -> Novelty:
+def novelty_of_bundle(whole: Embedded, known: KnownImages | None) -> Novelty:
     """Measure the distance of every case to the training images of a published model; one threshold for all cases."""
     if known is None:
         return Novelty(whole)

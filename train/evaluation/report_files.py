@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from dermnote.models.novelty import KNOWN, KnownPictures
+from dermnote.models.novelty import KNOWN, KnownImages
 from dermnote.report.charts import PLOTS, draw_plots
 from dermnote.report.renderers import render_markdown, render_report
 from dermnote.report.schema import Metrics
@@ -39,7 +39,7 @@ class Measured:
     predictions: pd.DataFrame
     held_out: dict[str, Embedded]
     cases: Cases
-    known: KnownPictures | None
+    known: KnownImages | None
 
 
 def write_report_files(out: Path, figures: dict[str, Any], measured: Measured) -> dict[str, Path]:

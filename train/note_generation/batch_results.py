@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from dermnote.errors import PictureError
+from dermnote.errors import ImageError
 from dermnote.llm.llm_errors import Usage, WriterError
 from dermnote.llm.responses import Reply, as_mapping, message_text, one_line, read_usage
 from dermnote.notes.note_request import NoteRequest
@@ -33,7 +33,7 @@ class BatchResults:
         requests = (run.decide(job).request for job in jobs)
         self._requests = {request.key: request for request in requests if request}
         self._read: set[str] = set()
-        self._errors: dict[str, WriterError | PictureError] = {}
+        self._errors: dict[str, WriterError | ImageError] = {}
 
     def add(self, line: bytes) -> bool:
         """Read one line; a line that was read before, as after an interrupted download, is ignored.
@@ -62,7 +62,7 @@ class BatchResults:
         self._count(reply.usage)
         return True
 
-    def fail(self, job: Job, error: PictureError) -> None:
+    def fail(self, job: Job, error: ImageError) -> None:
         """Keep the error of a request that could not be sent."""
         self._errors[job.request] = error
 

@@ -15,7 +15,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from dermnote.cores import available_cores
-from dermnote.errors import DermNoteError, PictureError
+from dermnote.errors import DermNoteError, ImageError
 from dermnote.llm.llm_errors import CutOffError, FilteredError, MalformedError, RefusalError, Usage, WriterError
 from dermnote.notes.note_request import NoteRequest
 
@@ -25,10 +25,10 @@ GRACE_S = 10.0  # wait for replies under way when a run is stopped, as they are 
 # Between the first requests, as replies to requests sent at the same time would arrive at the same time.
 STAGGER_S = 0.005
 TOO_MANY = 20  # failures in a row, or twice as many as are under way, which may fail together
-OF_ONE_CASE = (PictureError, MalformedError, CutOffError, RefusalError, FilteredError)  # the next request may succeed
+OF_ONE_CASE = (ImageError, MalformedError, CutOffError, RefusalError, FilteredError)  # the next request may succeed
 ATTEMPTS = 2  # requests for a note: the second only after a note that contradicted its record
 
-Payload = asyncio.Future[bytes | PictureError | None]
+Payload = asyncio.Future[bytes | ImageError | None]
 
 
 class ConcurrentRequests:
@@ -87,10 +87,10 @@ class ConcurrentRequests:
     def _prepared(self, jobs: Sequence[Job], ahead: int) -> Iterator[Iterator[tuple[Job, Payload]]]:
         """Yield the jobs in order with their images, of which `ahead` are prepared in threads in advance."""
 
-        def prepare(job: Job) -> bytes | PictureError | None:
+        def prepare(job: Job) -> bytes | ImageError | None:
             try:
                 return self._run.payload(job)
-            except PictureError as error:
+            except ImageError as error:
                 return error
 
         def queue() -> Iterator[tuple[Job, Payload]]:
@@ -136,7 +136,7 @@ class ConcurrentRequests:
                 if decision.request is None or not await self._request(job, decision.request, await payload):
                     break
                 decision, new = self._run.decide(job), True
-        except (WriterError, PictureError) as error:
+        except (WriterError, ImageError) as error:
             self._count_failure(error)
             if decision.note is None:
                 self._run.fail(job, error)
@@ -146,9 +146,9 @@ class ConcurrentRequests:
         self._run.record(job, decision.note, new=new)
         return True
 
-    async def _request(self, job: Job, request: NoteRequest, jpeg: bytes | PictureError | None) -> bool:
+    async def _request(self, job: Job, request: NoteRequest, jpeg: bytes | ImageError | None) -> bool:
         """Store the reply to a request; False if the run was stopped or the limit is reached."""
-        if isinstance(jpeg, PictureError):
+        if isinstance(jpeg, ImageError):
             raise jpeg
         run, used, lost = self._run, Usage(), False
         expected = run.estimate(job, request)
@@ -192,7 +192,7 @@ class ConcurrentRequests:
             await self._released.wait()
         return not self._run.stop
 
-    def _count_failure(self, error: WriterError | PictureError) -> None:
+    def _count_failure(self, error: WriterError | ImageError) -> None:
         """Stop the run if the next requests would fail in the same way."""
         self._failed_in_a_row = 0 if isinstance(error, OF_ONE_CASE) else self._failed_in_a_row + 1
         if isinstance(error, WriterError) and error.fatal:

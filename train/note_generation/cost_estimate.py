@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from dermnote.errors import NotesError, PictureError
+from dermnote.errors import ImageError, NotesError
 from dermnote.llm.chat_request import LONGEST_SIDE
 from dermnote.llm.llm_errors import NoKeyError, Usage
 from dermnote.notes.note_request import RequestBuilder
@@ -31,7 +31,7 @@ def estimate_rows(run: NoteRun, jobs: Sequence[Job]) -> dict[str, str]:
     """
     estimates = []
     for job in jobs[:: -(-len(jobs) // SAMPLE)]:
-        with suppress(PictureError):  # it becomes a failure
+        with suppress(ImageError):  # it becomes a failure
             estimates.append(run.estimate(job, run.request(job)))
     usual, worst = (_scale([getattr(each, name) for each in estimates], len(jobs)) for name in ("usual", "worst"))
     counts = Counter(job.builder.strategy.name for job in jobs)
@@ -60,7 +60,7 @@ def _round(count: int) -> str:
 
 
 def _sent(builder: RequestBuilder) -> str:
-    image = "the image" if builder.strategy.uses_picture else "no image"
+    image = "the image" if builder.strategy.uses_image else "no image"
     fields = ", ".join(builder.record_fields)
     return f"{image} and of the record: {fields}" if fields else f"{image} and nothing of the record"
 
@@ -139,7 +139,7 @@ def split_duplicates(jobs: Sequence[Job]) -> tuple[list[Job], list[Job]]:
 def _example(run: NoteRun, jobs: Sequence[Job]) -> Any:
     """Return the body of the first request that can be sent, its image shortened; None if there is none."""
     for job in jobs:
-        with suppress(PictureError):  # it becomes a failure
+        with suppress(ImageError):  # it becomes a failure
             return _shorten(run.writer.body(run.request(job), run.payload(job)))
     return None
 

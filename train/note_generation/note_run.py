@@ -53,7 +53,7 @@ class Records:
         """Return the metadata of one case."""
         return LesionMetadata.from_mapping({name: column[row] for name, column in self._columns.items()})
 
-    def picture_sha256(self, row: int) -> str:
+    def image_sha256(self, row: int) -> str:
         """Return the digest of one case's prepared image."""
         return str(self._table["content_sha256"].iat[row])
 
@@ -199,14 +199,14 @@ class NoteRun:
 
     def request(self, job: Job) -> NoteRequest:
         """Return the first request of a job."""
-        return job.builder.build(self.cases.metadata(job.row), self.cases.picture_sha256(job.row))
+        return job.builder.build(self.cases.metadata(job.row), self.cases.image_sha256(job.row))
 
     def payload(self, job: Job) -> bytes | None:
-        """Return the image that is sent; None for a strategy without. PictureError: the image is damaged."""
-        return jpeg_payload(self.cases.images[job.row]) if job.builder.strategy.uses_picture else None
+        """Return the image that is sent; None for a strategy without. ImageError: the image is damaged."""
+        return jpeg_payload(self.cases.images[job.row]) if job.builder.strategy.uses_image else None
 
     def estimate(self, job: Job, request: NoteRequest) -> Estimate:
-        """Return the tokens of a request; a batch has no repairs. PictureError: the image is damaged."""
+        """Return the tokens of a request; a batch has no repairs. ImageError: the image is damaged."""
         tokens, repairs = (self.settings.price or FREE).picture, not self.settings.options.batch
         return estimate_sized(request, payload_size(self.cases.images[job.row]), tokens, repairs=repairs)
 
@@ -222,7 +222,7 @@ class NoteRun:
         total = len(self.cases) * len(builders)
         with tqdm(total=total, desc="looking for notes", unit="note", leave=False) as bar:
             for row, case_id in enumerate(self.cases.case_ids):
-                metadata, digest = self.cases.metadata(row), self.cases.picture_sha256(row)
+                metadata, digest = self.cases.metadata(row), self.cases.image_sha256(row)
                 known = has_diagnosis(metadata)
                 for builder in builders:
                     bar.update()

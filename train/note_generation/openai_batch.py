@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tqdm.auto import tqdm
 
-from dermnote.errors import NotesError, PictureError
+from dermnote.errors import ImageError, NotesError
 from dermnote.llm.llm_errors import NotAnApiError, RequestRefusedError, UnknownModelError, WriterError
 from dermnote.storage import replacing_file
 
@@ -140,7 +140,7 @@ class BatchClient:
         try:
             worst = self._run.estimate(job, request).worst
             jpeg = await asyncio.to_thread(self._run.payload, job)
-        except PictureError as error:
+        except ImageError as error:
             self._results.fail(job, error)
             return b""
         if not budget.admit(worst):

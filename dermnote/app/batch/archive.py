@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from dermnote.errors import CasesError, PictureError
+from dermnote.errors import CasesError, ImageError
 
 MB = 1024 * 1024
-MAX_PICTURES = 200
+MAX_IMAGES = 200
 MAX_FILE_MB = 20  # of an image and of a zip: the app accepts no larger upload
 MAX_UNPACKED_MB = 200  # of one zip; photos hardly shrink when they are packed
 MAX_MEMBERS = 1000  # of one zip, skipped ones included
@@ -45,7 +45,7 @@ class BatchItem:
 
     Attributes:
         name: Unique in a batch; with its folders if it is from a zip.
-        read: Returns its bytes; raises PictureError if it cannot be read.
+        read: Returns its bytes; raises ImageError if it cannot be read.
         fields: Its row of the table, as `LesionMetadata` names them.
         error: Why it is not read at all; else empty.
     """
@@ -167,4 +167,4 @@ def _unpack(archive: ZipFile, info: ZipInfo) -> bytes:
         with archive.open(info) as stream:
             return b"".join(iter(partial(stream.read, CHUNK), b""))
     except Exception as error:  # zlib.error, BadZipFile, EOFError, struct.error, ...
-        raise PictureError("It is damaged inside the zip.", "Pack it again.") from error
+        raise ImageError("It is damaged inside the zip.", "Pack it again.") from error

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from textwrap import shorten
 
-from dermnote.app.batch.archive import MAX_FILE_MB, MAX_PICTURES, MAX_TABLE_MB, MAX_UNPACKED_MB
+from dermnote.app.batch.archive import MAX_FILE_MB, MAX_IMAGES, MAX_TABLE_MB, MAX_UNPACKED_MB
 from dermnote.app.batch.batch_inputs import Batch
 from dermnote.app.batch.batch_reading import ImageResult, ImageResults, as_csv, as_jsonl
 from dermnote.app.batch.metadata_table import KNOWN
@@ -24,7 +24,7 @@ NO_BATCH = empty(
 LIMITS = (
     '<div class="dn-limits"><p>A table (.csv) may be added, also inside the zip. It has a column <code>file</code> '
     f"and any of: {', '.join(f'<code>{name}</code>' for name in KNOWN)}. Its values go into the notes.</p>"
-    f"<p>At most {MAX_PICTURES} pictures at a time, and {MAX_FILE_MB} MB a file, zips too ({MAX_UNPACKED_MB} MB "
+    f"<p>At most {MAX_IMAGES} pictures at a time, and {MAX_FILE_MB} MB a file, zips too ({MAX_UNPACKED_MB} MB "
     f"unpacked; a table {MAX_TABLE_MB} MB). For more, drop several zips, or the pictures themselves.</p>"
     "<p>Notes are filled in from a template; nothing is sent to a language model. The metadata of "
     "pictures is removed at upload. Zips and tables are kept unchanged until all pictures are read, then deleted; the "

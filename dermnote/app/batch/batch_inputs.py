@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dermnote.app.batch.archive import (
     IMAGE_SUFFIXES,
     MAX_FILE_MB,
-    MAX_PICTURES,
+    MAX_IMAGES,
     MB,
     TABLE,
     ZIP,
@@ -22,7 +22,7 @@ from dermnote.app.batch.archive import (
     open_archive,
 )
 from dermnote.app.batch.metadata_table import MetadataTable, TableMatch, match, read_table
-from dermnote.errors import CasesError, DermNoteError, PictureError
+from dermnote.errors import CasesError, DermNoteError, ImageError
 
 if TYPE_CHECKING:
     from gradio.data_classes import ListFiles
@@ -77,10 +77,10 @@ def gather(uploads: Sequence[UploadedFile], stack: ExitStack) -> Batch:
 
     Raises:
         CasesError: There is no image, too many, two tables, or a zip or table that cannot be used.
-        PictureError: There are no uploads.
+        ImageError: There are no uploads.
     """
     if not uploads:
-        raise PictureError("There are no pictures yet.", "Drop some first, or a zip of them.")
+        raise ImageError("There are no pictures yet.", "Drop some first, or a zip of them.")
     items: list[BatchItem] = []
     tables: list[BatchItem] = []
     skipped: list[SkippedFile] = []
@@ -103,8 +103,8 @@ def gather(uploads: Sequence[UploadedFile], stack: ExitStack) -> Batch:
 def _refuse_counts(items: Sequence[BatchItem], tables: Sequence[BatchItem]) -> None:
     if not items:
         raise CasesError("There is no picture in it.", f"Pictures end in {', '.join(sorted(IMAGE_SUFFIXES))}.")
-    if len(items) > MAX_PICTURES:
-        raise CasesError(f"These are {len(items):,} pictures; the limit is {MAX_PICTURES}.", "Give them in parts.")
+    if len(items) > MAX_IMAGES:
+        raise CasesError(f"These are {len(items):,} pictures; the limit is {MAX_IMAGES}.", "Give them in parts.")
     if len(tables) > 1:
         named = " and ".join(table.name for table in tables[:2])
         raise CasesError(f"There are {len(tables)} tables, among them {named}.", "Give one.")
@@ -163,10 +163,10 @@ def _item(upload: UploadedFile) -> BatchItem:
 def _read(upload: UploadedFile) -> bytes:
     try:
         if upload.path.stat().st_size > MAX_FILE_MB * MB:
-            raise PictureError(f"It is larger than {MAX_FILE_MB} MB.", "Scale it down first.")
+            raise ImageError(f"It is larger than {MAX_FILE_MB} MB.", "Scale it down first.")
         return upload.path.read_bytes()
     except OSError as error:
-        raise PictureError("It is no longer here.", "Drop it once more.") from error
+        raise ImageError("It is no longer here.", "Drop it once more.") from error
 
 
 def _bytes_of(table: BatchItem) -> bytes:

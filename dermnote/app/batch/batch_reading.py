@@ -22,7 +22,7 @@ from dermnote.app.cards import RESEARCH_ONLY, shown_source
 from dermnote.app.events import error_line
 from dermnote.app.service import need_record
 from dermnote.errors import DermNoteError
-from dermnote.images.opening import DECODED_SIDE, encode_jpeg, open_picture, to_square
+from dermnote.images.opening import DECODED_SIDE, encode_jpeg, open_image, to_square
 from dermnote.metadata import LesionMetadata
 from dermnote.storage import inert
 
@@ -82,7 +82,7 @@ class BatchReader:
         except DermNoteError as error:
             return ImageResult(item.name, error=error_line(error))
         try:
-            return self._read(item.name, open_picture(item.read(), at_least=DECODED_SIDE), record)
+            return self._read(item.name, open_image(item.read(), at_least=DECODED_SIDE), record)
         except DermNoteError as error:
             return ImageResult(item.name, record, error=_without_subject(error_line(error)))
         except Exception:

@@ -10,7 +10,7 @@ from typing import Any
 
 import gradio as gr
 
-from dermnote.app.batch.archive import IMAGE_SUFFIXES, MAX_PICTURES, TABLE, ZIP, UploadedFile
+from dermnote.app.batch.archive import IMAGE_SUFFIXES, MAX_IMAGES, TABLE, ZIP, UploadedFile
 from dermnote.app.batch.batch_cards import LIMITS, NO_BATCH, inputs_card, progress, results_cards, waiting
 from dermnote.app.batch.batch_inputs import Batch, delete_uploads, gather, open_uploads
 from dermnote.app.batch.batch_reading import BatchReader, ImageResult
@@ -43,7 +43,7 @@ class BatchTab:
 
     def __init__(self, models: Models, key: gr.State) -> None:
         self.models, self.key, self.turn = models, key, threading.Lock()
-        promise = f"Classes and notes for up to {MAX_PICTURES} pictures, as a table to download."
+        promise = f"Classes and notes for up to {MAX_IMAGES} pictures, as a table to download."
         gr.HTML(heading("Read many pictures", promise))
         with gr.Row(equal_height=False):
             with gr.Column(scale=4, min_width=300):

@@ -51,7 +51,7 @@ def describe_strategy(strategy: Strategy) -> str:
     """Return the inputs and the output of a strategy in one line."""
     if strategy.made_of:
         return f"Sees nothing new: of {_parts(strategy)} it keeps what both say."
-    given = "the record and the picture" if strategy.uses_picture else "the record, no picture"
+    given = "the record and the picture" if strategy.uses_image else "the record, no picture"
     kinds = {answer.kind for answer in strategy.prompt.answers} if strategy.prompt else set()
     if "features" in kinds:
         does = "chooses from closed lists"

@@ -21,7 +21,7 @@ from dermnote.vocabularies.vocabulary import dermoscopy
 
 if TYPE_CHECKING:
     from dermnote.app.llm_quota.quota import Admission
-    from dermnote.llm.prices import PictureTokens
+    from dermnote.llm.prices import ImageTokens
     from dermnote.metadata import LesionMetadata
     from dermnote.notes.note_request import NoteRequest
     from dermnote.notes.schema import Note
@@ -152,7 +152,7 @@ def metered(
 
 
 def estimate_requests(
-    strategy: Strategy, model: str, record: LesionMetadata, demographics: bool, picture: PictureTokens
+    strategy: Strategy, model: str, record: LesionMetadata, demographics: bool, picture: ImageTokens
 ) -> list[Estimate]:
     """Return the token estimates of a note's requests, in the order of sending."""
     parts = [get_strategy(name) for name in strategy.made_of] or [strategy]

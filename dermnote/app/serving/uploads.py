@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from anyio import to_thread
 from PIL import Image, JpegImagePlugin
 
-from dermnote.errors import ConfigError, PictureError
-from dermnote.images.opening import DECODED_SIDE, encode_jpeg, open_picture
+from dermnote.errors import ConfigError, ImageError
+from dermnote.images.opening import DECODED_SIDE, encode_jpeg, open_image
 from dermnote.storage import replacing_file
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ HARMLESS = {"jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi", "adobe",
 HARMLESS_SEGMENTS = {"APP0", "APP14"}  # JFIF and Adobe's colours; others may hold what Pillow does not list
 
 
-def open_upload(payload: ImageData | None) -> Image.Image | PictureError | None:
+def open_upload(payload: ImageData | None) -> Image.Image | ImageError | None:
     """Open the payload of an image input: a path in Gradio's upload folder, or a data URL.
 
     The error of a refused file is returned, not raised: the page shows it beside the input, an endpoint raises it.
@@ -42,20 +42,20 @@ def open_upload(payload: ImageData | None) -> Image.Image | PictureError | None:
         return None
     try:
         source = _uploaded(Path(payload.path)) if payload.path else _decode(payload.url or "")
-        return open_picture(source, at_least=DECODED_SIDE)
-    except PictureError as error:
+        return open_image(source, at_least=DECODED_SIDE)
+    except ImageError as error:
         return error
 
 
 def _uploaded(path: Path) -> Path:
-    """Return the path, stripped of metadata; raise PictureError unless it is inside the upload folder.
+    """Return the path, stripped of metadata; raise ImageError unless it is inside the upload folder.
 
     Gradio lets a script name any file of the server, and a tool call brings its image past `CleanUploads`.
     """
     from gradio.utils import get_upload_folder  # imported late: `own_folder` runs before Gradio may be imported
 
     if not path.resolve().is_relative_to(Path(get_upload_folder()).resolve()):
-        raise PictureError("That picture was not uploaded.", "Upload a file.")
+        raise ImageError("That picture was not uploaded.", "Upload a file.")
     strip_metadata(path)
     return path
 
@@ -67,7 +67,7 @@ def _decode(url: str) -> bytes:
             raise ValueError(kind)
         return base64.b64decode(encoded, validate=True)
     except (ValueError, binascii.Error) as error:
-        raise PictureError("That is not a picture.", "Upload a file.") from error
+        raise ImageError("That is not a picture.", "Upload a file.") from error
 
 
 def strip_metadata(path: Path) -> None:
@@ -78,8 +78,8 @@ def strip_metadata(path: Path) -> None:
     if _is_stripped(path):
         return
     try:
-        image = open_picture(path, at_least=DECODED_SIDE)
-    except PictureError:
+        image = open_image(path, at_least=DECODED_SIDE)
+    except ImageError:
         return
     with replacing_file(path) as temporary:
         temporary.write_bytes(encode_jpeg(image))
@@ -91,7 +91,7 @@ def _is_stripped(path: Path) -> bool:
             assert isinstance(image, JpegImagePlugin.JpegImageFile)
             segments = {name for name, _ in image.applist}
             return set(image.info) <= HARMLESS and segments <= HARMLESS_SEGMENTS
-    except Exception:  # whatever is wrong with it, `open_picture` reports it
+    except Exception:  # whatever is wrong with it, `open_image` reports it
         return False
 
 
