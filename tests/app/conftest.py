@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -46,11 +47,12 @@ def llm_service(llm: LlmServer) -> AppService:
 @pytest.fixture(scope="session")
 def llm_client(shared_llm: LlmServer) -> Iterator[Client]:
     """A client of the served page, which has a language model."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in zip(LLM_VARIABLES, (KEY, shared_llm.url, "some-model"), strict=True):
-            patch.setenv(name, value)
-        with launched() as url:
-            yield Client(url, verbose=False, analytics_enabled=False)
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:  # read while the page is built; later tests must not see them
+            for name, value in zip(LLM_VARIABLES, (KEY, shared_llm.url, "some-model"), strict=True):
+                patch.setenv(name, value)
+            url = stack.enter_context(launched())
+        yield Client(url, verbose=False, analytics_enabled=False)
 
 
 @pytest.fixture(scope="session")
