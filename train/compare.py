@@ -28,12 +28,11 @@ from dermnote.errors import ConfigError
 from dermnote.storage import replacing_file
 
 from .comparison.grid import grid_jobs
-from .comparison.hallucination import study_cells, study_jobs, study_results
-from .comparison.hallucination_report import draw_study, write_study_report
+from .comparison.hallucination import study_cells, study_jobs, study_results, write_study_page
 from .comparison.plan import Cell, GridPlan, StudyPlan, expand_grid, load_plan, select_cells
-from .comparison.plots import draw_grid
-from .comparison.report import write_report
-from .comparison.results import DIRECTIONS, KAPPA, CellRuns, Measure, grid_results
+from .comparison.plots import draw_grid, draw_study
+from .comparison.report import write_grid_page
+from .comparison.results import DIRECTIONS, KAPPA, CellRuns, grid_results
 from .comparison.runner import Job, expected_seconds, run_jobs, state_of
 from .runtime.console import print_summary, run
 
@@ -133,7 +132,7 @@ def _main_figures(job: Job) -> str:
     mask = found.rows.get("all", next(iter(found.rows.values())))
     text = f"kappa {found.values(KAPPA, mask)[0]:.3f}"
     for name in found.queries[:1]:
-        maps = (Measure("map", name, "masked", direction) for direction in DIRECTIONS)
+        maps = (f"map:{name}:masked:{direction}" for direction in DIRECTIONS)
         text += ", masked mAP " + " and ".join(f"{found.values(each, mask)[0]:.3f}" for each in maps)
     return text
 
@@ -171,11 +170,11 @@ def _write_results(
         results["device"] = next((found.device for found in runs.values()), None)
         results = plain(results)
         plots = draw_grid(results, args.out)
-        page = write_report(results, plots)
+        page = write_grid_page(results, plots)
     else:
         results = plain(results | study_results(plan, cells, runs))
         plots = draw_study(results, args.out)
-        page = write_study_report(results, with_plot=bool(plots))
+        page = write_study_page(results, plots)
     text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
     for name, content in (("comparison.json", text), ("comparison.md", page)):
         with replacing_file(args.out / name) as temporary:

@@ -16,13 +16,13 @@ from dermnote.audit.masking import mask_own_diagnosis
 from dermnote.errors import NotesError
 from dermnote.notes.schema import from_row
 from dermnote.taxonomy import EIGHT
-from train.comparison.plan import STAND_IN_KINDS as KINDS
 from train.comparison.standin_writer import CLOSED, Claims, draw_claims, write_standin_notes, write_text
 from train.data.sources.drawn import attributes_of
 from train.synthetic.attributes import ASYMMETRIES, BORDERS, COLOURS, Attributes
 from train.synthetic.describe import ASYMMETRY_WORDS, BORDER_WORDS
 from train.synthetic.structures import STRUCTURES
 
+KINDS = ("m+p1", "m+p2", "p3")
 CLASSES = tuple(each.name for each in EIGHT)
 PHRASES = {
     *(*CLASSES, *COLOURS, *BORDERS, *ASYMMETRIES, *CLOSED),

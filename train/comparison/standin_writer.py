@@ -11,10 +11,12 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from dermnote.errors import NotesError
 from dermnote.metadata import LesionMetadata
@@ -25,56 +27,11 @@ from dermnote.taxonomy import EIGHT, find_class
 from ..synthetic.attributes import ASYMMETRIES, BORDERS, COLOURS
 from ..synthetic.describe import ASYMMETRY_WORDS, BORDER_WORDS, join
 from ..synthetic.structures import STRUCTURES
-from .plan import STAND_IN_KINDS
 
 VERSION = "a003d401"  # change it with any change to the notes: runs trained on other notes are not reused
 ERRORS, DIAGNOSIS, WORDING = range(3)  # random streams
-# Closed list of dermnote/vocabularies/dermoscopy.yaml, with the structures of a drawing that each name covers.
-CLOSED = {
-    "structureless areas": (
-        "structureless areas",
-        "white structureless areas",
-        "homogeneous blue pigmentation",
-        "central white scar",
-        "regression areas",
-        "blue-white veil",
-    ),
-    "pigment network": (
-        "regular pigment network",
-        "irregular pigment network",
-        "delicate peripheral network",
-        "rhomboidal structures",
-    ),
-    "branched streaks": ("branched streaks",),
-    "dots": ("regular dots", "irregular dots", "annular-granular pattern", "diffuse gray peppering"),
-    "globules": ("regular globules", "irregular globules", "blue-gray ovoid nests", "red lacunae", "dark lacunae"),
-}
-RECORDS = (
-    "{record}",
-    "{malignancy} lesion; diagnosis {label}, subtype {subtype}.",
-    "Diagnosed as {label} ({subtype}), {malignancy}.",
-)
-CLOSED_FORMS = (
-    "Asymmetry: {asymmetry}. Border: {border}. Colours: {colours}. Dermoscopic structures: {structures}.",
-    "A) Asymmetry: {asymmetry}. B) Border: {border}. C) Colour: {joined}. D) Dermoscopic structures: {structures}.",
-    "The lesion is {asymmetry}. The border is {border}. It shows {joined}; structures: {structures}.",
-)
-SHAPES = ("macule", "papule", "plaque", "slightly raised patch", "flat lesion", "nodule")
-OPENINGS = (
-    "The picture shows a {shape} diagnosed as {label}.",
-    "This {shape} is recorded as {label} ({subtype}).",
-    "A {shape}; the record names {label}.",
-)
-COLOUR_FORMS = ("Its colours are {joined}.", "{joined} can be seen in it.", "Within it one sees {joined}.")
-DETAIL_FORMS = ("It holds {details}.", "Closer up: {details}.", "There are {details}.")
-BORDER_FORMS = ("It has {a} {border}.", "Outline: {border}.", "The lesion ends in {a} {border}.")
-SYMMETRY_FORMS = ("It is {asymmetry}.", "Overall {asymmetry}.", "Outline and colour are {asymmetry}.")
-BLIND_OPENINGS = ("A lesion that is {asymmetry}, with {a} {border}.", "{border}; the lesion is {asymmetry}.")
-IMPRESSIONS = (
-    "Impression: {label}, {malignancy}.",
-    "This favours {label}, a {malignancy} lesion.",
-    "Most likely {label} ({malignancy}).",
-)
+FORMS = yaml.safe_load(Path(__file__).with_name("standin_notes.yaml").read_text(encoding="utf-8"))
+CLOSED: dict[str, list[str]] = FORMS["closed_list"]
 MAX_DETAILS = 2  # structures that the four points of M+P2 have room for
 
 
@@ -101,8 +58,8 @@ def write_standin_notes(table: pd.DataFrame, strategy: str, rate: float, seed: i
     Raises:
         NotesError: The strategy is none of these, or the attributes of a case are unknown.
     """
-    if strategy not in STAND_IN_KINDS:
-        raise NotesError(f"The stand-in does not write '{strategy}'.", f"It writes {', '.join(STAND_IN_KINDS)}.")
+    if strategy not in WRITERS:
+        raise NotesError(f"The stand-in does not write '{strategy}'.", f"It writes {', '.join(WRITERS)}.")
     rows = []
     for case in table[["case_id", "label", "subtype", "extra"]].itertuples(index=False):
         truth = json.loads(case.extra or "{}")
@@ -151,44 +108,44 @@ def write_text(strategy: str, claims: Claims, subtype: str, rng: np.random.Gener
         subtype: Of the record; "" if unknown.
         rng: Chooses the wording; the draws do not depend on the claims.
     """
-    return {"m+p1": _closed, "m+p2": _free, "p3": _blind}[strategy](claims, subtype, rng)
+    return WRITERS[strategy](claims, subtype, rng)
 
 
 def _closed(claims: Claims, subtype: str, rng: np.random.Generator) -> str:
-    record, form = _pick(rng, RECORDS), _pick(rng, CLOSED_FORMS)
+    record, form = _pick(rng, "records"), _pick(rng, "closed_forms")
     findings = form.format(
         asymmetry=claims.asymmetry,
         border=claims.border,
         colours=", ".join(claims.colours),
         joined=join(claims.colours),
-        structures=", ".join(claims.structures) or "none of those asked for",
+        structures=", ".join(claims.structures) or FORMS["no_structures"],
     )
     return f"{_fill_record(record, claims, subtype)} {findings}"
 
 
 def _free(claims: Claims, subtype: str, rng: np.random.Generator) -> str:
-    shape, opening = _pick(rng, SHAPES), _pick(rng, OPENINGS)
+    shape, opening = _pick(rng, "shapes"), _pick(rng, "openings")
     words = _free_words(claims, rng)
     details = join(words["structures"][:MAX_DETAILS]) if claims.structures else ""
     parts = [
         _fill_record(opening, claims, subtype, shape=shape),
-        _pick(rng, COLOUR_FORMS).format(joined=join(claims.colours)),
-        _pick(rng, DETAIL_FORMS).format(details=details) if details else "",
-        _pick(rng, BORDER_FORMS).format(**words),
-        _pick(rng, SYMMETRY_FORMS).format(**words),
+        _pick(rng, "colours").format(joined=join(claims.colours)),
+        _pick(rng, "details").format(details=details) if details else "",
+        _pick(rng, "borders").format(**words),
+        _pick(rng, "symmetries").format(**words),
     ]
     return _join_sentences(parts)
 
 
 def _blind(claims: Claims, subtype: str, rng: np.random.Generator) -> str:
-    opening = _pick(rng, BLIND_OPENINGS)
+    opening = _pick(rng, "blind_openings")
     words = _free_words(claims, rng)
     details = join(words["structures"]) if claims.structures else "no structures"
     parts = [
         opening.format(**words),
-        _pick(rng, COLOUR_FORMS).format(joined=join(claims.colours)),
-        _pick(rng, DETAIL_FORMS).format(details=details),
-        _fill_record(_pick(rng, IMPRESSIONS), claims, ""),
+        _pick(rng, "colours").format(joined=join(claims.colours)),
+        _pick(rng, "details").format(details=details),
+        _fill_record(_pick(rng, "impressions"), claims, ""),
     ]
     return _join_sentences(parts)
 
@@ -234,8 +191,8 @@ def _stream(seed: int, case_id: str, kind: int) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(case_id.encode()), kind])
 
 
-def _pick(rng: np.random.Generator, forms: Sequence[str]) -> str:
-    return _at(forms, rng.uniform())
+def _pick(rng: np.random.Generator, name: str) -> str:
+    return _at(FORMS[name], rng.uniform())
 
 
 def _at(words: Sequence[str], place: float) -> str:
@@ -244,3 +201,6 @@ def _at(words: Sequence[str], place: float) -> str:
 
 def _join_sentences(parts: Sequence[str]) -> str:
     return " ".join(part[:1].upper() + part[1:] for part in parts if part)
+
+
+WRITERS = {"m+p1": _closed, "m+p2": _free, "p3": _blind}
