@@ -76,18 +76,16 @@ def make_view(
     if (splits == table["split"]).all():
         return View(root, shown, fingerprint, notice)
     if write and not _is_written(folder, fingerprint):
+        mark = {"fingerprint": fingerprint, "of": str(root.resolve()), **asdict(partition)}
+        sources = {source: each for source, each in summary["sources"].items() if source in set(shown["source"])}
+        counts = {split: int((shown["split"] == split).sum()) for split in SPLITS}
         ends = np.cumsum([len(each) for each in tables])[:-1]
         with replacing_folder(folder) as temporary:
             _write_parts(temporary / "data", parts, tables, np.split(splits.to_numpy(), ends))
-            present = set(shown["source"])
-            mark = {"fingerprint": fingerprint, "of": str(root.resolve()), **asdict(partition)}
-            description = {
-                **summary,
-                "sources": {name: source for name, source in summary["sources"].items() if name in present},
-                "splits": {split: int((shown["split"] == split).sum()) for split in SPLITS},
-                "view": mark,
-            }
-            for file, values in (("summary.json", description), (MARK, mark)):
+            for file, values in (
+                ("summary.json", {**summary, "sources": sources, "splits": counts, "view": mark}),
+                (MARK, mark),
+            ):
                 (temporary / file).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return View(folder, shown, fingerprint, notice)
 

@@ -56,8 +56,10 @@ def draw_lesions(plan: StudyPlan, out: Path) -> dict[str, Cases]:
     return {name: Cases.read(out / name) for name in ("cases", "held_out")}
 
 
-def study_jobs(plan: StudyPlan, cells: Sequence[Cell], out: Path, *, write: bool = True) -> list[Job]:
-    """Return the trainings of these cells; draws the lesions and writes the notes.
+def study_jobs(
+    plan: StudyPlan, cells: Sequence[Cell], out: Path, *, write: bool = True
+) -> tuple[list[Job], dict[str, str], list[str]]:
+    """Return the trainings of these cells, as `grid_jobs` does; draws the lesions and writes the notes.
 
     Args:
         plan: Of the study.
@@ -100,7 +102,7 @@ def study_jobs(plan: StudyPlan, cells: Sequence[Cell], out: Path, *, write: bool
             evaluate=False,
         )
 
-    return [job(cell, seed) for seed in plan.seeds for cell in cells]
+    return [job(cell, seed) for seed in plan.seeds for cell in cells], {}, []
 
 
 def _digest(table: pd.DataFrame) -> str:
@@ -110,13 +112,16 @@ def _digest(table: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def study_results(plan: StudyPlan, cells: Sequence[Cell], runs: Mapping[str, CellRuns]) -> dict[str, Any]:
+def study_results(
+    plan: StudyPlan, cells: Sequence[Cell], runs: Mapping[str, CellRuns], *, n_boot: int
+) -> dict[str, Any]:
     """Return the results of the study as in comparison.json.
 
     Args:
         plan: Of the study.
         cells: All of its cells.
         runs: Finished runs by cell name.
+        n_boot: Unused: intervals are over seeds.
     """
     points = []
     for kind in plan.kinds:

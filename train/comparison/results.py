@@ -228,8 +228,15 @@ def grid_results(plan: GridPlan, cells: Sequence[Cell], runs: Mapping[str, CellR
                 "device": own.device if own else None,
             }
         )
-    titles = {name: each.title or name for name, each in plan.partitions.items()}
-    return {"partitions": titles, "cells": described, "rows": rows, "figures": figures, "differences": differences}
+    return {
+        **{"cases": plan.cases, "notes": plan.notes, "query_notes": plan.query_notes},
+        "partitions": {name: each.title or name for name, each in plan.partitions.items()},
+        "cells": described,
+        "rows": rows,
+        "figures": figures,
+        "differences": differences,
+        "device": next((found.device for found in runs.values()), None),
+    }
 
 
 def _comparisons(
