@@ -26,6 +26,7 @@ from .plan import CaseFilter, Partition
 
 MARK = "view.json"
 TRAINED, TESTED = ("train", "validation"), ("test", "external")
+IDENTITY = ("case_id", "split", "class_id", "content_sha256")  # columns that identify the cases of a view
 COLUMNS = ["case_id", "source", "modality", "class_id", "label", "split", "group", "content_sha256"]
 
 
@@ -72,7 +73,7 @@ def make_view(
         if not splits.isin(needed).any():
             raise CasesError(f"Partition {name} has no cases of {cases} to {purpose}.", "Check its restrictions.")
     shown = table.assign(split=splits)[splits != ""].reset_index(drop=True)
-    fingerprint = _fingerprint(shown, summary["classnames"])
+    fingerprint = digest_of(shown, IDENTITY, repr(list(summary["classnames"])))
     if (splits == table["split"]).all():
         return View(root, shown, fingerprint, notice)
     if write and not _is_written(folder, fingerprint):
@@ -131,9 +132,10 @@ def _matches(table: pd.DataFrame, wanted: CaseFilter, noted: Collection[str]) ->
     return matches & table["case_id"].isin(noted) if wanted.noted else matches
 
 
-def _fingerprint(table: pd.DataFrame, classnames: list[str]) -> str:
-    digest = hashlib.sha256(repr(list(classnames)).encode())
-    for column in ("case_id", "split", "class_id", "content_sha256"):
+def digest_of(table: pd.DataFrame, columns: Sequence[str], prefix: str = "") -> str:
+    """Return the sha256 of columns of a table, as hex."""
+    digest = hashlib.sha256(prefix.encode())
+    for column in columns:
         digest.update("\n".join(map(str, table[column])).encode())
     return digest.hexdigest()
 

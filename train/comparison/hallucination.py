@@ -7,7 +7,6 @@ predicted from the image alone.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -20,6 +19,7 @@ from dermnote.notes.schema import write_notes
 from dermnote.storage import sha256_of
 
 from ..data.cases import Cases
+from .case_views import digest_of
 from .plan import IMAGE_ONLY, Cell, Recipe, StudyPlan, train_configs, training_cost
 from .report import GAP, Results, fill_page, measure_name, number
 from .results import KAPPA, VERSIONS, CellRuns, retrieval_measures, split_measure
@@ -28,6 +28,7 @@ from .standin_writer import VERSION, write_standin_notes
 
 CLEAN, CORRUPTED = "clean", "corrupted"  # sets of query notes
 MEASURES = (KAPPA, *retrieval_measures(CLEAN), *retrieval_measures(CORRUPTED))
+COLUMNS = ("case_id", "split", "content_sha256")  # that identify the lesions
 TRAIN_SHARE = 0.7  # of the drawn cases, as split by train.prepare
 TRAIN_SEED, HELD_OUT_SEED = 0, 1  # of the drawing
 MORE, LESS = "hurt more than classification", "hurt less than classification"
@@ -71,7 +72,7 @@ def study_jobs(
     if write:
         tables = {name: cases.table for name, cases in draw_lesions(plan, out).items()}
         n_train = int((tables["cases"]["split"] == "train").sum())
-        inputs = {"cases": _digest(tables["cases"]), "measured": _digest(tables["held_out"])}
+        inputs = {"cases": digest_of(tables["cases"], COLUMNS), "measured": digest_of(tables["held_out"], COLUMNS)}
         lesions = pd.concat(tables.values(), ignore_index=True)
     rates = {rate_name(rate): rate for rate in plan.rates}
 
@@ -103,13 +104,6 @@ def study_jobs(
         )
 
     return [job(cell, seed) for seed in plan.seeds for cell in cells], {}, []
-
-
-def _digest(table: pd.DataFrame) -> str:
-    digest = hashlib.sha256()
-    for column in ("case_id", "split", "content_sha256"):
-        digest.update("\n".join(map(str, table[column])).encode())
-    return digest.hexdigest()
 
 
 def study_results(
@@ -161,24 +155,19 @@ def relative_losses(points: Sequence[Mapping[str, Any]], kind: str, first: float
         first: Reference rate.
         last: Rate to compare.
     """
-    above = {
-        (each["rate"], each["measure"]): pd.Series(each["by_seed"], each["seeds"], dtype=float)
-        - pd.Series(each["chance_by_seed"], each["seeds"], dtype=float)
-        for each in points
-        if each["kind"] == kind
-    }
-    found: dict[str, pd.Series] = {}
-    for measure in MEASURES:
-        if (first, measure) in above and (last, measure) in above:
-            reference = above[first, measure]
-            loss = (1 - above[last, measure] / reference[reference > 0]).dropna()
-            if len(loss):
-                found[measure] = loss
-    kappa = found.get(KAPPA, pd.Series(dtype=float))
+    columns = ["rate", "measure", "seeds", "by_seed", "chance_by_seed"]
+    table = pd.DataFrame([each for each in points if each["kind"] == kind], columns=columns).explode(columns[2:])
+    above = table.assign(above=(table["by_seed"] - table["chance_by_seed"]).astype(float))
+    above = above.pivot(index="measure", columns=["rate", "seeds"], values="above")
+    if not {first, last} <= set(above.columns.get_level_values("rate")):
+        return []
+    loss = 1 - above[last] / above[first].where(above[first] > 0)
+    kappa = loss.loc[KAPPA] if KAPPA in loss.index else np.nan
     losses = []
-    for measure, loss in found.items():
-        more = None if measure == KAPPA else mean_and_interval((loss - kappa).dropna())
-        losses.append({"kind": kind, "measure": measure, "loss": mean_and_interval(loss), "more_than_kappa": more})
+    for measure in (each for each in MEASURES if each in loss.index and loss.loc[each].notna().any()):
+        more = None if measure == KAPPA else mean_and_interval((loss.loc[measure] - kappa).dropna())
+        own = mean_and_interval(loss.loc[measure].dropna())
+        losses.append({"kind": kind, "measure": measure, "loss": own, "more_than_kappa": more})
     return losses
 
 

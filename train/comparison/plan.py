@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatch
+from fnmatch import filter as filter_names
 from pathlib import Path
 from typing import Any, Literal
 
@@ -181,13 +181,12 @@ def select_cells(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
         ConfigError: A pattern matches no cell.
     """
 
-    def matches(cell: Cell, pattern: str) -> bool:
-        return any(fnmatch(name, pattern) for name in (cell.name, cell.recipe, cell.partition))
-
-    for pattern in patterns:
-        if not any(matches(cell, pattern) for cell in cells):
-            raise ConfigError(f"No cell is named '{pattern}'.", f"There are: {', '.join(cell.name for cell in cells)}.")
-    return [cell for cell in cells if not patterns or any(matches(cell, pattern) for pattern in patterns)]
+    names = {cell.name: (cell.name, cell.recipe, cell.partition) for cell in cells}
+    found = {each: {name for name, keys in names.items() if filter_names(keys, each)} for each in patterns}
+    for each, matching in found.items():
+        if not matching:
+            raise ConfigError(f"No cell is named '{each}'.", f"There are: {', '.join(names)}.")
+    return [cell for cell in cells if not patterns or any(cell.name in matching for matching in found.values())]
 
 
 def training_cost(config: TrainConfig, n_train: int) -> float:

@@ -56,30 +56,17 @@ def draw_grid(results: Results, folder: Path) -> dict[str, str]:
 def draw_study(results: Results, folder: Path) -> dict[str, str]:
     """Draw the values over the rate of errors, with their range over seeds; see `draw_grid`."""
     points = points_table(results).rename(columns={"mean": "value"})
-    points["line"] = [
-        f"{kind}, {100 * rate:g}% wrong" for kind, rate in zip(points["kind"], points["rate"], strict=True)
-    ]
-    points["series"] = points["queries"].map(
-        {CLEAN: "clean query notes", CORRUPTED: "corrupted query notes", "": KAPPA}
-    )
-    points["marks"] = _chance_marks(points)
-    kappa = points[points["measure"] == KAPPA]
+    points["line"] = [f"{each.kind}, {100 * each.rate:g}% wrong" for each in points.itertuples()]
+    series = {CLEAN: "clean query notes", CORRUPTED: "corrupted query notes", "": KAPPA}
+    points = points.assign(series=points["queries"].map(series), marks=_chance_marks(points))
+    kappa, masked = points[points["measure"] == KAPPA], points[points["version"] == "masked"]
     if results["image_only"] is not None and len(kappa):
         values = results["image_only"]["by_seed"]
-        without = {
-            "line": IMAGE_ONLY,
-            "series": KAPPA,
-            "value": np.mean(values),
-            "low": min(values),
-            "high": max(values),
-        }
-        kappa = pd.concat([kappa, pd.DataFrame([{**without, "marks": []}])])
-    retrieval = points[points["direction"] == "text_to_image"]
+        without = {"value": np.mean(values), "low": min(values), "high": max(values), "marks": []}
+        kappa = pd.concat([kappa, pd.DataFrame([without]).assign(line=IMAGE_ONLY, series=KAPPA)])
     panels = {
-        "mAP note to image, diagnosis masked (|: chance)": retrieval[retrieval["version"] == "masked"],
-        "paired cosine, diagnosis masked (|: random pairs)": points[
-            (points["version"] == "masked") & (points["direction"] == "") & (points["measure"] != KAPPA)
-        ],
+        "mAP note to image, diagnosis masked (|: chance)": masked[masked["direction"] == "text_to_image"],
+        "paired cosine, diagnosis masked (|: random pairs)": masked[masked["direction"] == ""],
         "kappa, from the image alone": kappa,
     }
     return _draw(folder, STUDY_PLOTS, {"hallucination.png": panels})

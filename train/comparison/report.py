@@ -78,7 +78,7 @@ def differences_table(results: Results) -> pd.DataFrame:
 
 def _with_titles(results: Results, table: pd.DataFrame) -> pd.DataFrame:
     table["title"] = table["partition"].map(results["partitions"]) + ", " + table["row"]
-    table["low"], table["high"] = ([ci[end] if ci else None for ci in table["ci"]] for end in (0, 1))
+    table["low"], table["high"] = ([ci[end] if ci else math.nan for ci in table["ci"]] for end in (0, 1))
     return table
 
 
