@@ -61,15 +61,25 @@ def coerce(value: Any, hint: Any, key: str, where: str) -> Any:
 
 
 def _convert(value: Any, hint: Any, key: str, where: str) -> tuple[bool, Any]:
+    origin, arguments = get_origin(hint), get_args(hint)
     if hint is type(None):
         return value is None, None
-    if get_origin(hint) is Literal:
-        value = "no" if value is False and "no" in get_args(hint) else value
-        return isinstance(value, str) and value in get_args(hint), value
-    if get_origin(hint) is tuple:
-        items = [value] if isinstance(value, str) else value
-        fits = isinstance(items, list | tuple) and all(isinstance(item, str) for item in items)
-        return fits, tuple(items) if fits else None
+    if hint is Any:
+        return True, value
+    if origin is Literal:
+        value = "no" if value is False and "no" in arguments else value
+        return isinstance(value, str) and value in arguments, value
+    if origin is tuple:
+        listed = value if isinstance(value, list | tuple) else [value]
+        items = [_convert(item, arguments[0], key, where) for item in listed]
+        return all(fits for fits, _ in items), tuple(item for _, item in items)
+    if origin is Mapping:
+        kind, groups = arguments[1], {} if value is None else value
+        if not isinstance(groups, Mapping):
+            return False, None
+        if is_dataclass(kind):  # an entry without a value has all defaults
+            groups = {name: {} if each is None else each for name, each in groups.items()}
+        return True, {str(name): coerce(each, kind, f"{key}.{name}", where) for name, each in groups.items()}
     if isinstance(hint, type) and is_dataclass(hint):
         return (True, build(hint, value, where, f"{key}.")) if isinstance(value, Mapping) else (False, None)
     if hint is float and not isinstance(value, bool):
@@ -83,7 +93,10 @@ def _convert(value: Any, hint: Any, key: str, where: str) -> tuple[bool, Any]:
 def _type_name(option: Any) -> str:
     if get_origin(option) is Literal:
         return "one of " + ", ".join(get_args(option))
-    return "a list of texts" if get_origin(option) is tuple else _TYPE_NAMES.get(option, "a group of settings")
+    if get_origin(option) is tuple:
+        item = get_args(option)[0]
+        return "a list of " + {str: "texts", int: "whole numbers", float: "numbers"}.get(item, _type_name(item))
+    return _TYPE_NAMES.get(option, "a group of settings")
 
 
 @dataclass(frozen=True)

@@ -19,21 +19,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dermnote.errors import ConfigError
 from dermnote.storage import replacing_file
 
 from .comparison.grid import grid_jobs
-from .comparison.hallucination import study_cells, study_jobs, study_results
-from .comparison.hallucination_report import draw_study, write_study_report
-from .comparison.plan import Cell, GridPlan, StudyPlan, expand_grid, load_plan, select_cells
-from .comparison.plots import draw_grid
-from .comparison.report import write_report
-from .comparison.results import DIRECTIONS, KAPPA, CellRuns, Measure, grid_results
+from .comparison.hallucination import study_cells, study_jobs, study_results, write_study_page
+from .comparison.plan import GridPlan, StudyPlan, expand_grid, load_plan, select_cells
+from .comparison.plots import draw_grid, draw_study
+from .comparison.report import write_grid_page
+from .comparison.results import DIRECTIONS, KAPPA, CellRuns, grid_results
 from .comparison.runner import Job, expected_seconds, run_jobs, state_of
 from .runtime.console import print_summary, run
 
@@ -41,33 +40,58 @@ FAILED = 1
 Plan = GridPlan | StudyPlan
 
 
+class Steps(NamedTuple):
+    """Functions of one kind of comparison."""
+
+    cells: Callable[..., Any]  # of a plan
+    jobs: Callable[..., Any]  # of cells: the trainings, the cells left out with the reason, and notices
+    results: Callable[..., Any]  # content of comparison.json
+    draw: Callable[..., dict[str, str]]  # titles of the plots by file name
+    page: Callable[..., str]  # content of comparison.md
+
+
+GRID = Steps(expand_grid, grid_jobs, grid_results, draw_grid, write_grid_page)
+STUDY = Steps(study_cells, study_jobs, study_results, draw_study, write_study_page)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the comparison; 1 if a cell failed."""
     argv = list(sys.argv[1:] if argv is None else argv)
     args = parse(argv)
     plan = _override(load_plan(args.config, args.set), args)
-    cells = expand_grid(plan) if isinstance(plan, GridPlan) else study_cells(plan)
+    steps = GRID if isinstance(plan, GridPlan) else STUDY
+    cells = steps.cells(plan)
     selected = cells if args.tables else select_cells(cells, plan.minimum if args.minimum else args.only)
-    jobs, left_out, notices = _jobs(plan, selected, args)
+    jobs, left_out, notices = steps.jobs(plan, selected, args.out, write=not args.dry_run)
     if args.dry_run:
-        _print_plan(plan, jobs, left_out, notices)
+        _print_plan(jobs, left_out, notices, plan.pictures_per_second)
         return 0
     for line in (*notices, *(f"left out: {name}: {reason}" for name, reason in left_out.items())):
         print(line)
     failures: dict[str, str] = {}
     if not args.tables:
+        speed = plan.pictures_per_second
         failures = run_jobs(
-            jobs,
-            _main_figures,
-            pictures_per_second=plan.pictures_per_second,
-            device=args.device,
-            bootstrap=args.bootstrap,
+            jobs, _main_figures, pictures_per_second=speed, device=args.device, bootstrap=args.bootstrap
         )
         # The tables show the cells finished before too.
-        others, more, _ = _jobs(plan, [cell for cell in cells if cell not in selected], args)
+        others, more, _ = steps.jobs(plan, [cell for cell in cells if cell not in selected], args.out)
         jobs, left_out = [*jobs, *others], left_out | more
     left_out |= {title: f"failed: {reason}" for title, reason in failures.items()}
-    _write_results(plan, cells, jobs, left_out, notices, args, argv)
+    folders: dict[str, dict[int, Path]] = {}
+    for job in jobs:
+        if state_of(job).finished:
+            folders.setdefault(job.name, {})[job.config.seed] = job.folder
+    runs = {name: CellRuns.read(each) for name, each in folders.items()}
+    results = _facts(plan, left_out, notices, args, argv) | steps.results(plan, cells, runs, n_boot=args.bootstrap)
+    plots = _write(steps, results, args.out)
+    rows = {
+        "finished": f"{sum(map(len, folders.values()))} of {len(jobs)} trainings",
+        "tables": args.out / "comparison.md",
+        "figures": args.out / "comparison.json",
+        "plots": ", ".join(plots) or "none",
+    }
+    print_summary("Comparison (research use only, never a diagnosis)", rows)
     return FAILED if failures else 0
 
 
@@ -103,27 +127,22 @@ def _override(plan: Plan, args: argparse.Namespace) -> Plan:
     return replace(plan, seeds=tuple(dict.fromkeys(args.seeds)) if args.seeds else plan.seeds, **changes)
 
 
-def _jobs(plan: Plan, cells: Sequence[Cell], args: argparse.Namespace) -> tuple[list[Job], dict[str, str], list[str]]:
-    """Return the trainings, the cells left out with the reason, and notices."""
-    if isinstance(plan, GridPlan):
-        return grid_jobs(plan, cells, args.out, write=not args.dry_run)
-    return study_jobs(plan, cells, args.out, write=not args.dry_run), {}, []
-
-
-def _print_plan(plan: Plan, jobs: Sequence[Job], left_out: Mapping[str, str], notices: Sequence[str]) -> None:
+def _print_plan(
+    jobs: Sequence[Job], left_out: Mapping[str, str], notices: Sequence[str], pictures_per_second: float
+) -> None:
     """Print the trainings with their cost."""
-    states = [state_of(job) for job in jobs]
-    left = [job for job, state in zip(jobs, states, strict=True) if not state.finished]
-    timed = [(job.cost, state.seconds) for job, state in zip(jobs, states, strict=True) if state.finished]
-    for job, state in zip(jobs, states, strict=True):
-        minutes = expected_seconds([job], timed, plan.pictures_per_second) / 60
+    states = [(job, state_of(job)) for job in jobs]
+    finished = [each for each in states if each[1].finished]
+    left = [job for job, state in states if not state.finished]
+    for job, state in states:
+        minutes = expected_seconds([job], finished, pictures_per_second) / 60
         print(f"  {job.title:<44} {'finished' if state.finished else f'about {minutes:.1f} min'}")
     for name, reason in left_out.items():
         print(f"  {name:<44} left out: {reason}")
     for line in notices:
         print(line)
-    basis = "from the finished cells" if timed else "from the config's pictures_per_second"
-    minutes = expected_seconds(left, timed, plan.pictures_per_second) / 60
+    basis = "from the finished cells" if finished else "from the config's pictures_per_second"
+    minutes = expected_seconds(left, finished, pictures_per_second) / 60
     print(f"{len(left)} of {len(jobs)} trainings to do, about {minutes:.0f} min ({basis})")
 
 
@@ -133,56 +152,39 @@ def _main_figures(job: Job) -> str:
     mask = found.rows.get("all", next(iter(found.rows.values())))
     text = f"kappa {found.values(KAPPA, mask)[0]:.3f}"
     for name in found.queries[:1]:
-        maps = (Measure("map", name, "masked", direction) for direction in DIRECTIONS)
+        maps = (f"map:{name}:masked:{direction}" for direction in DIRECTIONS)
         text += ", masked mAP " + " and ".join(f"{found.values(each, mask)[0]:.3f}" for each in maps)
     return text
 
 
-def _write_results(
-    plan: Plan,
-    cells: Sequence[Cell],
-    jobs: Sequence[Job],
-    left_out: Mapping[str, str],
-    notices: Sequence[str],
-    args: argparse.Namespace,
-    argv: Sequence[str],
-) -> None:
-    """Write comparison.json, comparison.md and the plots of everything finished."""
-    from .evaluation.provenance import command, plain, versions  # imports torch
+def _facts(
+    plan: Plan, left_out: Mapping[str, str], notices: Sequence[str], args: argparse.Namespace, argv: Sequence[str]
+) -> dict[str, Any]:
+    """Return the part of comparison.json that both kinds of comparison share."""
+    from .evaluation.provenance import command, versions  # imports torch
 
-    folders: dict[str, dict[int, Path]] = {}
-    for job in jobs:
-        if state_of(job).finished:
-            folders.setdefault(job.name, {})[job.config.seed] = job.folder
-    runs = {name: CellRuns.read(each) for name, each in folders.items()}
-    training_argv = [word for word in argv if word != "--tables"]
-    results: dict[str, Any] = {
+    return {
         "kind": "grid" if isinstance(plan, GridPlan) else "hallucination",
-        "command": command(f"{__package__}.compare", training_argv),
+        "command": command(f"{__package__}.compare", [word for word in argv if word != "--tables"]),
         "versions": versions(),
         "bootstrap": args.bootstrap,
         "seeds": list(plan.seeds),
         "told": list(notices),
         "left_out": [{"name": name, "reason": reason} for name, reason in left_out.items()],
     }
-    if isinstance(plan, GridPlan):
-        results |= {"cases": plan.cases, "notes": plan.notes, "query_notes": plan.query_notes}
-        results |= grid_results(plan, cells, runs, n_boot=args.bootstrap)
-        results["device"] = next((found.device for found in runs.values()), None)
-        results = plain(results)
-        plots = draw_grid(results, args.out)
-        page = write_report(results, plots)
-    else:
-        results = plain(results | study_results(plan, cells, runs))
-        plots = draw_study(results, args.out)
-        page = write_study_report(results, with_plot=bool(plots))
+
+
+def _write(steps: Steps, results: Mapping[str, Any], out: Path) -> dict[str, str]:
+    """Write comparison.json, comparison.md and the plots; return the titles of the plots by file name."""
+    from .evaluation.provenance import plain
+
+    results = plain(dict(results))
+    plots = steps.draw(results, out)
     text = json.dumps(results, indent=1, ensure_ascii=False) + "\n"
-    for name, content in (("comparison.json", text), ("comparison.md", page)):
-        with replacing_file(args.out / name) as temporary:
+    for name, content in (("comparison.json", text), ("comparison.md", steps.page(results, plots))):
+        with replacing_file(out / name) as temporary:
             temporary.write_text(content, encoding="utf-8")
-    finished = f"{sum(map(len, folders.values()))} of {len(jobs)} trainings"
-    rows = {"finished": finished, "tables": args.out / "comparison.md", "figures": args.out / "comparison.json"}
-    print_summary("Comparison (research use only, never a diagnosis)", rows | {"plots": ", ".join(plots) or "none"})
+    return plots
 
 
 if __name__ == "__main__":

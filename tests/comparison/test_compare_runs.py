@@ -256,7 +256,7 @@ def test_a_tiny_study_runs_once_and_is_reported(
     assert "24 drawn lesions" in page and "None" not in page
     # After one epoch rounding may leave no margin above chance on some machines, and then no loss is reported.
     lost = [each for each in results["losses"] if each["more_than_kappa"]]
-    assert page.count("cannot be told (too few seeds)") == len(lost) and "than classification |" not in page
+    assert page.count("unknown (too few seeds)") == len(lost) and "than classification |" not in page
     assert compare.main([*command, "--bootstrap", "5"]) == 0 and len(started) == 3
     assert compare.main([*command, "--dry-run"]) == 0
     with pytest.raises(ConfigError, match="draws its own lesions"):

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tiny_cases import NAMES, case_row
+from tiny_cases import NAMES, case_row, write_cases
 
 from dermnote.errors import CasesError, ConfigError, DermNoteError
 from train.comparison.case_views import assign_splits, make_view
@@ -59,6 +59,8 @@ def test_grid_expands_to_cells_with_their_own_settings(tmp_path: Path) -> None:
     assert {cell.config.epochs for cell in cells.values()} == {7}
     assert cells["internal/image-only"].queries == () and cells["internal/m"].queries == ("m",)
     assert plan.partitions["away"].test_on.modality == "clinical"
+    # cost: cases x epochs x relative area
+    assert training_cost(cells["internal/m"].config, 100) == pytest.approx(100 * 7 * (64 / 128) ** 2)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +70,9 @@ def test_grid_expands_to_cells_with_their_own_settings(tmp_path: Path) -> None:
         (("[internal, away]", "[internal, afar]"), "Unknown key 'afar'"),
         (("modality: clinical", "modality: x-ray"), "modality.* must be one of dermoscopy, clinical"),
         (("seeds: [4, 2]", "seeds: [4, 4]"), "list of different numbers"),
+        (("seeds: [4, 2]", "seeds: [4, two]"), "'seeds' in .* must be a list of whole numbers"),
+        (("settings: {{epochs: 3}}", "settings: 3"), "'settings' in .* must be a group of settings"),
+        (("  internal: {{}}", "  internal: 3"), "'partitions.internal' in .* must be a group of settings"),
         (("multimodal: false", "multimodel: false"), "nearest known key is 'cells.image-only.multimodal'"),
         (("epochs: 3", "epoch: 3"), "Unknown key 'epoch'"),
         (("strategies: [m], against", "strategies: [m9], against"), "Unknown note strategy"),
@@ -90,11 +95,6 @@ def test_cells_are_selected_by_name_recipe_or_partition(tmp_path: Path) -> None:
     assert select_cells(cells, []) == cells
     with pytest.raises(ConfigError, match="No cell is named 'p4'"):
         select_cells(cells, ["p4"])
-
-
-def test_cost_grows_with_cases_epochs_and_area(tmp_path: Path) -> None:
-    config = expand_grid(load_plan(write(tmp_path, SMALL)))[0].config  # type: ignore[arg-type]
-    assert training_cost(config, 100) == pytest.approx(100 * 3 * (64 / 128) ** 2)
 
 
 def test_shipped_configs_are_valid() -> None:
@@ -129,8 +129,7 @@ AWAY = Partition(train_on=CaseFilter(modality="dermoscopy"), test_on=CaseFilter(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("views") / "cases"
-    (path / "data").mkdir(parents=True)
+    path = write_cases(tmp_path_factory.mktemp("views") / "cases", [], [])
     for split in ("train", "validation", "test"):
         rows = [
             {**case_row(split, i, i % 3, NAMES), "source": source, "modality": modality, "group": group}

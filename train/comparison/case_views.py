@@ -25,6 +25,7 @@ from .plan import CaseFilter, Partition
 
 MARK = "view.json"
 TRAINED, TESTED = ("train", "validation"), ("test", "external")
+IDENTITY = ("case_id", "split", "class_id", "content_sha256")  # columns that identify the cases of a view
 COLUMNS = ["case_id", "source", "modality", "class_id", "label", "split", "group", "content_sha256"]
 
 
@@ -71,22 +72,20 @@ def make_view(
         if not splits.isin(needed).any():
             raise CasesError(f"Partition {name} has no cases of {cases} to {purpose}.", "Check its restrictions.")
     shown = table.assign(split=splits)[splits != ""].reset_index(drop=True)
-    fingerprint = _fingerprint(shown, summary["classnames"])
+    fingerprint = digest_of(shown, IDENTITY, repr(list(summary["classnames"])))
     if (splits == table["split"]).all():
         return View(root, shown, fingerprint, notice)
     if write and not _is_written(folder, fingerprint):
+        mark = {"fingerprint": fingerprint, "of": str(root.resolve()), **asdict(partition)}
+        sources = {source: each for source, each in summary["sources"].items() if source in set(shown["source"])}
+        counts = {split: int((shown["split"] == split).sum()) for split in SPLITS}
         ends = np.cumsum([len(each) for each in tables])[:-1]
         with replacing_folder(folder) as temporary:
             _write_parts(temporary / "data", parts, tables, np.split(splits.to_numpy(), ends))
-            present = set(shown["source"])
-            mark = {"fingerprint": fingerprint, "of": str(root.resolve()), **asdict(partition)}
-            description = {
-                **summary,
-                "sources": {name: source for name, source in summary["sources"].items() if name in present},
-                "splits": {split: int((shown["split"] == split).sum()) for split in SPLITS},
-                "view": mark,
-            }
-            for file, values in (("summary.json", description), (MARK, mark)):
+            for file, values in (
+                ("summary.json", {**summary, "sources": sources, "splits": counts, "view": mark}),
+                (MARK, mark),
+            ):
                 (temporary / file).write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return View(folder, shown, fingerprint, notice)
 
@@ -132,9 +131,10 @@ def _matches(table: pd.DataFrame, wanted: CaseFilter, noted: Collection[str]) ->
     return matches & table["case_id"].isin(noted) if wanted.noted else matches
 
 
-def _fingerprint(table: pd.DataFrame, classnames: list[str]) -> str:
-    digest = hashlib.sha256(repr(list(classnames)).encode())
-    for column in ("case_id", "split", "class_id", "content_sha256"):
+def digest_of(table: pd.DataFrame, columns: Sequence[str], prefix: str = "") -> str:
+    """Return the sha256 of columns of a table, as hex."""
+    digest = hashlib.sha256(prefix.encode())
+    for column in columns:
         digest.update("\n".join(map(str, table[column])).encode())
     return digest.hexdigest()
 

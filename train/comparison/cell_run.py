@@ -79,14 +79,13 @@ def write_per_case(
     splits = [split for split in TESTED if any(path.name.startswith(f"{split}-") for path in case_files(Path(cases)))]
     shown = known_to(run, Cases.read(cases, splits=splits))
     seen = embed_cases(run.model, shown, None, batch_size, where, progress=False)
-    names = run.config.classnames
-    labels = shown.table["label"].map({name: i for i, name in enumerate(names)}).to_numpy(np.int64)
-    table = shown.table[KEPT].assign(class_id=labels)
+    classes = run.config.classnames
+    table = shown.table[KEPT].assign(class_id=shown.table["label"].map(classes.index).to_numpy(np.int64))
     table = pd.concat([table, pd.DataFrame(seen.logits).add_prefix("logit:")], axis=1)
-    facts: dict[str, Any] = {"classnames": names, "device": device_name(where), "queries": {}}
-    for name, versions in _query_texts(shown, queries if run.model.text_encoder else {}, names).items():
+    facts: dict[str, Any] = {"classnames": classes, "device": device_name(where), "queries": {}}
+    for name, by_case in _query_notes(table["case_id"], queries if run.model.text_encoder else {}).items():
         facts["queries"][name] = {}
-        for version, texts in versions.items():
+        for version, texts in note_versions(shown, by_case, classes).items():
             noted = texts != ""
             notes = np.zeros_like(seen.image)
             notes[noted] = unit_rows(embed_texts(run.model, list(texts[noted]), batch_size, where))
@@ -98,22 +97,16 @@ def write_per_case(
         temporary.write_text(json.dumps(plain(facts), indent=1) + "\n", encoding="utf-8")
 
 
-def _query_texts(
-    cases: Cases, queries: Mapping[str, Mapping[str, str]], classnames: tuple[str, ...]
-) -> dict[str, dict[str, np.ndarray]]:
-    """Return the n texts by set and version; "" where a case has no note in every set."""
-    texts = {}
+def _query_notes(case_ids: Sequence[str], queries: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
+    """Return the query notes by set and case, of the cases with a note in every set."""
+    found, shared = {}, set(case_ids)
     for name, query in queries.items():
         notes = notes_by_case(query["notes"], [query["strategy"]])
-        by_case = {case_id: each[query["strategy"]] for case_id, each in notes.items()}
-        texts[name] = note_versions(cases, by_case, classnames)
-        if not (texts[name]["as_written"] != "").any():
-            raise NotesError(f"{query['notes']} has no {query['strategy']} note for any of the {len(cases)} cases.")
-    everywhere = np.logical_and.reduce([versions["as_written"] != "" for versions in texts.values()])
-    return {
-        name: {version: np.where(everywhere, written, "") for version, written in versions.items()}
-        for name, versions in texts.items()
-    }
+        if notes.keys().isdisjoint(case_ids):
+            raise NotesError(f"{query['notes']} has no {query['strategy']} note for any of the {len(case_ids)} cases.")
+        shared &= notes.keys()
+        found[name] = {case_id: each[query["strategy"]] for case_id, each in notes.items()}
+    return {name: {case_id: notes[case_id] for case_id in shared} for name, notes in found.items()}
 
 
 def _retrieve(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,31 +32,6 @@ PUBLISHER_IDS = ("isic_id", "image_id")
 Texts = Mapping[str, Mapping[str, str]]  # by case id and strategy
 
 
-@dataclass(frozen=True)
-class Notes:
-    """Notes of a grid."""
-
-    training: Texts
-    query: Texts  # of some cases only
-    query_file: Path
-
-    @classmethod
-    def read(cls, plan: GridPlan, out: Path, *, write: bool) -> Notes:
-        """Read the notes of a plan; the query notes are completed and, if `write`, written into `out`."""
-        training, query_file = notes_by_case(plan.notes), out / "query_notes.jsonl"
-        query: dict[str, dict[str, str]] = {}
-        if plan.query_notes is not None:
-            files = case_files(cases_folder(plan.cases))
-            parts = [pq.read_table(path, columns=RECORD, partitioning=None).to_pandas() for path in files]
-            table = pd.concat(parts).set_index("case_id")
-            rows = complete_notes(read_query_notes(plan.query_notes, list(table.index)), table.to_dict("index"))
-            for row in rows:
-                query.setdefault(row.case_id, {})[row.note.strategy] = row.note.text
-            if write:
-                write_notes(query_file, rows)
-        return cls(training, query, query_file)
-
-
 def grid_jobs(
     plan: GridPlan, cells: Sequence[Cell], out: Path, *, write: bool = True
 ) -> tuple[list[Job], dict[str, str], list[str]]:
@@ -69,87 +43,88 @@ def grid_jobs(
         out: Folder of the comparison.
         write: False writes no views and no query notes.
     """
-    notes = Notes.read(plan, out, write=write)
+    training, query_file = notes_by_case(plan.notes), out / "query_notes.jsonl"
+    rows = [] if plan.query_notes is None else _read_completed(plan.cases, plan.query_notes)
+    if rows and write:
+        write_notes(query_file, rows)
+    query: dict[str, dict[str, str]] = {}
+    for row in rows:
+        query.setdefault(row.case_id, {})[row.note.strategy] = row.note.text
     views: dict[str, View] = {}
-    left_out, notices, jobs = {}, [], []
+    jobs, left_out, notices = [], {}, []
     for cell in cells:
+        partition = plan.partitions[cell.partition]
         try:
+            if (partition.test_on.noted or partition.train_on.noted) and not query:
+                raise NotesError("No query notes were given.", "Add --query-notes FILE.")
             if cell.partition not in views:
-                views[cell.partition] = _view(plan, cell.partition, notes, out, write=write)
-            queries = _query_texts(cell, views[cell.partition], notes, plan)
+                folder = out / "views" / cell.partition
+                views[cell.partition] = make_view(plan.cases, partition, folder, cell.partition, query, write=write)
+            table = views[cell.partition].table
+            _check_training_notes(cell, table, training, plan.least_noted)
         except DermNoteError as error:
             left_out[cell.name] = str(error)
             continue
+        source, file = (query, str(query_file)) if partition.test_on.noted else (training, plan.notes)
+        queries = _select(source, table.loc[table["split"].isin(TESTED), "case_id"], cell.queries)
         if missing := [name for name, texts in queries.items() if not texts]:
             notices.append(f"{cell.name}: no {', '.join(missing)} notes to search with.")
         queries = {name: texts for name, texts in queries.items() if texts}
-        jobs += [_job(cell, seed, views[cell.partition], queries, notes, plan, out) for seed in cell.configs]
+        jobs += _cell_jobs(cell, views[cell.partition], queries, file, training, plan, out)
     notices += [f"{name}: {view.notice}" for name, view in views.items() if view.notice]
     # Seed by seed, so that an interrupted grid is even over its cells.
     jobs.sort(key=lambda job: plan.seeds.index(job.config.seed))
     return jobs, left_out, notices
 
 
-def _view(plan: GridPlan, name: str, notes: Notes, out: Path, *, write: bool) -> View:
-    partition = plan.partitions[name]
-    if (partition.test_on.noted or partition.train_on.noted) and not notes.query:
-        raise NotesError("No query notes were given.", "Add --query-notes FILE.")
-    return make_view(plan.cases, partition, out / "views" / name, name, notes.query, write=write)
-
-
-def _query_texts(cell: Cell, view: View, notes: Notes, plan: GridPlan) -> dict[str, dict[str, str]]:
-    """Return the query notes of a cell by strategy and case id.
-
-    Raises:
-        NotesError: Too few of its training cases have a note of its strategies.
-    """
+def _check_training_notes(cell: Cell, table: pd.DataFrame, notes: Texts, least: float) -> None:
     if not cell.config.multimodal:
-        return {}
-    training = view.table.loc[view.table["split"] == "train", "case_id"]
-    wanted = set(cell.config.strategies)
-    noted = sum(bool(wanted & set(notes.training.get(case_id, ()))) for case_id in training)
-    if noted < max(1, plan.least_noted * len(training)):
+        return
+    training = table.loc[table["split"] == "train", "case_id"]
+    noted = sum(not notes.get(case_id, {}).keys().isdisjoint(cell.config.strategies) for case_id in training)
+    if noted < max(1, least * len(training)):
         names = " or ".join(cell.config.strategies)
         raise NotesError(f"Only {noted} of {len(training)} training cases have a note of {names}.")
-    source = notes.query if plan.partitions[cell.partition].test_on.noted else notes.training
-    tested = view.table.loc[view.table["split"].isin(TESTED), "case_id"]
-    return {
-        name: {each: source[each][name] for each in tested if name in source.get(each, ())} for name in cell.queries
-    }
 
 
-def _job(
-    cell: Cell, seed: int, view: View, queries: Mapping[str, Mapping[str, str]], notes: Notes, plan: GridPlan, out: Path
-) -> Job:
-    config, multimodal = cell.configs[seed], cell.config.multimodal
-    shown = set(view.table["case_id"])
-    used = {
-        name: {each: texts[name] for each, texts in notes.training.items() if each in shown and name in texts}
-        for name in config.strategies
-    }
-    query_file = str(notes.query_file) if plan.partitions[cell.partition].test_on.noted else plan.notes
-    return Job(
-        name=cell.name,
-        folder=out / "cells" / cell.partition / cell.recipe / f"seed-{seed}",
-        config=config,
-        cases=str(view.folder),
-        notes=plan.notes if multimodal else None,
-        tested=str(view.folder),
-        queries={name: {"notes": query_file, "strategy": name} for name in queries},
-        inputs={
-            "cases": view.fingerprint,
-            "notes": _digest(used) if multimodal else "",
-            "query notes": _digest(queries),
-        },
-        cost=training_cost(config, int((view.table["split"] == "train").sum())),
-    )
+def _select(notes: Texts, case_ids: Sequence[str], strategies: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the notes of these cases, by strategy and case id."""
+    return {name: {each: notes[each][name] for each in case_ids if name in notes.get(each, ())} for name in strategies}
 
 
-def _digest(texts: Mapping[str, Mapping[str, str]]) -> str:
+def _cell_jobs(
+    cell: Cell, view: View, queries: Texts, query_file: str, training: Texts, plan: GridPlan, out: Path
+) -> list[Job]:
+    used = _select(training, view.table["case_id"], cell.config.strategies) if cell.config.multimodal else None
+    digests = {"notes": "" if used is None else _digest(used), "query notes": _digest(queries)}
+    n_train = int((view.table["split"] == "train").sum())
+    return [
+        Job(
+            name=cell.name,
+            folder=out / "cells" / cell.partition / cell.recipe / f"seed-{seed}",
+            config=config,
+            cases=str(view.folder),
+            notes=None if used is None else plan.notes,
+            tested=str(view.folder),
+            queries={name: {"notes": query_file, "strategy": name} for name in queries},
+            inputs={"cases": view.fingerprint, **digests},
+            cost=training_cost(config, n_train),
+        )
+        for seed, config in cell.configs.items()
+    ]
+
+
+def _digest(texts: Texts) -> str:
     digest = hashlib.sha256()
     for name, by_case in texts.items():
         digest.update(repr((name, sorted(by_case.items()))).encode())
     return digest.hexdigest()
+
+
+def _read_completed(cases: str, path: str) -> list[NoteRow]:
+    parts = [pq.read_table(part, columns=RECORD, partitioning=None) for part in case_files(cases_folder(cases))]
+    table = pd.concat([part.to_pandas() for part in parts]).set_index("case_id")
+    return complete_notes(read_query_notes(path, list(table.index)), table.to_dict("index"))
 
 
 def read_query_notes(path: str | Path, case_ids: Sequence[str]) -> list[NoteRow]:
@@ -166,39 +141,38 @@ def read_query_notes(path: str | Path, case_ids: Sequence[str]) -> list[NoteRow]
         lines = Path(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise NotesError(f"The query notes {path} cannot be read.", "Name a file of one JSON object a line.") from error
-    known = set(case_ids)
-    by_image: dict[str, list[str]] = {}
+    by_id: dict[str, list[str]] = {}
     for case_id in case_ids:
-        by_image.setdefault(case_id.rpartition("/")[2], []).append(case_id)
-    notes = []
+        by_id.setdefault(case_id.rpartition("/")[2], []).append(case_id)
+    known, notes = set(case_ids), list[NoteRow]()
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        where = f"{path} line {number}"
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise NotesError(f"{where}: not JSON.") from error
-        if not isinstance(row, dict):
-            raise NotesError(f"{where}: not a JSON object.")
-        named = row.get("case_id") or _find_case(row, by_image, where)
-        if named in known:
+        if line.strip():
             try:
-                notes.append(from_row({"model": "unknown", **row, "case_id": named}))
+                row = json.loads(line)
+                named = _case_of(row, by_id)
+                if named in known:
+                    notes.append(from_row({"model": "unknown", **row, "case_id": named}))
+            except ValueError as error:
+                raise NotesError(f"{path} line {number}: not JSON.") from error
             except NotesError as error:
-                raise NotesError(f"{where}: {error.message}", error.hint) from error
+                raise NotesError(f"{path} line {number}: {error.message}", error.hint) from error
     if not notes:
         raise NotesError(f"None of the notes in {path} belongs to one of the {len(case_ids)} cases.")
     return notes
 
 
-def _find_case(row: Mapping[str, Any], by_image: Mapping[str, list[str]], where: str) -> str | None:
+def _case_of(row: Any, by_id: Mapping[str, Sequence[str]]) -> str | None:
+    """Return the case id of a query note; None if the case is unknown."""
+    if not isinstance(row, dict):
+        raise NotesError("not a JSON object.")
+    if row.get("case_id"):
+        return str(row["case_id"])
     image_id = next((str(row[name]) for name in PUBLISHER_IDS if row.get(name)), None)
     if image_id is None:
-        raise NotesError(f"{where}: no case_id.", f"Or the publisher's id as {' or '.join(PUBLISHER_IDS)}.")
-    matching = by_image.get(image_id, [])
+        raise NotesError("no case_id.", f"Or the publisher's id as {' or '.join(PUBLISHER_IDS)}.")
+    matching = by_id.get(image_id, [])
     if len(matching) > 1:
-        raise NotesError(f"{where}: {image_id} fits several cases: {', '.join(matching[:3])}.", "Name it by case_id.")
+        raise NotesError(f"{image_id} fits several cases: {', '.join(matching[:3])}.", "Name it by case_id.")
     return matching[0] if matching else None
 
 

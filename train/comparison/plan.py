@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from fnmatch import fnmatch
+from dataclasses import dataclass, field, replace
+from fnmatch import filter as filter_names
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import yaml
 
@@ -19,9 +19,7 @@ from ..training.train_config import TrainConfig
 # Columns of the paper's tables (arXiv 2511.21827), by the name of the cell shown there.
 PAPER_COLUMNS = {"image-only": "Img", "m": "M", "m+p1": "M+P1", "m+p2": "M+P2", "p3": "P3", "mix": "mix"}
 IMAGE_ONLY = "image-only"
-STAND_IN_KINDS = ("m+p1", "m+p2", "p3")
 REFERENCE_SIDE = 128  # pixels; image side that `pictures_per_second` refers to
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class GridPlan(Plan):
 class StudyPlan(Plan):
     """Hallucination study (see `train.comparison.hallucination`)."""
 
-    kinds: tuple[str, ...] = STAND_IN_KINDS  # strategies of the stand-in writer
+    kinds: tuple[Literal["m+p1", "m+p2", "p3"], ...] = ("m+p1", "m+p2", "p3")  # strategies of the stand-in writer
     rates: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4, 0.8)  # shares of wrong attributes; the first is the reference
     drawn: int = 1000  # lesions to train and validate on, before splitting
     held_out: int = 400  # lesions to test on
@@ -122,34 +120,35 @@ def load_plan(path: str | Path, overrides: Sequence[str] = ()) -> GridPlan | Stu
     Raises:
         ConfigError: The file is missing or not YAML, a key is unknown, or a value is wrong.
     """
-    where = str(path)
-    values = _read_yaml(path, "config")
+    where, values = str(path), _read_yaml(path, "config")
     kind = values.pop("kind", "grid")
     if kind not in ("grid", "hallucination"):
         raise ConfigError(f"'kind' in {where} must be grid or hallucination, not {kind!r}.")
     if "base" not in values:
         raise ConfigError(f"{where} names no base.", "Name a training config, such as base: starter.yaml.")
     values["base"] = str(Path(path).parent / str(values["base"]))
-    settings = apply_overrides(dict(_group(values.pop("settings", None), "settings", where)), list(overrides))
-    if kind == "hallucination":
-        study = _build(StudyPlan, values, where, settings=settings)
-        if any(not 0 <= rate <= 1 for rate in study.rates) or len(study.rates) < 2:
-            raise ConfigError(f"'rates' in {where} must be two or more numbers between 0 and 1.")
-        for name in study.kinds:
-            if name not in STAND_IN_KINDS:
-                raise unknown_key(name, STAND_IN_KINDS, f"kinds in {where}")
-        return study
-    cells = {
-        str(name): _build(Recipe, dict(_group(each, f"cells.{name}", where)), where, f"cells.{name}.")
-        for name, each in _group(values.pop("cells", None), "cells", where).items()
-    }
-    partitions = {
-        str(name): build(Partition, each or {}, where, f"partitions.{name}.")
-        for name, each in (_group(values.pop("partitions", None), "partitions", where) or {"internal": {}}).items()
-    }
-    grid = _build(GridPlan, values, where, settings=settings, cells=cells, partitions=partitions)
-    _check_grid(grid, where)
-    return grid
+    plan = build(GridPlan, values, where) if kind == "grid" else build(StudyPlan, values, where)
+    plan = replace(plan, settings=apply_overrides(dict(plan.settings), list(overrides)))
+    if not plan.seeds or len(set(plan.seeds)) < len(plan.seeds):
+        raise ConfigError(f"'seeds' in {where} must be a list of different numbers, not {list(plan.seeds)}.")
+    if isinstance(plan, GridPlan):
+        _check_grid(plan, where)
+    elif len(set(plan.rates)) < max(2, len(plan.rates)) or any(not 0 <= rate <= 1 for rate in plan.rates):
+        raise ConfigError(f"'rates' in {where} must be two or more different numbers between 0 and 1.")
+    return plan
+
+
+def _check_grid(plan: GridPlan, where: str) -> None:
+    if not plan.cells or not plan.partitions:
+        raise ConfigError(f"{where} names no cells or no partitions.", "Name at least one of each.")
+    for name, recipe in plan.cells.items():
+        against = (recipe.against,) if recipe.against else ()
+        for key, names, known in (("partitions", recipe.partitions, plan.partitions), ("against", against, plan.cells)):
+            for each in names:
+                if each not in known:
+                    raise unknown_key(each, known, f"cells.{name}.{key} in {where}")
+    if not 0 <= plan.least_noted <= 1:
+        raise ConfigError(f"'least_noted' in {where} must be between 0 and 1, not {plan.least_noted}.")
 
 
 def expand_grid(plan: GridPlan) -> list[Cell]:
@@ -158,18 +157,14 @@ def expand_grid(plan: GridPlan) -> list[Cell]:
     Raises:
         ConfigError: The base config or a setting is wrong (the cell is named).
     """
-    return [
-        Cell(
-            partition,
-            name,
-            train_configs(plan, recipe, f"cells.{name}"),
-            (recipe.queries or recipe.strategies[:1]) if recipe.multimodal else (),
-            recipe.against,
-        )
-        for partition in plan.partitions
-        for name, recipe in plan.cells.items()
-        if partition in (recipe.partitions or (next(iter(plan.partitions)),))
-    ]
+    cells = []
+    for partition in plan.partitions:
+        for name, recipe in plan.cells.items():
+            if partition in (recipe.partitions or (next(iter(plan.partitions)),)):
+                queries = (recipe.queries or recipe.strategies[:1]) if recipe.multimodal else ()
+                configs = train_configs(plan, recipe, f"cells.{name}")
+                cells.append(Cell(partition, name, configs, queries, recipe.against))
+    return cells
 
 
 def train_configs(plan: Plan, recipe: Recipe, where: str) -> dict[int, TrainConfig]:
@@ -186,51 +181,17 @@ def select_cells(cells: Sequence[Cell], patterns: Sequence[str]) -> list[Cell]:
         ConfigError: A pattern matches no cell.
     """
 
-    def matches(cell: Cell, pattern: str) -> bool:
-        return any(fnmatch(name, pattern) for name in (cell.name, cell.recipe, cell.partition))
-
-    for pattern in patterns:
-        if not any(matches(cell, pattern) for cell in cells):
-            raise ConfigError(f"No cell is named '{pattern}'.", f"There are: {', '.join(cell.name for cell in cells)}.")
-    return [cell for cell in cells if not patterns or any(matches(cell, pattern) for pattern in patterns)]
+    names = {cell.name: (cell.name, cell.recipe, cell.partition) for cell in cells}
+    found = {each: {name for name, keys in names.items() if filter_names(keys, each)} for each in patterns}
+    for each, matching in found.items():
+        if not matching:
+            raise ConfigError(f"No cell is named '{each}'.", f"There are: {', '.join(names)}.")
+    return [cell for cell in cells if not patterns or any(cell.name in matching for matching in found.values())]
 
 
 def training_cost(config: TrainConfig, n_train: int) -> float:
     """Return the cost of one training in images of 128 x 128 pixels: training cases x epochs x relative area."""
     return n_train * config.epochs * (config.training_size / REFERENCE_SIDE) ** 2
-
-
-def _check_grid(plan: GridPlan, where: str) -> None:
-    if not plan.cells:
-        raise ConfigError(f"{where} names no cells.", "Name at least one under cells.")
-    for name, recipe in plan.cells.items():
-        for partition in recipe.partitions:
-            if partition not in plan.partitions:
-                raise unknown_key(partition, plan.partitions, f"cells.{name}.partitions in {where}")
-        if recipe.against and recipe.against not in plan.cells:
-            raise unknown_key(recipe.against, plan.cells, f"cells.{name}.against in {where}")
-    if not 0 <= plan.least_noted <= 1:
-        raise ConfigError(f"'least_noted' in {where} must be between 0 and 1, not {plan.least_noted}.")
-
-
-def _build(kind: type[T], values: dict[str, Any], where: str, prefix: str = "", **ready: Any) -> T:
-    """Build a dataclass whose lists of numbers and nested settings `dermnote.settings.build` cannot read."""
-    names = {each.name for each in fields(kind)}  # type: ignore[arg-type]
-    for key, number in (("seeds", int), ("rates", float)):
-        if key in values and key in names:
-            ready[key] = _numbers(values.pop(key), number, key, where)
-    if "settings" in values:
-        ready["settings"] = dict(_group(values.pop("settings"), f"{prefix}settings", where))
-    return replace(build(kind, values, where, prefix), **ready)  # type: ignore[type-var]
-
-
-def _numbers(value: Any, kind: type, key: str, where: str) -> tuple[Any, ...]:
-    items = value if isinstance(value, list) else [value]
-    allowed = int if kind is int else (int, float)
-    valid = all(isinstance(each, allowed) and not isinstance(each, bool) for each in items)
-    if not items or not valid or len(set(items)) < len(items):
-        raise ConfigError(f"'{key}' in {where} must be a list of different numbers, not {value!r}.")
-    return tuple(kind(each) for each in items)
 
 
 def _read_yaml(path: str | Path, name: str) -> dict[str, Any]:
@@ -240,13 +201,9 @@ def _read_yaml(path: str | Path, name: str) -> dict[str, Any]:
         raise ConfigError(f"The {name} {path} cannot be read.", "Ready ones are in train/configs.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid YAML ({str(error).splitlines()[0]}).") from error
-    return dict(_group(values, "the file", str(path)))
-
-
-def _group(value: Any, key: str, where: str) -> Mapping[str, Any]:
-    if not isinstance(value or {}, Mapping):
-        raise ConfigError(f"'{key}' in {where} is not a group of names and values.")
-    return value or {}
+    if not isinstance(values or {}, dict):
+        raise ConfigError(f"{path} is not a group of names and values.")
+    return dict(values or {})
 
 
 def _merge(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

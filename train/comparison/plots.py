@@ -1,120 +1,132 @@
-"""Plots of a grid: figures and differences with their intervals, as dots on lines."""
+"""Plots of a comparison: figures and differences with their intervals, as dots on lines."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from ..runtime.plotting import COLOURS, can_draw, drawing
+from .hallucination import CLEAN, CORRUPTED, points_table
 from .plan import IMAGE_ONLY, PAPER_COLUMNS
-from .report import PLOTS, Results, measure_name
-from .results import DIRECTIONS, HIGHER, LOWER, VERSIONS
+from .report import Results, differences_table, figures_table
+from .results import DIRECTIONS, KAPPA, VERSIONS
 
-Figures = Sequence[dict[str, Any]]
-MAX_LINES = 40  # differences in one plot
+GRID_PLOTS = {
+    "kappa.png": "Kappa from the image alone, mean over seeds, 95% over patients or lesions",
+    "retrieval.png": "Retrieval by training notes, diagnosis masked and as written; the mark is chance",
+    "differences.png": "Differences on the same cases, with 95% intervals",
+    "queries.png": "Strategies as queries, on the same lesions with the same models",
+}
+STUDY_PLOTS = {"hallucination.png": "Retrieval, paired cosine and kappa over the rate of errors"}
+CLEAR, NOT_CLEAR = "distinguishable from 0", "not distinguishable from 0"
+MAX_DIFFERENCES = 40  # in one plot
 
 
-def draw_grid(results: Results, folder: Path) -> list[str]:
-    """Draw the plots that the results allow, and return the names of the files written.
+def draw_grid(results: Results, folder: Path) -> dict[str, str]:
+    """Draw the plots that the results allow, and return their titles by file name.
 
     Args:
         results: Content of comparison.json.
         folder: Destination of the PNG files; outdated ones are removed.
     """
-    figures = [{**each, "line": _line(results, each)} for each in results["figures"] if each["mean"] is not None]
-    several = {cell["name"] for cell in results["cells"] if len(cell["queries"]) > 1}
-    maps = [each for each in figures if each["kind"] == "map"]
-    own = [each for each in maps if each["queries"] == each["recipe"] and each["recipe"] in PAPER_COLUMNS]
-    queried = [each for each in maps if each["row"] == "all" and f"{each['partition']}/{each['recipe']}" in several]
-    kappa = [each for each in figures if each["kind"] == "kappa" and each["recipe"] in PAPER_COLUMNS]
-    for name in PLOTS:
-        (folder / name).unlink(missing_ok=True)
-    if not can_draw():
-        return []
-    drawn = {
-        "kappa.png": _kappa(kappa, folder / "kappa.png"),
-        "retrieval.png": _retrieval(own, "recipe", folder / "retrieval.png"),
-        "differences.png": _differences(results, folder / "differences.png"),
-        "queries.png": _retrieval(queried, "queries", folder / "queries.png"),
+    figures = figures_table(results).dropna(subset="mean").rename(columns={"title": "line", "mean": "value"})
+    figures = figures.assign(marks=_chance_marks(figures), series=figures["recipe"])
+    in_paper = figures[figures["recipe"].isin(list(PAPER_COLUMNS))]
+    queried = figures[figures["queried"] & (figures["row"] == "all")]
+    found = differences_table(results).dropna(subset="low")
+    against_images = (found["second"] == IMAGE_ONLY) & (found["measure"] == KAPPA)
+    rest = (found["second"] != IMAGE_ONLY) & (found["row"] == "all") & (found["version"] != "as_written")
+    rest &= found["measure"] != "balanced_accuracy"
+    found = pd.concat([found[against_images], found[rest]])[:MAX_DIFFERENCES]
+    found["line"] = found["title"] + ": " + found["first"] + " − " + found["second"] + ", " + found["name"]
+    found["series"] = (found["significant"] & (found["seeds"] > 1)).map({True: CLEAR, False: NOT_CLEAR})
+    panels = {
+        "kappa.png": {"kappa, from the image alone": in_paper[in_paper["kind"] == KAPPA]},
+        "retrieval.png": _by_direction(in_paper[in_paper["queries"] == in_paper["recipe"]]),
+        "differences.png": {"difference [95%]; |: single seeds": found.assign(marks=found["by_seed"])},
+        "queries.png": _by_direction(queried.assign(series=queried["queries"])),
     }
-    return [name for name, written in drawn.items() if written]
+    return _draw(folder, GRID_PLOTS, panels)
 
 
-def _kappa(figures: Figures, path: Path) -> bool:
-    if not figures:
-        return False
-    lines = list(dict.fromkeys(each["line"] for each in figures))
-    with drawing(path, 8, 1.2 + 0.45 * len(lines)) as figure:
-        axes = figure.subplots()
-        _dots(axes, lines, figures, "recipe")
-        axes.set(xlabel="kappa, from the image alone")
-    return True
+def draw_study(results: Results, folder: Path) -> dict[str, str]:
+    """Draw the values over the rate of errors, with their range over seeds; see `draw_grid`."""
+    points = points_table(results).rename(columns={"mean": "value"})
+    points["line"] = [f"{each.kind}, {100 * each.rate:g}% wrong" for each in points.itertuples()]
+    series = {CLEAN: "clean query notes", CORRUPTED: "corrupted query notes", "": KAPPA}
+    points = points.assign(series=points["queries"].map(series), marks=_chance_marks(points))
+    kappa, masked = points[points["measure"] == KAPPA], points[points["version"] == "masked"]
+    if results["image_only"] is not None and len(kappa):
+        values = results["image_only"]["by_seed"]
+        without = {"value": np.mean(values), "low": min(values), "high": max(values), "marks": []}
+        kappa = pd.concat([kappa, pd.DataFrame([without]).assign(line=IMAGE_ONLY, series=KAPPA)])
+    panels = {
+        "mAP note to image, diagnosis masked (|: chance)": masked[masked["direction"] == "text_to_image"],
+        "paired cosine, diagnosis masked (|: random pairs)": masked[masked["direction"] == ""],
+        "kappa, from the image alone": kappa,
+    }
+    return _draw(folder, STUDY_PLOTS, {"hallucination.png": panels})
 
 
-def _retrieval(figures: Figures, series: str, path: Path) -> bool:
-    if not figures:
-        return False
-    lines = list(dict.fromkeys(each["line"] for each in figures))
-    count = len({each[series] for each in figures})
-    with drawing(path, 11, 2.2 + (0.35 + 0.12 * count) * 2 * len(lines)) as figure:
-        panels = figure.subplots(2, 2, sharex=True, sharey=True, squeeze=False)
-        for row, (version, title) in zip(panels, VERSIONS.items(), strict=True):
-            for axes, (direction, name) in zip(row, DIRECTIONS.items(), strict=True):
-                part = [each for each in figures if (each["version"], each["direction"]) == (version, direction)]
-                _dots(axes, lines, part, series)
-                axes.set(title=f"{name}, {title}", xlabel="mAP (|: chance)")
-    return True
+def _draw(folder: Path, titles: Mapping[str, str], plots: Mapping[str, Mapping[str, pd.DataFrame]]) -> dict[str, str]:
+    """Draw the plots that have dots, remove outdated ones, and return the titles of those drawn."""
+    for name in titles:
+        (folder / name).unlink(missing_ok=True)
+    filled = {name: panels for name, panels in plots.items() if any(map(len, panels.values()))}
+    if not filled or not can_draw():
+        return {}
+    for name, panels in filled.items():
+        draw_panels(folder / name, panels)
+    return {name: titles[name] for name in filled}
 
 
-def _dots(axes: Any, lines: list[str], figures: Figures, series: str) -> None:
-    """Draw one dot with its interval per figure: a line per row of cases, a colour per series."""
-    names = list(dict.fromkeys(each[series] for each in figures))
-    for place, name in enumerate(names):
-        shift, colour = 0.6 * ((place + 0.5) / len(names) - 0.5), COLOURS[place % len(COLOURS)]
-        chosen = [each for each in figures if each[series] == name]
-        for number, each in enumerate(chosen):
-            y = lines.index(each["line"]) + shift
-            if each["ci"]:
-                axes.plot(each["ci"], (y, y), color=colour, linewidth=1.5)
-            axes.plot(each["mean"], y, "o", color=colour, markersize=5, label=None if number else name)
-            if each["chance"] is not None:
-                axes.plot(each["chance"], y, "|", color="0.3", markersize=9)
-    _label_lines(axes, lines)
-    axes.grid(axis="x", color="0.9")
-    if names:
-        axes.figure.legends.clear()  # one for all panels, beside them
-        axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize="small")
+def _chance_marks(table: pd.DataFrame) -> list[list[float]]:
+    return [[] if pd.isna(chance) else [chance] for chance in table["chance"]]
 
 
-def _differences(results: Results, path: Path) -> bool:
-    found = [each for each in results["differences"] if each["ci"]]
-    kappa = [each for each in found if each["second"] == IMAGE_ONLY and each["measure"] == "kappa"]
-    others = [each for each in found if each["second"] != IMAGE_ONLY and each["row"] == "all"]
-    headline = [each for each in others if each["measure"] == "kappa" or ":masked" in each["measure"]]
-    chosen = [*kappa, *headline][:MAX_LINES]
-    if not chosen:
-        return False
-    with drawing(path, 10, 1.4 + 0.26 * len(chosen)) as figure:
-        axes = figure.subplots()
-        for number, each in enumerate(chosen):
-            clear = each["verdict"] in (HIGHER, LOWER) and len(each["by_seed"]) > 1
-            colour = COLOURS[0] if clear else "0.55"
-            axes.plot(each["ci"], (number, number), color=colour, linewidth=2)
-            axes.plot(each["value"], number, "o", color=colour)
-            axes.plot(each["by_seed"], [number] * len(each["by_seed"]), "|", color=colour, alpha=0.6)
-        axes.axvline(0, color="k", linewidth=0.8)
-        pairs = [f"{each['first']} − {each['second']}, {measure_name(each['measure'])}" for each in chosen]
-        names = [f"{_line(results, each)}: {pair}" for each, pair in zip(chosen, pairs, strict=True)]
-        _label_lines(axes, names, fontsize="small")
-        axes.set(xlabel="difference [95%]; blue: distinguishable from 0, grey: not; |: single seeds")
-    return True
+def _by_direction(figures: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {
+        f"mAP {name}, {title} (|: chance)": figures[(figures["version"] == version) & (figures["direction"] == way)]
+        for version, title in VERSIONS.items()
+        for way, name in DIRECTIONS.items()
+    }
 
 
-def _label_lines(axes: Any, names: list[str], **text: Any) -> None:
-    axes.set_yticks(range(len(names)), names, **text)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+def draw_panels(path: Path, panels: Mapping[str, pd.DataFrame]) -> None:
+    """Draw dots with their intervals.
 
+    Args:
+        path: PNG file.
+        panels: By label of the x axis, the dots (line, series, value, low, high, marks); a panel has a line per row of
+            the plot and a colour per series, and draws `marks` as ticks. Four panels are a square, fewer a row.
+    """
+    from matplotlib.lines import Line2D
 
-def _line(results: Results, each: dict[str, Any]) -> str:
-    return f"{results['partitions'][each['partition']]}, {each['row']}"
+    dots = pd.concat(panels.values())
+    lines, colours = list(dots["line"].unique()), dict(zip(dots["series"].unique(), cycle(COLOURS), strict=False))
+    columns = 2 if len(panels) == 4 else len(panels)
+    rows = -(-len(panels) // columns)
+    per_line = max(panel["line"].value_counts().max() for panel in panels.values() if len(panel))
+    height = 1.5 + rows * (0.7 + (0.15 + 0.1 * per_line) * len(lines))
+    with drawing(path, 5 + 4 * columns, height) as figure:
+        axes = figure.subplots(rows, columns, sharex=len(panels) == 4, sharey=True, squeeze=False).flat
+        for axis, (label, panel) in zip(axes, panels.items(), strict=True):
+            by_line = panel.groupby("line")["line"]
+            shift = 0.6 * ((by_line.cumcount() + 0.5) / by_line.transform("size").astype(float) - 0.5)
+            panel = panel.assign(y=panel["line"].map(lines.index).astype(float) + shift)
+            for name, part in panel.groupby("series"):
+                axis.hlines(part["y"], part["low"], part["high"], color=colours[name], linewidth=1.5)
+                axis.plot(part["value"], part["y"], "o", color=colours[name], markersize=5)
+            marks = panel.explode("marks")
+            axis.plot(marks["marks"].astype(float), marks["y"], "|", color="0.3", markersize=9)
+            axis.set_yticks(range(len(lines)), lines, fontsize="small")
+            axis.set(xlabel=label, ylim=(len(lines) - 0.5, -0.5))
+            axis.grid(axis="x", color="0.9")
+            if "difference" in label:
+                axis.axvline(0, color="k", linewidth=0.8)
+        handles = [Line2D([], [], color=colour, marker="o") for colour in colours.values()]
+        figure.legend(handles, colours, loc="outside right upper", fontsize="small")

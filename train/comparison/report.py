@@ -1,306 +1,208 @@
-"""comparison.md of a grid: a summary, the paper's tables 2 to 5 beside ours, paired differences, and the method."""
+"""Tables of comparison.json as data frames, and the page comparison.md of a grid and of the hallucination study."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from .plan import IMAGE_ONLY, PAPER_COLUMNS
-from .results import DIRECTIONS, HIGHER, LOWER, UNCLEAR, VERSIONS, Measure
+from .results import DIRECTIONS, HIGHER, KAPPA, LOWER, VERSIONS, split_measure
 
 Results = Mapping[str, Any]  # content of comparison.json
+FOLDER = Path(__file__).parent
 WHOLE = ("all", "test, all", "external, all")  # rows of all held-out cases of a partition
-SEARCHES = [*(("map", f":{direction}") for direction in DIRECTIONS), ("cosine", "")]
-KINDS = {"kappa": "kappa", "balanced_accuracy": "balanced accuracy", "map": "mAP", "cosine": "paired cosine"}
-PLOTS = {
-    "kappa.png": "Kappa from the image alone, mean over seeds, 95% over patients or lesions",
-    "retrieval.png": "Retrieval by training notes, diagnosis masked and as written; the mark is chance",
-    "differences.png": "Differences on the same cases, with 95% intervals",
-    "queries.png": "Strategies as queries, on the same lesions with the same models",
-}
-# Results of arXiv 2511.21827 in its abstract and public summaries, by table, row and column; its other figures are not
-# public. Whether they are means over repeats, and in which direction table 3 searches, is not stated. Other data sets,
-# and notes that name the diagnosis: they are comparable only to figures with notes as written.
-PAPER: dict[int, dict[str, dict[str, str]]] = {
-    2: {
-        "SKINL2, external": {"Img": "0.686", "M+P2": "0.743"},
-        "Fitzpatrick17k, external": {"Img": "0.418", "P3": "0.456"},
-    },
-    3: {"BCN20000, direction not stated": {"M+P1": "0.787", "M+P2": "0.782", "P3": "0.510"}},
-    5: {"range over the data sets": {"M+P2": "0.689 to 0.797", "P3": "0.204 to 0.312"}},
-}
-RETRIEVAL = (
-    "Mean average precision, relevant is the query's class, mean over seeds [95%]; in brackets, the same rankings with"
-    " the classes of the queries shuffled (chance). The paper's figures are for notes as written; which of its two"
-    " tables has which direction is not known."
-)
-TABLES: dict[int, tuple[str, dict[str, str], str]] = {
-    2: (
-        "classification",
-        {"kind": "kappa"},
-        "Unweighted kappa from the image alone, mean over seeds [95% over patients or lesions].",
-    ),
-    3: (f"{DIRECTIONS['image_to_text']}, mAP", {"kind": "map", "direction": "image_to_text"}, RETRIEVAL),
-    4: (f"{DIRECTIONS['text_to_image']}, mAP", {"kind": "map", "direction": "text_to_image"}, RETRIEVAL),
-    5: (
-        "paired cosine",
-        {"kind": "cosine"},
-        "Cosine of an image and its own note, mean over seeds [95%]; in brackets, to another case's note: only the gap"
-        " counts, since a collapsed space has a high cosine everywhere.",
-    ),
-}
-INTERPRETATION = """\
-An interval that holds 0 allows no conclusion; it does not show that two cells are equal. A difference is reported only
-if its interval excludes 0 and every seed has the same sign. Notes that name the class nearly give away retrieval as
-written; the masked figure is the headline."""
+KINDS = {KAPPA: "kappa", "balanced_accuracy": "balanced accuracy", "map": "mAP", "cosine": "paired cosine"}
+GAP = "–"
 
 
-def write_report(results: Results, plots: Sequence[str]) -> str:
-    """Return comparison.md.
-
-    Args:
-        results: Content of comparison.json.
-        plots: Names of the plots that were drawn.
-    """
-    figures, differences = _frames(results)
-    baseline = differences[differences["second"] == IMAGE_ONLY]
-    parts = [
-        "# Comparison of note strategies",
-        "Research use only, never a diagnosis.",
-        "## Summary",
-        _summary(results, figures, baseline),
-        *(_paper_table(results, figures, number) for number in TABLES),
-        _differences(
-            results,
-            "## Against image-only",
-            baseline,
-            "Strategy minus image-only on the same cases, paired; same budget and seeds.",
-        ),
-        _other_cells(results, figures, differences),
-        *(_queries(results, cell, figures, differences) for cell in results["cells"] if len(cell["queries"]) > 1),
-        *(f"![{text}]({name})" for name, text in PLOTS.items() if name in plots),
-        left_out(results),
-        _method(results),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+def fill_page(template: str, results: Results, **values: Any) -> str:
+    """Fill a template of this folder with results and tables; a missing value is an error."""
+    environment = Environment(  # Markdown needs no escaping  # noqa: S701  # nosec B701
+        loader=FileSystemLoader(FOLDER), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["percent"] = lambda share: f"{100 * share:g}%"
+    return environment.get_template(template).render({**results, **values}) + "\n"
 
 
-def number(value: float | None, ci: Sequence[float] | None = None, *, sign: str = "") -> str:
+def number(value: float | None, low: float | None = None, high: float | None = None, *, sign: str = "") -> str:
     """Return a figure to three places with its interval, or a dash if it is undefined."""
     if value is None or math.isnan(value):
-        return "–"
-    return f"{value:{sign}.3f}" + (f" [{ci[0]:{sign}.3f}, {ci[1]:{sign}.3f}]" if isinstance(ci, list | tuple) else "")
+        return GAP
+    return f"{value:{sign}.3f}" + ("" if pd.isna(low) else f" [{low:{sign}.3f}, {high:{sign}.3f}]")
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a Markdown table."""
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in (header, ["---"] * len(header), *rows))
-
-
-def measure_name(key: str) -> str:
+def measure_name(measure: str) -> str:
     """Return a readable name: "map:m:masked:image_to_text" is "mAP image to note, diagnosis masked"."""
-    kind, *rest = key.split(":")
-    name = " ".join([KINDS[kind], *(DIRECTIONS[word] for word in rest if word in DIRECTIONS)])
-    return ", ".join([name, *(VERSIONS[word] for word in rest if word in VERSIONS)])
+    parts = split_measure(measure)
+    name = " ".join(filter(None, (KINDS[parts["kind"]], DIRECTIONS.get(parts["direction"]))))
+    return ", ".join(filter(None, (name, VERSIONS.get(parts["version"]))))
 
 
-def left_out(results: Results) -> str:
-    """Return the section on cells that were not run or failed."""
-    rows = [[each["name"], each["reason"]] for each in results["left_out"]]
-    return f"## Left out\n\n{markdown_table(['cell', 'reason'], rows)}" if rows else ""
+def figures_table(results: Results) -> pd.DataFrame:
+    """Return one row per figure: partition, row, title, recipe, kind, queries, version, direction, mean, low, high, ...
 
-
-def _frames(results: Results) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the figures and the differences, each with its measure, row title and text for a table."""
-    columns = ["partition", "row", "recipe", *Measure._fields, "mean", "ci", "by_seed", "chance"]
-    figures = pd.DataFrame(results["figures"], columns=columns)
-    columns = ["first", "second", "measure", "value", "ci", "by_seed", "partition", "row", "verdict"]
-    differences = pd.DataFrame(results["differences"], columns=columns)
-    for frame in (figures, differences):
-        frame["title"] = [_title(results, row) for row in frame.to_dict("records")]
-    measures = [Measure(*parts) for parts in figures[list(Measure._fields)].itertuples(index=False)]
-    figures["any_queries"] = [each._replace(queries="").key for each in measures]
-    figures["text"] = [_cell_text(each, len(results["seeds"])) for each in figures.to_dict("records")]
+    "own" marks figures without notes or with query notes of the cell's own strategy; "queried" those of a cell with
+    several sets of query notes.
+    """
+    columns = ["partition", "row", "recipe", "kind", "queries", "version", "direction", "mean", "ci", "by_seed"]
+    table = _with_titles(results, pd.DataFrame(results["figures"], columns=[*columns, "chance"]))
+    sizes = pd.DataFrame(results["rows"], columns=["partition", "row", "n_cases", "n_groups"])
+    table = table.merge(sizes, how="left", on=["partition", "row"])
     several = {cell["name"] for cell in results["cells"] if len(cell["queries"]) > 1}
-    figures["own"] = figures["queries"].isin([""]) | (figures["queries"] == figures["recipe"])
-    figures["queried"] = [name in several for name in figures["partition"] + "/" + figures["recipe"]]
-    return figures, differences
+    table["own"] = (table["queries"] == "") | (table["queries"] == table["recipe"])
+    table["queried"] = (table["partition"] + "/" + table["recipe"]).isin(several)
+    records = table.to_dict("records")
+    names = [(each["kind"], each["queries"], each["version"], each["direction"]) for each in records]
+    table["measure"] = [measure_name(":".join(each)) for each in names]
+    table["text"] = [_cell_text(each, len(results["seeds"])) for each in records]
+    return table
 
 
-def _title(results: Results, row: Mapping[str, Any]) -> str:
-    return f"{results['partitions'][row['partition']]}, {row['row']}"
+def differences_table(results: Results) -> pd.DataFrame:
+    """Return one row per difference: partition, row, title, first, second, measure, value, low, high, by_seed, ..."""
+    columns = ["partition", "row", "first", "second", "measure", "value", "ci", "by_seed", "verdict"]
+    table = _with_titles(results, pd.DataFrame(results["differences"], columns=columns))
+    table["name"] = table["measure"].map(measure_name)
+    table["version"] = [split_measure(each)["version"] for each in table["measure"]]
+    ends = zip(table["value"], table["low"], table["high"], strict=True)
+    table["text"] = [number(*each, sign="+") for each in ends]
+    table["seeds"] = table["by_seed"].map(len)
+    table["significant"] = table["verdict"].isin([HIGHER, LOWER])
+    return table
 
 
-def _inside(frame: pd.DataFrame, row: Mapping[str, Any]) -> pd.DataFrame:
-    return frame[(frame["partition"] == row["partition"]) & (frame["row"] == row["row"])]
+def _with_titles(results: Results, table: pd.DataFrame) -> pd.DataFrame:
+    table["title"] = table["partition"].map(results["partitions"]) + ", " + table["row"]
+    table["low"], table["high"] = ([ci[end] if ci else math.nan for ci in table["ci"]] for end in (0, 1))
+    return table
 
 
 def _cell_text(figure: Mapping[str, Any], n_seeds: int) -> str:
     chance = "" if pd.isna(figure["chance"]) else f" ({number(figure['chance'])})"
     seeds = len(figure["by_seed"])
-    return number(figure["mean"], figure["ci"]) + chance + (f", {seeds} of {n_seeds} seeds" if seeds < n_seeds else "")
+    rest = f", {seeds} of {n_seeds} seeds" if seeds < n_seeds else ""
+    return number(figure["mean"], figure["low"], figure["high"]) + chance + rest
 
 
-def _caption(results: Results, text: str) -> str:
-    seeds = ", ".join(map(str, results["seeds"]))
-    return (
-        f"{text} Data: {results['cases']}; held-out cases only; seed{'s' if len(results['seeds']) > 1 else ''} {seeds};"
-        f" device {results['device'] or 'unknown'}; `{results['command']}`."
+def write_grid_page(results: Results, plots: Mapping[str, str]) -> str:
+    """Return comparison.md of a grid.
+
+    Args:
+        results: Content of comparison.json.
+        plots: Titles of the plots drawn, by file name.
+    """
+    figures, differences = figures_table(results), differences_table(results)
+    baseline = differences[differences["second"] == IMAGE_ONLY]
+    single = [cell for cell in results["cells"] if cell["seeds"] and len(cell["queries"]) < 2]
+    about = {cell["recipe"]: cell["about"] for cell in single if cell["column"] is None}
+    others = figures[figures["row"].isin(WHOLE) & figures["recipe"].isin(["m", *about] if about else [])]
+    others = others.rename(columns={"title": "partition, data", "recipe": "cell"})
+    others = others.assign(description=others["cell"].map({"m": "all losses", **about}))
+    headline = ["kappa", *(measure_name(f"map::masked:{way}") for way in DIRECTIONS), measure_name("cosine::masked")]
+    queried = [cell for cell in results["cells"] if len(cell["queries"]) > 1]
+    return fill_page(
+        "grid.md.j2",
+        results,
+        plots=plots,
+        note_versions=VERSIONS,
+        summary=_grid_summary(figures, baseline[baseline["measure"] == KAPPA]),
+        directions=DIRECTIONS,
+        number=number,
+        beside_paper=lambda *key: _beside_paper(results, figures, *key),
+        baseline=_differences(baseline),
+        other_cells=_pivot(
+            others.rename(columns={"title": "partition, data"}), ["partition, data", "cell", "description"], headline
+        ),
+        other_differences=_differences(differences[differences["first"].isin(list(about))]),
+        queried=[_queries(cell, figures, differences) for cell in queried],
     )
 
 
-def _summary(results: Results, figures: pd.DataFrame, baseline: pd.DataFrame) -> str:
+def _grid_summary(figures: pd.DataFrame, kappa: pd.DataFrame) -> list[dict[str, Any]]:
     """Return kappa against image-only, and masked retrieval against chance, for all held-out cases of a partition."""
-    lines = []
     retrieval = figures[(figures["kind"] == "map") & (figures["version"] == "masked") & figures["chance"].notna()]
     retrieval = retrieval[retrieval["own"] | retrieval["queried"]]
-    for row in results["rows"]:
-        if row["row"] not in WHOLE:
-            continue
-        title = _title(results, row)
-        kappa = baseline[baseline["measure"] == "kappa"]
-        lines += [_difference_sentence(each) for each in _inside(kappa, row).to_dict("records")]
-        for each in _inside(retrieval, row).to_dict("records"):
-            above = isinstance(each["ci"], list | tuple) and each["ci"][0] > each["chance"]
-            lines.append(
-                f"{title}: with the diagnosis masked, {DIRECTIONS[each['direction']]} search with {each['queries']}"
-                f" notes is {'above chance' if above else 'not distinguishable from chance'}"
-                f" ({number(each['mean'], each['ci'])}, chance {number(each['chance'])})."
-            )
-    if not lines:
-        return "No finished cells to compare yet."
-    return "\n".join(f"- {line}" for line in lines) + f"\n\n{INTERPRETATION}"
-
-
-def _difference_sentence(each: Mapping[str, Any]) -> str:
-    subject = f"{each['title']}: {measure_name(each['measure'])} of {each['first']}"
-    value, seeds = number(each["value"], each["ci"], sign="+"), len(each["by_seed"])
-    if each["verdict"] in (HIGHER, LOWER):
-        support = f"in all {seeds} seeds" if seeds > 1 else "one seed only: another may give a different result"
-        return f"{subject} is {each['verdict']} than of {each['second']} by {value}, {support}."
-    reason = UNCLEAR if each["verdict"] == UNCLEAR else "too few patients or lesions for an interval"
-    return f"{subject} and of {each['second']}: {reason}, {value}."
-
-
-def _paper_table(results: Results, figures: pd.DataFrame, table: int) -> str:
-    """Return one of the paper's tables, retrieval and alignment with the diagnosis masked first."""
-    title, wanted, text = TABLES[table]
-    parts = [f"## Table {table}: {title}"]
-    for version, name in ({"": ""} if table == 2 else VERSIONS).items():
-        parts += [f"### {name.capitalize()}"] if name else []
-        chosen = figures[figures["own"] & (figures["version"] == version)]
-        for key, value in wanted.items():
-            chosen = chosen[chosen[key] == value]
-        parts.append(_beside_paper(results, chosen, table, {} if version == "masked" else PAPER.get(table, {})))
-    return "\n\n".join([*parts, _caption(results, text)])
+    titles = figures.loc[figures["row"].isin(WHOLE), "title"].unique()
+    return [
+        {
+            "differences": kappa[kappa["title"] == title].to_dict("records"),
+            "retrieval": retrieval[retrieval["title"] == title].to_dict("records"),
+        }
+        for title in titles
+        if title in {*kappa["title"], *retrieval["title"]}
+    ]
 
 
 def _beside_paper(
-    results: Results, figures: pd.DataFrame, table: int, published: Mapping[str, Mapping[str, str]]
-) -> str:
-    """Return a row per data set and a column per strategy, with the paper's figures in columns of their own."""
-    ours = [name for name in PAPER_COLUMNS if name != IMAGE_ONLY or table == 2]
-    theirs = [title for title in PAPER_COLUMNS.values() if any(title in row for row in published.values())]
-    skipped = {each["name"] for each in results["left_out"]}
-    rows: list[list[str]] = []
-    for row in results["rows"]:
-        inside = _inside(figures, row).set_index("recipe")["text"]
-        if inside.index.isin(ours).any():
-            gaps = {name: "left out" if f"{row['partition']}/{name}" in skipped else "–" for name in ours}
-            texts = [inside.get(name, gaps[name]) for name in ours]
-            rows.append([_title(results, row), f"{row['n_cases']} / {row['n_groups']}", *texts, *("–" for _ in theirs)])
-    for name, values in published.items():
-        rows.append([f"paper: {name}", "", *("" for _ in ours), *(values.get(title, "?") for title in theirs)])
-    if not rows:
-        return "Nothing is finished for this table yet."
-    header = [*(PAPER_COLUMNS[name] for name in ours), *(f"{title} (paper)" for title in theirs)]
-    return markdown_table(["partition, data", "cases / groups", *header], rows)
+    results: Results, figures: pd.DataFrame, paper_table: int, kind: str, version: str, direction: str
+) -> pd.DataFrame:
+    """Return a row per data set and a column per strategy, with the paper's figures in columns of their own.
+
+    The paper's notes name the diagnosis: its figures are not comparable to masked ones.
+    """
+    ours = [name for name in PAPER_COLUMNS if name != IMAGE_ONLY or kind == KAPPA]
+    chosen = (figures[["kind", "version", "direction"]] == [kind, version, direction]).all(axis=1)
+    chosen = figures[chosen & figures["own"] & figures["recipe"].isin(ours)]
+    chosen = chosen.assign(size=chosen["n_cases"].astype(str) + " / " + chosen["n_groups"].astype(str))
+    table = _pivot(chosen, ["partition", "title", "size"], ours, "recipe")
+    for each in results["left_out"]:
+        partition, _, recipe = each["name"].partition("/")
+        if recipe in ours:
+            table.loc[(table["partition"] == partition) & (table[recipe] == GAP), recipe] = "left out"
+    table = table.drop(columns="partition").rename(columns=PAPER_COLUMNS)
+    paper = pd.read_csv(FOLDER / "paper.csv", dtype={"value": str})
+    paper = paper[paper["table"] == paper_table]
+    if version != "masked" and len(paper):
+        columns = [name for name in PAPER_COLUMNS.values() if name in set(paper["column"])]
+        theirs = paper.pivot_table("value", "data", "column", aggfunc="first", sort=False)
+        theirs = theirs.reindex(columns=columns).fillna("?").add_suffix(" (paper)")
+        theirs = theirs.reset_index(names="title").assign(title=lambda each: "paper: " + each["title"])
+        table = pd.concat([table.assign(**dict.fromkeys(theirs.columns[1:], GAP)), theirs]).fillna("")
+    return table.rename(columns={"title": "partition, data", "size": "cases / groups"})
 
 
-def _differences(results: Results, heading: str, differences: pd.DataFrame, text: str) -> str:
-    rows = []
-    for each in differences.to_dict("records"):
-        single = each["verdict"] in (HIGHER, LOWER) and len(each["by_seed"]) == 1
-        rows.append(
-            [
-                *(each["title"], each["first"], each["second"], measure_name(each["measure"])),
-                number(each["value"], each["ci"], sign="+"),
-                ", ".join(f"{value:+.3f}" for value in each["by_seed"]),
-                f"{each['verdict']} in the one seed run" if single else each["verdict"],
-            ]
-        )
-    if not rows:
-        return ""
-    header = ["partition, data", "first", "second", "measure", "first minus second [95%]", "by seed", "verdict"]
-    return f"{heading}\n\n{markdown_table(header, rows)}\n\n{_caption(results, text)}"
+def _pivot(figures: pd.DataFrame, index: list[str], columns: Sequence[str], column: str = "measure") -> pd.DataFrame:
+    """Return a row per value of `index`, in order of appearance, and a column per value of `column`."""
+    if figures.empty:
+        return pd.DataFrame(columns=[*index, *columns], dtype=object)
+    table = figures.pivot_table("text", index, column, aggfunc="first", sort=False)
+    return table.reindex(columns=columns).astype(object).fillna(GAP).reset_index()
 
 
-def _pivot(figures: pd.DataFrame, index: list[str], measures: Sequence[str]) -> str:
-    """Return a table with a row per value of `index`, in order of appearance, and a column per measure."""
-    figures = figures.drop_duplicates([*index, "any_queries"])
-    rows = figures[index].drop_duplicates()
-    texts = figures.set_index([*index, "any_queries"])["text"].to_dict()
-    cells = [[*row, *(texts.get((*row, measure), "–") for measure in measures)] for row in rows.itertuples(index=False)]
-    return markdown_table([*index, *map(measure_name, measures)], cells)
-
-
-def _other_cells(results: Results, figures: pd.DataFrame, differences: pd.DataFrame) -> str:
-    """Return the cells outside the paper's tables: single losses, text encoders."""
-    single = [cell for cell in results["cells"] if cell["seeds"] and len(cell["queries"]) < 2]
-    about = {cell["recipe"]: cell["about"] for cell in single if cell["column"] is None}
-    if not about:
-        return ""
-    chosen = figures[figures["row"].isin(WHOLE) & figures["recipe"].isin(["m", *about])]
-    chosen = chosen.assign(cell=chosen["recipe"], description=chosen["recipe"].map({"m": "all losses", **about}))
-    measures = ["kappa", *(f"map:masked:{direction}" for direction in DIRECTIONS), "cosine:masked"]
-    table = _pivot(
-        chosen.rename(columns={"title": "partition, data"}), ["partition, data", "cell", "description"], measures
+def _differences(table: pd.DataFrame) -> pd.DataFrame:
+    single = table["significant"] & (table["seeds"] == 1)
+    return pd.DataFrame(
+        {
+            "partition, data": table["title"],
+            "first": table["first"],
+            "second": table["second"],
+            "measure": table["name"],
+            "first minus second [95%]": table["text"],
+            "by seed": [", ".join(f"{value:+.3f}" for value in each) for each in table["by_seed"]],
+            "verdict": table["verdict"].where(~single, table["verdict"] + " in the one seed run"),
+        }
     )
-    against = differences[differences["first"].isin(list(about))]
-    rest = _differences(results, "### Differences", against, "On the same cases, paired.")
-    return f"## Losses and text encoders\n\n{table}\n\n{_caption(results, 'As above.')}\n\n{rest}"
 
 
-def _queries(results: Results, cell: Mapping[str, Any], figures: pd.DataFrame, differences: pd.DataFrame) -> str:
+def _queries(cell: Mapping[str, Any], figures: pd.DataFrame, differences: pd.DataFrame) -> dict[str, Any]:
     """Return the results of several sets of query notes for the same lesions, with models trained on one strategy."""
-    place = {"partition": cell["partition"], "row": "all"}
-    chosen = _inside(figures[(figures["recipe"] == cell["recipe"]) & (figures["queries"] != "")], place)
-    measures = [f"{kind}:{version}{way}" for version in VERSIONS for kind, way in SEARCHES]
-    cases = next(each["n_cases"] for each in results["rows"] if place.items() <= each.items())
-    text = (
-        f"No model was trained on these notes: there are too few. {cell['recipe']} was trained on template notes of"
-        " other lesions (also of drawn ones with their findings, where the cases hold some); each strategy's notes of"
-        f" the same {cases} held-out lesions are the queries, and the gallery is these lesions only."
-    )
-    pairs = _inside(differences[differences["first"].str.endswith(" notes")], place)
-    pairs = pairs.sort_values("measure", key=lambda keys: keys.str.contains("as_written"), kind="stable")
-    parts = [
-        "## Strategies as queries, on the same lesions",
-        _pivot(chosen.assign(notes=chosen["queries"]), ["notes"], measures),
-        _caption(results, text),
-        _differences(results, "### Strategy against strategy", pairs, "The same lesions and models, paired."),
+    chosen = figures[(figures["partition"] == cell["partition"]) & (figures["row"] == "all")]
+    chosen = chosen[(chosen["recipe"] == cell["recipe"]) & (chosen["queries"] != "")]
+    keys = [
+        key
+        for version in VERSIONS
+        for key in (*(f"map::{version}:{direction}" for direction in DIRECTIONS), f"cosine::{version}")
     ]
-    return "\n\n".join(parts)
-
-
-def _method(results: Results) -> str:
-    lines = [
-        "Every cell has the same budget, seeds and settings, except for what its name says; the best epoch is selected"
-        " on validation cases.",
-        f"Intervals: 95%, bootstrap over patients or lesions ({results['bootstrap']} draws), the same draws for both"
-        " sides of a difference. They do not cover the choice of the seed; each seed's result is listed.",
-        "No patient, lesion or identical image is on both sides of a partition. Drawn lesions are never pooled with"
-        " photographs.",
-        *results["told"],
-        "The paper's figures: arXiv 2511.21827, as far as they are public (`?` is not); other data, other network.",
-        f"Notes: {results['notes']}; query notes: {results['query_notes'] or 'none'}; {software(results)}.",
-    ]
-    return "## Method\n\n" + "\n".join(f"- {line}" for line in lines)
-
-
-def software(results: Results) -> str:
-    """Return the versions of the software as one line."""
-    return ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    pairs = differences[(differences["partition"] == cell["partition"]) & (differences["row"] == "all")]
+    pairs = pairs[pairs["first"].str.endswith(" notes")].sort_values("version", ascending=False, kind="stable")
+    return {
+        "recipe": cell["recipe"],
+        "n_cases": chosen["n_cases"].iloc[0],
+        "figures": _pivot(chosen.rename(columns={"queries": "notes"}), ["notes"], [measure_name(key) for key in keys]),
+        "differences": _differences(pairs),
+    }

@@ -1,19 +1,23 @@
-"""Results of the finished cells, and paired differences between them with 95% intervals: comparison.json of a grid."""
+"""Results of the finished cells, and paired differences between them with 95% intervals: comparison.json of a grid.
+
+A measure is "kappa", "balanced_accuracy", "map:QUERIES:VERSION:DIRECTION" or "cosine:QUERIES:VERSION": QUERIES is a set
+of query notes, VERSION a key of `VERSIONS`, DIRECTION a key of `DIRECTIONS`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..metrics.bootstrap import Statistic, intervals, over_seeds, paired_difference, weighted_mean
-from ..metrics.classification import cohen_kappa, confusion_matrix, recalls
+from ..metrics.classification import balanced_accuracy, cohen_kappa, confusion_matrix
 from .plan import PAPER_COLUMNS, Cell, GridPlan
 from .runner import FACTS, TABLE
 
@@ -21,31 +25,20 @@ VERSIONS = {"masked": "diagnosis masked", "as_written": "as written"}
 DIRECTIONS = {"image_to_text": "image to note", "text_to_image": "note to image"}
 MODALITIES = {"dermoscopy": "dermoscopic", "clinical": "clinical"}
 DRAWN = "drawn"  # synthetic lesions are easy: they are never pooled with photographs
-HIGHER, LOWER, UNCLEAR, UNKNOWN = "higher", "lower", "no difference can be told", "too few lesions"
+HIGHER, LOWER, UNCLEAR, UNKNOWN = "higher", "lower", "no significant difference", "too few lesions"
+KAPPA = "kappa"
+CLASSIFICATION = {KAPPA: cohen_kappa, "balanced_accuracy": balanced_accuracy}
 
 
-class Measure(NamedTuple):
-    """Figure of merit."""
-
-    kind: str  # "kappa", "balanced_accuracy", "map" or "cosine"
-    queries: str = ""  # set of query notes, for "map" and "cosine"
-    version: str = ""  # key of `VERSIONS`, likewise
-    direction: str = ""  # key of `DIRECTIONS`, for "map"
-
-    @property
-    def key(self) -> str:
-        """Name in comparison.json, such as "map:m:masked:image_to_text"."""
-        return ":".join(filter(None, self))
-
-
-KAPPA = Measure("kappa")
-CLASSIFICATION = (KAPPA, Measure("balanced_accuracy"))
-
-
-def retrieval_measures(queries: str) -> list[Measure]:
+def retrieval_measures(queries: str) -> list[str]:
     """Return retrieval in both directions and alignment with one set of query notes, masked first."""
-    maps = [Measure("map", queries, version, direction) for version in VERSIONS for direction in DIRECTIONS]
-    return [*maps, *(Measure("cosine", queries, version) for version in VERSIONS)]
+    maps = [f"map:{queries}:{version}:{direction}" for version in VERSIONS for direction in DIRECTIONS]
+    return [*maps, *(f"cosine:{queries}:{version}" for version in VERSIONS)]
+
+
+def split_measure(measure: str) -> dict[str, str]:
+    """Return the parts of a measure: "kind", "queries", "version", "direction"; empty where it has none."""
+    return dict(zip(("kind", "queries", "version", "direction"), [*measure.split(":"), "", "", ""], strict=False))
 
 
 def rows_of(table: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -105,42 +98,34 @@ class CellRuns:
         return str(next(iter(self.facts.values()))["device"])
 
     @property
-    def queries(self) -> tuple[str, ...]:
+    def queries(self) -> list[str]:
         """Names of the sets of query notes."""
-        return tuple(next(iter(self.facts.values()))["queries"])
+        return list(next(iter(self.facts.values()))["queries"])
 
-    def statistics(self, measure: Measure, mask: np.ndarray) -> list[Statistic]:
+    def statistics(self, measure: str, mask: np.ndarray) -> list[Statistic]:
         """Return one statistic per seed: a function of the weights of the cases under the mask."""
         return [_statistic(table[mask], measure) for table in self.tables.values()]
 
-    def values(self, measure: Measure, mask: np.ndarray) -> list[float]:
+    def values(self, measure: str, mask: np.ndarray) -> list[float]:
         """Return one value per seed."""
         return [each(np.ones(int(mask.sum()))) for each in self.statistics(measure, mask)]
 
-    def chance(self, measure: Measure, row: str) -> list[float | None]:
+    def chance(self, measure: str, row: str) -> list[float | None]:
         """Return the chance level per seed; None where it is unknown."""
-        key = measure.direction or "random_pairs"
-        return [facts["queries"][measure.queries][measure.version][row].get(key) for facts in self.facts.values()]
+        parts = split_measure(measure)
+        levels = [facts["queries"][parts["queries"]][parts["version"]][row] for facts in self.facts.values()]
+        return [each.get(parts["direction"] or "random_pairs") for each in levels]
 
 
-def _statistic(table: pd.DataFrame, measure: Measure) -> Statistic:
-    if measure.queries:
-        column = measure.key.replace("map", "ap", 1)
-        return weighted_mean(table[column].to_numpy(np.float64))
+def _statistic(table: pd.DataFrame, measure: str) -> Statistic:
+    if measure not in CLASSIFICATION:
+        return weighted_mean(table[measure.replace("map", "ap", 1)].to_numpy(np.float64))
     logits = table.filter(regex=r"^logit:\d+$").to_numpy()
     labels, predicted, classes = table["class_id"].to_numpy(), logits.argmax(axis=1), logits.shape[1]
-
-    def statistic(weights: np.ndarray) -> float:
-        confusion = confusion_matrix(labels, predicted, classes, weights)
-        if measure == KAPPA:
-            return cohen_kappa(confusion)
-        found = recalls(confusion)
-        return float(np.nanmean(found)) if np.isfinite(found).any() else float("nan")
-
-    return statistic
+    return lambda weights: CLASSIFICATION[measure](confusion_matrix(labels, predicted, classes, weights))
 
 
-def figures_of(runs: CellRuns, row: str, measures: Sequence[Measure], *, n_boot: int) -> list[dict[str, Any]]:
+def figures_of(runs: CellRuns, row: str, measures: Sequence[str], *, n_boot: int) -> list[dict[str, Any]]:
     """Return the measures of a cell on a row of cases, all on the same bootstrap draws.
 
     Returns:
@@ -148,13 +133,13 @@ def figures_of(runs: CellRuns, row: str, measures: Sequence[Measure], *, n_boot:
         "by_seed", and "chance" (mean over seeds; None where it is zero by definition or unknown).
     """
     mask, found = runs.rows[row], []
-    statistics = {each.key: over_seeds(runs.statistics(each, mask)) for each in measures}
+    statistics = {each: over_seeds(runs.statistics(each, mask)) for each in measures}
     ends = intervals(statistics, runs.table["group"].to_numpy()[mask], n_boot=n_boot)
     for each in measures:
         values = runs.values(each, mask)
-        known = [value for value in (runs.chance(each, row) if each.queries else ()) if value is not None]
-        figure = {"mean": float(np.mean(values)), "ci": ends[each.key], "by_seed": values}
-        found.append({**each._asdict(), **figure, "chance": float(np.mean(known)) if known else None})
+        levels = [] if each in CLASSIFICATION else [level for level in runs.chance(each, row) if level is not None]
+        figure = {"mean": float(np.mean(values)), "ci": ends[each], "by_seed": values}
+        found.append({**split_measure(each), **figure, "chance": float(np.mean(levels)) if levels else None})
     return found
 
 
@@ -171,7 +156,7 @@ def verdict_of(value: float, ci: Sequence[float] | None, by_seed: Sequence[float
 
 
 def difference(
-    first: CellRuns, second: CellRuns, row: str, measures: Sequence[Measure], names: Sequence[str], *, n_boot: int
+    first: CellRuns, second: CellRuns, row: str, measures: Sequence[str], names: Sequence[str], *, n_boot: int
 ) -> dict[str, Any] | None:
     """Return first minus second over the shared seeds, paired; None without such, or if the cases differ.
 
@@ -198,13 +183,11 @@ def difference(
         return None
     pairs = zip(first.values(measures[0], mask), second.values(measures[1], mask), strict=True)
     by_seed = [one - other for one, other in pairs]
-    named = {"first": names[0], "second": names[1], "measure": measures[0].key}
+    named = {"first": names[0], "second": names[1], "measure": measures[0]}
     return {**named, "value": value, "ci": ci, "by_seed": by_seed, "verdict": verdict_of(value, ci, by_seed)}
 
 
-def grid_results(
-    plan: GridPlan, cells: Sequence[Cell], runs: Mapping[str, CellRuns], *, n_boot: int
-) -> dict[str, list[Any] | dict[str, Any]]:
+def grid_results(plan: GridPlan, cells: Sequence[Cell], runs: Mapping[str, CellRuns], *, n_boot: int) -> dict[str, Any]:
     """Return the results of a grid as in comparison.json.
 
     Args:
@@ -215,59 +198,62 @@ def grid_results(
     """
     rows, figures, differences = [], [], []
     for partition in plan.partitions:
-        inside = {cell.recipe: runs[cell.name] for cell in cells if cell.partition == partition and cell.name in runs}
-        against = {cell.recipe: cell.against for cell in cells if cell.partition == partition}
-        first = next(iter(inside.values()), None)
+        finished = [cell for cell in cells if cell.partition == partition and cell.name in runs]
+        first = runs[finished[0].name] if finished else None
         for row, mask in ({} if first is None else first.rows).items():
             place = {"partition": partition, "row": row}
             groups = first.table.loc[mask, "group"].nunique()  # type: ignore[union-attr]
             rows.append({**place, "n_cases": int(mask.sum()), "n_groups": int(groups)})
-            for recipe, found in inside.items():
-                measures = [*CLASSIFICATION, *(each for name in found.queries for each in retrieval_measures(name))]
-                figures += [
-                    {**place, "recipe": recipe, **each} for each in figures_of(found, row, measures, n_boot=n_boot)
-                ]
-            compared = _between_recipes(inside, against, row, n_boot)
-            if row == "all":
-                compared += [each for found in inside.values() for each in _between_queries(found, row, n_boot)]
+            for cell in finished:
+                measures = [*CLASSIFICATION, *chain.from_iterable(map(retrieval_measures, runs[cell.name].queries))]
+                found = figures_of(runs[cell.name], row, measures, n_boot=n_boot)
+                figures += [{**place, "recipe": cell.recipe, **each} for each in found]
+            compared = [
+                difference(one, other, row, pair, names, n_boot=n_boot)
+                for one, other, pair, names in _comparisons(finished, runs, with_queries=row == "all")
+            ]
             differences += [{**each, **place} for each in compared if each is not None]
-    return {
-        "partitions": {name: each.title or name for name, each in plan.partitions.items()},
-        "cells": [
+    described = []
+    for cell in cells:
+        own, about = runs.get(cell.name), plan.cells[cell.recipe].about
+        described.append(
             {
-                **{"name": cell.name, "partition": cell.partition, "recipe": cell.recipe},
-                **{"column": PAPER_COLUMNS.get(cell.recipe), "about": plan.cells[cell.recipe].about},
-                "queries": list(runs[cell.name].queries) if cell.name in runs else [],
-                "seeds": list(runs[cell.name].tables) if cell.name in runs else [],
-                "device": runs[cell.name].device if cell.name in runs else None,
+                "name": cell.name,
+                "partition": cell.partition,
+                "recipe": cell.recipe,
+                "column": PAPER_COLUMNS.get(cell.recipe),
+                "about": about,
+                "queries": own.queries if own else [],
+                "seeds": list(own.tables) if own else [],
+                "device": own.device if own else None,
             }
-            for cell in cells
-        ],
+        )
+    return {
+        **{"cases": plan.cases, "notes": plan.notes, "query_notes": plan.query_notes},
+        "partitions": {name: each.title or name for name, each in plan.partitions.items()},
+        "cells": described,
         "rows": rows,
         "figures": figures,
         "differences": differences,
+        "device": next((found.device for found in runs.values()), None),
     }
 
 
-def _between_recipes(
-    runs: Mapping[str, CellRuns], against: Mapping[str, str], row: str, n_boot: int
-) -> list[dict[str, Any] | None]:
-    """Return each recipe minus the one it is compared with; retrieval where both have the same query notes."""
-    return [
-        difference(found, other, row, (measure, measure), (recipe, against[recipe]), n_boot=n_boot)
-        for recipe, found in runs.items()
-        if (other := runs.get(against[recipe])) is not None
-        for measure in (
-            *CLASSIFICATION,
-            *(each for name in found.queries if name in other.queries for each in retrieval_measures(name)),
-        )
-    ]
+def _comparisons(
+    cells: Sequence[Cell], runs: Mapping[str, CellRuns], *, with_queries: bool
+) -> Iterator[tuple[CellRuns, CellRuns, tuple[str, str], tuple[str, str]]]:
+    """Yield the pairs of runs to compare in one partition, with the measure and the name of each side.
 
-
-def _between_queries(runs: CellRuns, row: str, n_boot: int) -> list[dict[str, Any] | None]:
-    """Return the sets of query notes against each other, with the same models and lesions."""
-    return [
-        difference(runs, runs, row, pair, (f"{first} notes", f"{second} notes"), n_boot=n_boot)
-        for second, first in combinations(runs.queries, 2)
-        for pair in zip(retrieval_measures(first), retrieval_measures(second), strict=True)
-    ]
+    Each recipe is compared with its `against`, retrieval where both have the same query notes; with `with_queries` also
+    the sets of query notes of a cell with each other.
+    """
+    for cell in cells:
+        found, other = runs[cell.name], runs.get(f"{cell.partition}/{cell.against}")
+        if other is not None:
+            shared = [each for name in found.queries if name in other.queries for each in retrieval_measures(name)]
+            for measure in (*CLASSIFICATION, *shared):
+                yield found, other, (measure, measure), (cell.recipe, cell.against)
+    for found in (runs[cell.name] for cell in cells if with_queries):
+        for second, first in combinations(found.queries, 2):
+            for pair in zip(retrieval_measures(first), retrieval_measures(second), strict=True):
+                yield found, found, pair, (f"{first} notes", f"{second} notes")

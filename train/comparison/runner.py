@@ -46,10 +46,6 @@ class Job:
         """Name in messages."""
         return f"{self.name} seed {self.config.seed}"
 
-    def beside(self, kind: str) -> Path:
-        """Return the path of a file beside the run folder: its "yaml", "json" or "log"."""
-        return self.folder.with_name(f"{self.folder.name}.{kind}")
-
     def made_from(self) -> dict[str, Any]:
         """Return the inputs and settings that a finished run must have to belong to this job."""
         settings = json.loads(json.dumps(asdict(self.config)))
@@ -60,9 +56,9 @@ class Job:
 class State(NamedTuple):
     """State of a job's folder."""
 
-    finished: bool  # complete, and of this very job
-    differs: str  # names of the inputs and settings in which the run found differs
-    seconds: float  # spent on it, earlier attempts included
+    finished: bool = False  # complete, and of this very job
+    differs: str = ""  # names of the inputs and settings in which the run found differs
+    seconds: float = 0.0  # spent on it, earlier attempts included
 
 
 def state_of(job: Job) -> State:
@@ -72,17 +68,17 @@ def state_of(job: Job) -> State:
         found, wanted = mark["made_from"], job.made_from()
         settings = found.get("settings", {})
     except (OSError, ValueError, KeyError, TypeError):
-        return State(False, "", 0.0)
+        return State()
     differs = [key for key in wanted if key != "settings" and found.get(key) != wanted[key]]
     differs += [key for key, value in wanted["settings"].items() if settings.get(key) != value]
     finished = bool(mark.get("finished")) and _has_results(job) and not differs
     return State(finished, ", ".join(differs), float(mark.get("seconds", 0.0)))
 
 
-def expected_seconds(jobs: Sequence[Job], timed: Sequence[tuple[float, float]], pictures_per_second: float) -> float:
-    """Estimate the time of jobs from the (cost, seconds) of finished ones, else from the assumed training speed."""
-    if cost := sum(cost for cost, _ in timed):
-        return sum(seconds for _, seconds in timed) / cost * sum(job.cost for job in jobs)
+def expected_seconds(jobs: Sequence[Job], finished: Sequence[tuple[Job, State]], pictures_per_second: float) -> float:
+    """Estimate the time of jobs from finished ones, else from the assumed training speed."""
+    if cost := sum(job.cost for job, _ in finished):
+        return sum(state.seconds for _, state in finished) / cost * sum(job.cost for job in jobs)
     return sum(job.cost / pictures_per_second + OVERHEAD for job in jobs)
 
 
@@ -106,23 +102,22 @@ def run_jobs(
     Raises:
         StopError: A signal was received; the training under way has saved its state.
     """
-    failures = {}
-    timed = [(job.cost, state.seconds) for job in jobs if (state := state_of(job)).finished]
+    failures, states = {}, {job.title: state_of(job) for job in jobs}
     for number, job in enumerate(jobs, start=1):
-        status, failure, state = "was finished", "", state_of(job)
-        if not state.finished:
+        status, failure, differs = "was finished", "", states[job.title].differs
+        if not states[job.title].finished:
             status = "finished"
-            if state.differs:
-                failure = f"{job.folder} was made with different {state.differs}: remove it, or change --out"
+            if differs:
+                failure = f"{job.folder} was made with different {differs}: remove it, or change --out"
             else:
                 failure = _run(job, device, bootstrap)
+            states[job.title] = state_of(job)
         if failure:
             status, failures[job.title] = "failed", failure
-        elif status == "finished":
-            timed.append((job.cost, state_of(job).seconds))
-        left = [each for each in jobs[number:] if not state_of(each).finished]
-        rest = f"; about {expected_seconds(left, timed, pictures_per_second) / 60:.0f} min left" if left else ""
-        result = failure or f"{describe(job)}; {state_of(job).seconds / 60:.1f} min"
+        finished = [(each, states[each.title]) for each in jobs if states[each.title].finished]
+        left = [each for each in jobs[number:] if not states[each.title].finished]
+        rest = f"; about {expected_seconds(left, finished, pictures_per_second) / 60:.0f} min left" if left else ""
+        result = failure or f"{describe(job)}; {states[job.title].seconds / 60:.1f} min"
         print(f"[{number}/{len(jobs)}] {job.title} {status}: {result}{rest}")
     return failures
 
@@ -130,15 +125,15 @@ def run_jobs(
 def _run(job: Job, device: str | None, bootstrap: int) -> str:
     """Train and evaluate in a child process, from the last checkpoint if there is one; return the failure or ""."""
     job.folder.mkdir(parents=True, exist_ok=True)
-    log = job.beside("log")
-    task = {name: getattr(job, name) for name in ("cases", "notes", "tested", "queries", "evaluate")}
-    task |= {"run": str(job.folder), "config": str(job.beside("yaml")), "bootstrap": bootstrap, "device": device}
-    _write(job.beside("yaml"), job.config.to_yaml())
-    _write(job.beside("json"), json.dumps(task, indent=1) + "\n")
+    config, task, log = (job.folder.with_name(f"{job.folder.name}.{kind}") for kind in ("yaml", "json", "log"))
+    values = {name: getattr(job, name) for name in ("cases", "notes", "tested", "queries", "evaluate")}
+    values |= {"run": str(job.folder), "config": str(config), "bootstrap": bootstrap, "device": device}
+    _write(config, job.config.to_yaml())
+    _write(task, json.dumps(values, indent=1) + "\n")
     spent = state_of(job).seconds
     _write_mark(job, spent, finished=False)
     started = time.monotonic()
-    child = start(job.beside("json"), log)
+    child = start(task, log)
     with forwarding_signals(child) as received:
         status = child.wait()
     finished = status == 0 and _has_results(job)

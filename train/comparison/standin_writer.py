@@ -11,10 +11,12 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from dermnote.errors import NotesError
 from dermnote.metadata import LesionMetadata
@@ -25,56 +27,11 @@ from dermnote.taxonomy import EIGHT, find_class
 from ..synthetic.attributes import ASYMMETRIES, BORDERS, COLOURS
 from ..synthetic.sampling import ASYMMETRY_WORDS, BORDER_WORDS, join
 from ..synthetic.structures import STRUCTURES
-from .plan import STAND_IN_KINDS
 
 VERSION = "a003d401"  # change it with any change to the notes: runs trained on other notes are not reused
 ERRORS, DIAGNOSIS, WORDING = range(3)  # random streams
-# Closed list of dermnote/vocabularies/dermoscopy.yaml, with the structures of a drawing that each name covers.
-CLOSED = {
-    "structureless areas": (
-        "structureless areas",
-        "white structureless areas",
-        "homogeneous blue pigmentation",
-        "central white scar",
-        "regression areas",
-        "blue-white veil",
-    ),
-    "pigment network": (
-        "regular pigment network",
-        "irregular pigment network",
-        "delicate peripheral network",
-        "rhomboidal structures",
-    ),
-    "branched streaks": ("branched streaks",),
-    "dots": ("regular dots", "irregular dots", "annular-granular pattern", "diffuse gray peppering"),
-    "globules": ("regular globules", "irregular globules", "blue-gray ovoid nests", "red lacunae", "dark lacunae"),
-}
-RECORDS = (
-    "{record}",
-    "{malignancy} lesion; diagnosis {label}, subtype {subtype}.",
-    "Diagnosed as {label} ({subtype}), {malignancy}.",
-)
-CLOSED_FORMS = (
-    "Asymmetry: {asymmetry}. Border: {border}. Colours: {colours}. Dermoscopic structures: {structures}.",
-    "A) Asymmetry: {asymmetry}. B) Border: {border}. C) Colour: {joined}. D) Dermoscopic structures: {structures}.",
-    "The lesion is {asymmetry}. The border is {border}. It shows {joined}; structures: {structures}.",
-)
-SHAPES = ("macule", "papule", "plaque", "slightly raised patch", "flat lesion", "nodule")
-OPENINGS = (
-    "The picture shows a {shape} diagnosed as {label}.",
-    "This {shape} is recorded as {label} ({subtype}).",
-    "A {shape}; the record names {label}.",
-)
-COLOUR_FORMS = ("Its colours are {joined}.", "{joined} can be seen in it.", "Within it one sees {joined}.")
-DETAIL_FORMS = ("It holds {details}.", "Closer up: {details}.", "There are {details}.")
-BORDER_FORMS = ("It has {a} {border}.", "Outline: {border}.", "The lesion ends in {a} {border}.")
-SYMMETRY_FORMS = ("It is {asymmetry}.", "Overall {asymmetry}.", "Outline and colour are {asymmetry}.")
-BLIND_OPENINGS = ("A lesion that is {asymmetry}, with {a} {border}.", "{border}; the lesion is {asymmetry}.")
-IMPRESSIONS = (
-    "Impression: {label}, {malignancy}.",
-    "This favours {label}, a {malignancy} lesion.",
-    "Most likely {label} ({malignancy}).",
-)
+FORMS = yaml.safe_load(Path(__file__).with_name("standin_notes.yaml").read_text(encoding="utf-8"))
+CLOSED: dict[str, list[str]] = FORMS["closed_list"]
 MAX_DETAILS = 2  # structures that the four points of M+P2 have room for
 
 
@@ -101,8 +58,8 @@ def write_standin_notes(table: pd.DataFrame, strategy: str, rate: float, seed: i
     Raises:
         NotesError: The strategy is none of these, or the attributes of a case are unknown.
     """
-    if strategy not in STAND_IN_KINDS:
-        raise NotesError(f"The stand-in does not write '{strategy}'.", f"It writes {', '.join(STAND_IN_KINDS)}.")
+    if strategy not in FORMS["notes"]:
+        raise NotesError(f"The stand-in does not write '{strategy}'.", f"It writes {', '.join(FORMS['notes'])}.")
     rows = []
     for case in table[["case_id", "label", "subtype", "extra"]].itertuples(index=False):
         truth = json.loads(case.extra or "{}")
@@ -151,69 +108,49 @@ def write_text(strategy: str, claims: Claims, subtype: str, rng: np.random.Gener
         subtype: Of the record; "" if unknown.
         rng: Chooses the wording; the draws do not depend on the claims.
     """
-    return {"m+p1": _closed, "m+p2": _free, "p3": _blind}[strategy](claims, subtype, rng)
+    closed, free = strategy == "m+p1", strategy == "m+p2"
+    values = _values(claims, "" if strategy == "p3" else subtype)
+    first, *rest = FORMS["notes"][strategy]
+    if free:
+        values["shape"] = _pick(FORMS["shapes"], rng.uniform())
+    forms = [_pick(FORMS[first], rng.uniform())]
+    if not closed:
+        structures = _use_free_words(values, claims, rng)
+        no_details = "" if free else "no structures"
+        values["details"] = join(structures[: MAX_DETAILS if free else None]) if structures else no_details
+    forms += [_pick(FORMS[name], rng.uniform()) for name in rest if name != "details" or values["details"]]
+    parts = [form.format(**values) for form in forms]
+    return " ".join(part if closed else part[:1].upper() + part[1:] for part in parts)
 
 
-def _closed(claims: Claims, subtype: str, rng: np.random.Generator) -> str:
-    record, form = _pick(rng, RECORDS), _pick(rng, CLOSED_FORMS)
-    findings = form.format(
-        asymmetry=claims.asymmetry,
-        border=claims.border,
-        colours=", ".join(claims.colours),
-        joined=join(claims.colours),
-        structures=", ".join(claims.structures) or "none of those asked for",
-    )
-    return f"{_fill_record(record, claims, subtype)} {findings}"
-
-
-def _free(claims: Claims, subtype: str, rng: np.random.Generator) -> str:
-    shape, opening = _pick(rng, SHAPES), _pick(rng, OPENINGS)
-    words = _free_words(claims, rng)
-    details = join(words["structures"][:MAX_DETAILS]) if claims.structures else ""
-    parts = [
-        _fill_record(opening, claims, subtype, shape=shape),
-        _pick(rng, COLOUR_FORMS).format(joined=join(claims.colours)),
-        _pick(rng, DETAIL_FORMS).format(details=details) if details else "",
-        _pick(rng, BORDER_FORMS).format(**words),
-        _pick(rng, SYMMETRY_FORMS).format(**words),
-    ]
-    return _join_sentences(parts)
-
-
-def _blind(claims: Claims, subtype: str, rng: np.random.Generator) -> str:
-    opening = _pick(rng, BLIND_OPENINGS)
-    words = _free_words(claims, rng)
-    details = join(words["structures"]) if claims.structures else "no structures"
-    parts = [
-        opening.format(**words),
-        _pick(rng, COLOUR_FORMS).format(joined=join(claims.colours)),
-        _pick(rng, DETAIL_FORMS).format(details=details),
-        _fill_record(_pick(rng, IMPRESSIONS), claims, ""),
-    ]
-    return _join_sentences(parts)
-
-
-def _free_words(claims: Claims, rng: np.random.Generator) -> dict[str, Any]:
-    """Return free words for the claims; the number of draws depends only on the number of structures."""
-    asymmetry, border, *structures = rng.uniform(size=2 + len(claims.structures))
-    name = _at(BORDER_WORDS[claims.border], border)
+def _values(claims: Claims, subtype: str) -> dict[str, str]:
+    """Return the values of all forms, as in the record and the closed lists."""
+    found = find_class(claims.label)
+    malignancy = found.malignancy if found is not None else "unclear"
+    record = LesionMetadata(label=claims.label, subtype=subtype or None, malignancy=malignancy)
     return {
-        "asymmetry": _at(ASYMMETRY_WORDS[claims.asymmetry], asymmetry),
-        "border": name,
-        "a": "an" if name.startswith("i") else "a",
-        "structures": [
-            _at(STRUCTURES[each].words, place) for each, place in zip(claims.structures, structures, strict=True)
-        ],
+        "record": write_template(record),
+        "label": claims.label,
+        "subtype": subtype or claims.label,
+        "malignancy": malignancy,
+        "asymmetry": claims.asymmetry,
+        "border": claims.border,
+        "colours": ", ".join(claims.colours),
+        "joined": join(claims.colours),
+        "structures": ", ".join(claims.structures) or FORMS["no_structures"],
     }
 
 
-def _fill_record(form: str, claims: Claims, subtype: str, **more: str) -> str:
-    found = find_class(claims.label)
-    malignancy = found.malignancy if found is not None else "unclear"
-    record = write_template(LesionMetadata(label=claims.label, subtype=subtype or None, malignancy=malignancy))
-    return form.format(
-        record=record, label=claims.label, subtype=subtype or claims.label, malignancy=malignancy, **more
-    )
+def _use_free_words(values: dict[str, str], claims: Claims, rng: np.random.Generator) -> list[str]:
+    """Replace closed terms by free words, and return those of the structures.
+
+    The number of draws depends only on the number of structures.
+    """
+    asymmetry, border, *structures = rng.uniform(size=2 + len(claims.structures))
+    values["asymmetry"] = _pick(ASYMMETRY_WORDS[claims.asymmetry], asymmetry)
+    values["border"] = _pick(BORDER_WORDS[claims.border], border)
+    values["a"] = "an" if values["border"].startswith("i") else "a"
+    return [_pick(STRUCTURES[each].words, place) for each, place in zip(claims.structures, structures, strict=True)]
 
 
 def _replace(true: tuple[str, ...], known: Sequence[str], rate: float, rng: np.random.Generator) -> tuple[str, ...]:
@@ -225,7 +162,7 @@ def _replace(true: tuple[str, ...], known: Sequence[str], rate: float, rng: np.r
     for value in true:
         replaced, place = rng.uniform() < rate, rng.uniform()
         others = [each for each in known if each not in true and each not in stated]
-        stated.append(_at(others, place) if replaced and others else value)
+        stated.append(_pick(others, place) if replaced and others else value)
     return tuple(stated)
 
 
@@ -234,13 +171,5 @@ def _stream(seed: int, case_id: str, kind: int) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(case_id.encode()), kind])
 
 
-def _pick(rng: np.random.Generator, forms: Sequence[str]) -> str:
-    return _at(forms, rng.uniform())
-
-
-def _at(words: Sequence[str], place: float) -> str:
+def _pick(words: Sequence[str], place: float) -> str:
     return words[int(place * len(words))]
-
-
-def _join_sentences(parts: Sequence[str]) -> str:
-    return " ".join(part[:1].upper() + part[1:] for part in parts if part)
