@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 from PIL import Image
 from standin import StandIn, launched
 
-from dermnote.app import launch
+from dermnote.app import gradio_patches, launch
+from dermnote.app.gradio_patches import SmallSession, with_preprocess
 from dermnote.app.page import build_page
 from dermnote.app.service import parse_model_spec
 from dermnote.errors import ConfigError
@@ -120,6 +122,28 @@ def test_seven_endpoints_are_public_and_nothing_else() -> None:
     }
     assert info["named_endpoints"]["/compare"]["parameters"][-1]["parameter_default"] == ["m"]
     assert not info["unnamed_endpoints"]
+
+
+# Changes to Gradio's internals still work with the installed version.
+
+
+def test_session_holds_no_copy_of_the_page() -> None:
+    page = build_page(StandIn())  # type: ignore[arg-type]
+    session = SmallSession(page)
+    assert session.config_values == {} and set(session.blocks_config.blocks) == set(page.default_config.blocks)
+    state = next(key for key, block in page.blocks.items() if block.stateful)
+    session[state] = "a model"
+    assert session[state] == "a model" and SmallSession(page)[state] != "a model"
+
+
+def test_preprocess_is_kept_when_gradio_makes_the_component_again() -> None:
+    """Gradio does so for a visitor whose handler updated or skipped the component."""
+    with gr.Blocks():
+        image = with_preprocess(gr.Image, lambda payload: f"read {payload}")(label="An image", type="pil")
+    again = image.__class__(label="An image", type="pil")
+    assert (image.preprocess("x"), again.preprocess("x")) == ("read x", "read x")  # type: ignore[arg-type]
+    assert again.get_block_name() == "image" and isinstance(again, gr.Image)
+    assert not Path(gradio_patches.__file__).with_suffix(".pyi").exists()
 
 
 class BytesModel(StandIn):

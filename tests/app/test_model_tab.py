@@ -1,4 +1,4 @@
-"""Model tab without a browser: facts, model card, offered models, and models in memory."""
+"""Model tab without a browser: facts, model card, offered models, models in memory, and the theme's contrast."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from html_checker import CheckedHtml
 from standin import StandIn
 
+from dermnote.app.claims_card import VERDICTS
 from dermnote.app.loaded_models import FIRST, KEPT, Models
 from dermnote.app.model.bundle_card import card
 from dermnote.app.model.facts import facts, from_python
@@ -153,14 +154,14 @@ class Shelf:
 
     def __init__(self) -> None:
         self.loads: list[str] = []
-        self.fault: Exception | None = None
+        self.error: Exception | None = None
         self.before: Callable[[str], None] = lambda setting: None
 
     def __call__(self, setting: str) -> StandIn:
         self.loads.append(setting)
         self.before(setting)
-        if self.fault:
-            raise self.fault
+        if self.error:
+            raise self.error
         model = StandIn()
         model.source, _, revision = setting.partition("@")
         model.revision = revision if len(revision) == 40 else f"{sum(model.source.encode()):040x}"
@@ -204,7 +205,7 @@ def test_few_are_held_and_one_that_went_comes_back(models: Models, shelf: Shelf)
 
 def test_one_that_cannot_come_back_is_one_line_on_every_tab(models: Models, shelf: Shelf) -> None:
     key = one_that_went(models)
-    shelf.fault = HubError("The Hub cannot be reached.", "Check the connection.")
+    shelf.error = HubError("The Hub cannot be reached.", "Check the connection.")
     with pytest.raises(gr.Error) as caught:
         models[key]
     assert "The Hub cannot be reached. Go back to the first model" in caught.value.message
@@ -215,7 +216,7 @@ def test_one_that_cannot_come_back_is_one_line_on_every_tab(models: Models, shel
 def test_a_bundle_that_breaks_in_any_way_is_one_line(
     models: Models, shelf: Shelf, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shelf.fault = RuntimeError("shape '[1]' is invalid\nfor input")
+    shelf.error = RuntimeError("shape '[1]' is invalid\nfor input")
     with pytest.raises(BundleError, match=r"^org/a cannot be loaded \(RuntimeError\)\. The app's log says why\.$"):
         models.add("org/a")
     assert "is invalid" in caplog.text
@@ -258,7 +259,7 @@ def test_two_visitors_who_ask_for_a_lost_model_load_it_once(models: Models, shel
 
 def test_a_refusal_names_no_folder_of_the_server(models: Models, shelf: Shelf) -> None:
     where = "/srv/.cache/hub/models--org--a/snapshots/0f"
-    shelf.fault = BundleError(
+    shelf.error = BundleError(
         f"{where}/config.json is not valid JSON.", f"See https://hub.example/org/a and {where}/x."
     )
     with pytest.raises(BundleError) as caught:
@@ -275,19 +276,40 @@ def test_what_is_not_offered_is_never_loaded(models: Models, shelf: Shelf) -> No
     assert alert == "" and f"org/a @ {key[-40:-28]} answers you now." in status
 
 
-def luminance(rgb: list[float]) -> float:
-    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in (part / 255 for part in rgb)]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+# Colours.
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the WCAG contrast ratio of two #rrggbb colours."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_contrast_is_at_least_4_5() -> None:
+    theme = make_theme()
+    for suffix in ("", "_dark"):
+        for text in ("body_text_color", "body_text_color_subdued", "block_title_text_color"):
+            for background in ("body_background_fill", "background_fill_secondary", "block_background_fill"):
+                pair = getattr(theme, text + suffix), getattr(theme, background + suffix)
+                assert contrast(*pair) >= 4.5, (text + suffix, background, pair)
+    blocks = re.findall(r"(?:^|\n)(?::root, )?\.dark \{(.*?)\n\}", CSS[0].read_text(), re.DOTALL)
+    assert len(blocks) == 2  # light, dark
+    for block in blocks:
+        colours = dict(re.findall(r"--dn-([a-z-]+): (#[0-9a-f]{6})", block))
+        for kind in ("caution", "alert", *(each.css for each in VERDICTS)):
+            assert contrast(colours[f"{kind}-ink"], colours[f"{kind}-ground"]) >= 4.5, (kind, colours)
 
 
 def test_text_is_readable_on_the_strongest_cell() -> None:
     theme, fills = make_theme(), re.findall(r"--dn-fill: (#\w{6})", CSS[0].read_text())
     for fill, dark in zip(fills, ("", "_dark"), strict=True):
-        names = (f"block_background_fill{dark}", f"body_text_color{dark}")
-        fill_rgb, card_rgb, ink_rgb = (
-            [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-            for colour in (fill, *(getattr(theme, name) for name in names))
-        )
-        mixed = [(CELL_STRENGTH * a + (100 - CELL_STRENGTH) * b) / 100 for a, b in zip(fill_rgb, card_rgb, strict=True)]
-        low, high = sorted(luminance(each) for each in (mixed, [float(part) for part in ink_rgb]))
-        assert (high + 0.05) / (low + 0.05) >= 4.5, (fill, dark)
+        card, ink = getattr(theme, f"block_background_fill{dark}"), getattr(theme, f"body_text_color{dark}")
+        pairs = [(int(fill[i : i + 2], 16), int(card[i : i + 2], 16)) for i in (1, 3, 5)]
+        mixed = "".join(f"{round((CELL_STRENGTH * a + (100 - CELL_STRENGTH) * b) / 100):02x}" for a, b in pairs)
+        assert contrast(f"#{mixed}", ink) >= 4.5, (fill, dark)
