@@ -28,16 +28,15 @@ from tests.benchmarks.app_parts.visitors import QUESTIONS
         ("org/name", "org/name", None),
         ("org/name@v1.2", "org/name", "v1.2"),
         ("org/name@", "org/name", None),
+        ("mine@home", "mine@home", None),  # a folder
     ],
 )
-def test_model_spec_has_source_and_revision(spec: str, source: str | None, revision: str | None) -> None:
+def test_model_spec_has_source_and_revision(
+    spec: str, source: str | None, revision: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine@home").mkdir()
     assert parse_model_spec(spec) == (source, revision)
-
-
-def test_folder_name_may_contain_an_at_sign(tmp_path: Path) -> None:
-    folder = tmp_path / "mine@home"
-    folder.mkdir()
-    assert parse_model_spec(str(folder)) == (str(folder), None)
 
 
 @pytest.mark.parametrize(

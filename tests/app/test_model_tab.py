@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import gradio as gr
 import pytest
@@ -22,7 +21,6 @@ from dermnote.app.theme import CSS, make_theme
 from dermnote.errors import BundleError, ConfigError, HubError
 from dermnote.report.renderers import CELL_STRENGTH
 
-STARTER = Path(__file__).parents[2] / "dermnote" / "starter"
 NASTY = '<img src=x onerror="alert(1)">&"\'\ud800\u202e</script><svg onload=alert(2)>'
 
 
@@ -30,7 +28,7 @@ def model_at(models: Models, key: str) -> StandIn:
     return models[key].model
 
 
-def test_what_a_config_says_is_escaped_and_can_be_sent() -> None:
+def test_config_is_escaped_and_can_be_encoded() -> None:
     model = StandIn()
     model.source, model.revision = f"org/{NASTY.replace('/', '')}", NASTY
     for name, value in {"gallery": NASTY, "sources": (NASTY,), "classnames": (NASTY,), "licence": NASTY}.items():
@@ -93,11 +91,7 @@ def test_nothing_in_a_card_runs_or_is_fetched() -> None:
     assert "<td" in shown and "<h3>Title" in shown
 
 
-def test_the_starter_s_card_is_shown_and_an_endless_one_cut() -> None:
-    assert (
-        "Procedural drawings of the DermNote project"
-        in CheckedHtml(card((STARTER / "README.md").read_text(encoding="utf-8"))).text
-    )
+def test_long_card_is_cut_and_deep_nesting_ends() -> None:
     assert "longer than is shown" in card("word " * 100_000) and card("") == ""
     CheckedHtml(card("> " * 50_000)), CheckedHtml(card("[" * 20_000)), CheckedHtml(card("*a_" * 20_000))
 
@@ -113,7 +107,7 @@ def test_the_starter_s_card_is_shown_and_an_endless_one_cut() -> None:
         ({"GRADIO_SERVER_NAME": "127.0.0.1"}, (), True),
     ],
 )
-def test_only_on_the_owner_s_machine_may_any_model_be_named(
+def test_any_model_may_be_named_on_the_owners_machine_only(
     environment: dict[str, str], names: tuple[str, ...], any_name: bool
 ) -> None:
     offer = Offer.of(environment)
@@ -128,7 +122,7 @@ def test_only_on_the_owner_s_machine_may_any_model_be_named(
 
 
 @pytest.mark.parametrize("name", [None, "", "  "])
-def test_an_empty_name_is_asked_for(name: str | None) -> None:
+def test_empty_name_is_refused(name: str | None) -> None:
     with pytest.raises(ConfigError, match="No model is named"):
         Offer(any_name=True).check(name)
 
@@ -149,7 +143,7 @@ def test_a_space_that_offers_no_models_shows_no_switch(
     assert not [name for name in demo.get_api_info()["named_endpoints"] if "load" in name]  # the page's alone
 
 
-class Shelf:
+class Loader:
     """Loads stand-ins, and counts."""
 
     def __init__(self) -> None:
@@ -169,25 +163,25 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf() -> Shelf:
-    return Shelf()
+def loader() -> Loader:
+    return Loader()
 
 
 @pytest.fixture
-def models(shelf: Shelf) -> Models:
-    return Models(StandIn(), load=shelf)
+def models(loader: Loader) -> Models:
+    return Models(StandIn(), load=loader)
 
 
-def one_that_went(models: Models) -> str:
+def unloaded_key(models: Models) -> str:
     return [models.add(f"org/{number}") for number in range(KEPT + 1)][0]  # noqa: RUF015  # all of them are to be loaded
 
 
-def test_a_model_is_kept_by_its_commit(models: Models, shelf: Shelf) -> None:
+def test_a_model_is_kept_by_its_commit(models: Models, loader: Loader) -> None:
     key = models.add(" org/a ")
-    assert re.fullmatch(r"org/a@[0-9a-f]{40}", key) and shelf.loads == ["org/a"]
+    assert re.fullmatch(r"org/a@[0-9a-f]{40}", key) and loader.loads == ["org/a"]
     assert model_at(models, key).source == "org/a" and models[FIRST] is models.first
-    assert models.add(key) == key and shelf.loads == ["org/a"]  # it is here already
-    assert models.add("org/a") == key and len(shelf.loads) == 2  # the branch may have moved
+    assert models.add(key) == key and loader.loads == ["org/a"]  # it is here already
+    assert models.add("org/a") == key and len(loader.loads) == 2  # the branch may have moved
 
 
 def test_all_models_compute_in_one_thread(models: Models) -> None:
@@ -196,16 +190,16 @@ def test_all_models_compute_in_one_thread(models: Models) -> None:
     assert len(workers) == 1 and threading.get_ident() not in workers
 
 
-def test_few_are_held_and_one_that_went_comes_back(models: Models, shelf: Shelf) -> None:
+def test_few_models_are_kept_and_an_unloaded_one_is_loaded_again(models: Models, loader: Loader) -> None:
     keys = [models.add(name) for name in ("org/a", "org/b", "org/c")]
     assert len(models._others) == KEPT
-    assert model_at(models, keys[0]).source == "org/a" and shelf.loads[-1] == keys[0]
-    assert len(models._others) == KEPT and models[keys[2]] and shelf.loads[-1] == keys[0]
+    assert model_at(models, keys[0]).source == "org/a" and loader.loads[-1] == keys[0]
+    assert len(models._others) == KEPT and models[keys[2]] and loader.loads[-1] == keys[0]
 
 
-def test_one_that_cannot_come_back_is_one_line_on_every_tab(models: Models, shelf: Shelf) -> None:
-    key = one_that_went(models)
-    shelf.error = HubError("The Hub cannot be reached.", "Check the connection.")
+def test_model_that_cannot_be_loaded_again_is_one_line(models: Models, loader: Loader) -> None:
+    key = unloaded_key(models)
+    loader.error = HubError("The Hub cannot be reached.", "Check the connection.")
     with pytest.raises(gr.Error) as caught:
         models[key]
     assert "The Hub cannot be reached. Go back to the first model" in caught.value.message
@@ -213,23 +207,21 @@ def test_one_that_cannot_come_back_is_one_line_on_every_tab(models: Models, shel
     assert models[FIRST] is models.first
 
 
-def test_a_bundle_that_breaks_in_any_way_is_one_line(
-    models: Models, shelf: Shelf, caplog: pytest.LogCaptureFixture
-) -> None:
-    shelf.error = RuntimeError("shape '[1]' is invalid\nfor input")
+def test_any_error_of_a_bundle_is_one_line(models: Models, loader: Loader, caplog: pytest.LogCaptureFixture) -> None:
+    loader.error = RuntimeError("shape '[1]' is invalid\nfor input")
     with pytest.raises(BundleError, match=r"^org/a cannot be loaded \(RuntimeError\)\. The app's log says why\.$"):
         models.add("org/a")
     assert "is invalid" in caplog.text
 
 
-def test_loading_keeps_nobody_waiting_who_has_a_model(models: Models, shelf: Shelf) -> None:
+def test_loading_delays_no_visitor_who_has_a_model(models: Models, loader: Loader) -> None:
     key, come, go_on = models.add("org/a"), threading.Event(), threading.Event()
 
     def hold(setting: str) -> None:
         come.set()
         assert go_on.wait(20)
 
-    shelf.before = hold
+    loader.before = hold
     slow = threading.Thread(target=models.add, args=["org/slow"])
     slow.start()
     assert come.wait(20)
@@ -239,9 +231,9 @@ def test_loading_keeps_nobody_waiting_who_has_a_model(models: Models, shelf: She
     assert not slow.is_alive()
 
 
-def test_two_visitors_who_ask_for_a_lost_model_load_it_once(models: Models, shelf: Shelf) -> None:
-    key = one_that_went(models)
-    shelf.loads.clear()
+def test_two_visitors_load_an_unloaded_model_once(models: Models, loader: Loader) -> None:
+    key = unloaded_key(models)
+    loader.loads.clear()
     together = threading.Barrier(2)
     found: list[object] = []
 
@@ -254,12 +246,12 @@ def test_two_visitors_who_ask_for_a_lost_model_load_it_once(models: Models, shel
         asker.start()
     for asker in askers:
         asker.join(20)
-    assert shelf.loads == [key] and found[0] is found[1]
+    assert loader.loads == [key] and found[0] is found[1]
 
 
-def test_a_refusal_names_no_folder_of_the_server(models: Models, shelf: Shelf) -> None:
+def test_error_names_no_folder_of_the_server(models: Models, loader: Loader) -> None:
     where = "/srv/.cache/hub/models--org--a/snapshots/0f"
-    shelf.error = BundleError(
+    loader.error = BundleError(
         f"{where}/config.json is not valid JSON.", f"See https://hub.example/org/a and {where}/x."
     )
     with pytest.raises(BundleError) as caught:
@@ -267,11 +259,11 @@ def test_a_refusal_names_no_folder_of_the_server(models: Models, shelf: Shelf) -
     assert str(caught.value) == "config.json is not valid JSON. See https://hub.example/org/a and x."
 
 
-def test_what_is_not_offered_is_never_loaded(models: Models, shelf: Shelf) -> None:
+def test_model_that_is_not_offered_is_never_loaded(models: Models, loader: Loader) -> None:
     with gr.Blocks():
         switch = ModelSwitch(models, gr.State(FIRST), Offer(names=("org/a",)))
     (alert, status, _), *more = switch._load(FIRST, "org/other")  # a script may send what the list does not hold
-    assert "not offered here" in alert and "The first model answers you" in status and not more and not shelf.loads
+    assert "not offered here" in alert and "The first model answers you" in status and not more and not loader.loads
     *_, (alert, status, key) = switch._load(FIRST, "org/a")
     assert alert == "" and f"org/a @ {key[-40:-28]} answers you now." in status
 
