@@ -44,7 +44,7 @@ class CaseTab:
 
     def _lay_out_evidence(self) -> None:
         self.evidence = gr.HTML("", elem_id="evidence")
-        with gr.Row(elem_id="asked-words", equal_height=True):
+        with gr.Row(elem_id="evidence-text", equal_height=True):
             self.words = gr.Textbox(
                 "",
                 label="Or show where it fits some words",
