@@ -1,10 +1,13 @@
-"""A model that answers at once, for tests of the page: a real index over scribbled pictures, made-up scores."""
+"""Stand-ins for tests of the page: a model that answers at once, its app over HTTP, and held answers of an LLM."""
 
 from __future__ import annotations
 
 import io
+import json
+import threading
+from collections.abc import Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -12,25 +15,19 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
+from dermnote.app import launch
+from dermnote.app.page import build_page
 from dermnote.config import DermNoteConfig
 from dermnote.index.case_index import CaseIndex
 from dermnote.index.hit import Hit
 from dermnote.metadata import LesionMetadata
 from dermnote.models.heat_map import Evidence, Grid
 from dermnote.models.novelty import Novelty
+from dermnote.models.prediction import Prediction
 from dermnote.notes.schema import Note
 from dermnote.notes.strategies import get_strategy
 from dermnote.notes.writing import NoteWriter, ask_for_note, fill_note
 from dermnote.taxonomy import EIGHT
-
-
-@dataclass(frozen=True)
-class Prediction:
-    label: str
-    probability: float
-    class_id: int
-    malignancy: str | None
-    description: str
 
 
 def scribble(seed: int, side: int = 128) -> Image.Image:
@@ -51,6 +48,8 @@ def as_jpeg(picture: Image.Image, **options: Any) -> bytes:
 
 
 class StandIn:
+    """A model with a real index over scribbled images, and made-up scores."""
+
     source, revision = "example/lesions", "v1"
 
     def __init__(self, *, multimodal: bool = True) -> None:
@@ -141,3 +140,37 @@ class StandIn:
 
     def _likeliest(self, image: Image.Image) -> Prediction:
         return self.classify(image)[0]
+
+
+@contextmanager
+def launched(model: Any = None) -> Iterator[str]:
+    """Serve a page of a model in this process until the block ends; yield its address."""
+    demo = build_page(model or StandIn())
+    demo.block_thread = lambda: None
+    launch.launch(demo, lambda: None)
+    try:
+        yield demo.local_url.rstrip("/")
+    finally:
+        demo.close()
+
+
+def requests_image_only(body: dict[str, Any]) -> bool:
+    """Return whether a chat completion's body requests a P3 note: only that one states the class."""
+    return "stated_class" in json.dumps(body)
+
+
+class P3Held:
+    """A rule for `LlmServer` that holds back the answers to P3 until `let_go` is set or its `with` block ends."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+
+    def __call__(self, body: dict[str, Any]) -> None:
+        if requests_image_only(body):
+            self.let_go.wait(60)
+
+    def __enter__(self) -> P3Held:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.let_go.set()

@@ -38,6 +38,11 @@ def empty(title: str, text: str) -> str:
     return f'<section class="dn-card dn-empty"><h3>{escape(title)}</h3><p>{escape(text)}</p></section>'
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 file", "1,200 files"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def card_head(title: str) -> str:
     """Return the head of a result card: its title, and the research-only line."""
     caution = f'<span class="dn-caution">{RESEARCH_ONLY}</span>'

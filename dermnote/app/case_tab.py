@@ -44,7 +44,7 @@ class CaseTab:
 
     def _lay_out_evidence(self) -> None:
         self.evidence = gr.HTML("", elem_id="evidence")
-        with gr.Row(elem_id="asked-words", equal_height=True):
+        with gr.Row(elem_id="evidence-text", equal_height=True):
             self.words = gr.Textbox(
                 "",
                 label="Or show where it fits some words",
@@ -60,12 +60,8 @@ class CaseTab:
     def _connect(self) -> None:
         self.shown = [self.alert, self.classes, self.evidence, self.words, self.show, self.words_alert, self.similar]
         self.shown += [self.form.likeliest, self.form.copy_class, *self.form.shown]  # in the order of `_values`
-        # A note that is still being written belongs to the previous image: it must not arrive under this one.
-        self._progress: dict[str, Any] = {
-            "show_progress_on": [self.classes],
-            "cancels": [self.form.writing],
-            **PRIVATE,
-        }
+        self._cancel_note_on(self.image.upload, self.image.clear, self.modality.input, self.examples.select)
+        self._progress: dict[str, Any] = {"show_progress_on": [self.classes], **PRIVATE}
         read = gr.on(
             [self.image.upload, self.modality.input],
             self._read,
@@ -78,14 +74,24 @@ class CaseTab:
         read_example = self.examples.select(self._read_example, self.key, self._outputs, **self._progress)
         for done in (read, read_example, self.open_from(self.similar)):
             done.then(None, js=SHOW_RESULTS, **LIGHT)
-        self.image.clear(lambda: _values(CaseView()), None, self.shown, cancels=[self.form.writing], **LIGHT)
+        self.image.clear(lambda: _values(CaseView()), None, self.shown, **LIGHT)
         shown = [self.key, self.image, self.modality]
         explained: dict[str, Any] = {"show_progress_on": [self.evidence], **PRIVATE}
         self.classes.select(self._explain_class, shown, [self.words_alert, self.evidence], **explained)
         gr.on([self.words.submit, self.show.click], **self.text_evidence_event())
 
+    def _cancel_note_on(self, *events: Any) -> None:
+        """Cancel a note that is being written on these events: it belongs to the previous image.
+
+        Register it before the listeners that read the next image. The browser runs the listeners of an event one after
+        another, and the argument `cancels` of one adds another after it: that would let a late note pass, or cancel a
+        note of the new image.
+        """
+        gr.on(list(events), None, cancels=[self.form.writing], **LIGHT)
+
     def open_from(self, listing: gr.HTML) -> Any:
         """Open a gallery case when its image is pressed in a list of `gallery_cards`; return the event."""
+        self._cancel_note_on(listing.select)
         return listing.select(self._open, self.key, self._outputs, **self._progress)
 
     def text_evidence_event(self) -> dict[str, Any]:

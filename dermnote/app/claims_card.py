@@ -10,7 +10,7 @@ from html import escape
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from dermnote.app.cards import RESEARCH_ONLY
+from dermnote.app.cards import RESEARCH_ONLY, count_of
 from dermnote.metadata import LesionMetadata
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def summarise_verdicts(claims: Sequence[Mapping[str, Any]], against: str) -> tup
     if not claims:
         return "", "No claim was found in the words of this note."
     if not against:
-        return "", f"{_count(len(claims))}. Nothing to check against: no record given."
+        return "", f"{count_of(len(claims), 'claim')}. Nothing to check against: no record given."
     wrong = [claim for claim in claims if claim["verdict"] == "contradicted"]
     unsupported = [claim for claim in claims if claim["verdict"] == "unsupported"]
     alarm = (
@@ -141,11 +141,7 @@ def _sentence(claims: Sequence[Mapping[str, Any]], one: str, several: str, what:
     if not claims:
         return ""
     kinds = ", ".join(dict.fromkeys(claim["kind"] for claim in claims))
-    return f"{_count(len(claims))} {one if len(claims) == 1 else several} {what}: {kinds}."
-
-
-def _count(number: int) -> str:
-    return f"{number} claim" if number == 1 else f"{number} claims"
+    return f"{count_of(len(claims), 'claim')} {one if len(claims) == 1 else several} {what}: {kinds}."
 
 
 def _listed(claims: Sequence[Mapping[str, Any]]) -> str:

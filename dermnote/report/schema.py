@@ -293,6 +293,12 @@ class Metrics(Record):
             found.setdefault(block.split, block)
         return [found[split] for split in dict.fromkeys(block.split for block in self.blocks)]
 
+    @property
+    def separate_blocks(self) -> list[Block]:
+        """Blocks that share no case: without those whose source the block "all" of their split pools."""
+        pooled = {(block.split, name) for block in self.blocks if block.source == "all" for name in block.sources}
+        return [block for block in self.blocks if (block.split, block.source) not in pooled]
+
     @classmethod
     def read(cls, value: Any, max_blocks: int | None = None) -> Self:
         """Return the metrics of parsed JSON of any shape, without the block "all" where it pools a single source.

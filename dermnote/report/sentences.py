@@ -128,8 +128,7 @@ def known_sources_warning(metrics: Metrics) -> str:
 
 def about_notes(metrics: Metrics, version: str) -> str:
     """Return how many notes were searched, and how to read the figures with this version of them."""
-    pooled = {(block.split, name) for block in metrics.blocks if block.source == "all" for name in block.sources}
-    counted = [b.retrieval for b in metrics.blocks if b.retrieval and (b.split, b.source) not in pooled]
+    counted = [block.retrieval for block in metrics.separate_blocks if block.retrieval]
     n = sum(each.n_queries or 0 for each in counted)
     distinct = sum(each.distinct_notes.get(version, 0) for each in counted)
     without = sum(each.without_note or 0 for each in counted)

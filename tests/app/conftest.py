@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from gradio_client import Client
-from launching import launched
 from PIL import Image
-from standin import StandIn, as_jpeg, scribble
+from standin import StandIn, as_jpeg, launched, scribble
 
 from dermnote.app.service import AppService
 from dermnote.notes.writing import NoteWriter

@@ -1,16 +1,24 @@
-"""Start of the app: settings, their errors, and how the page is served."""
+"""Start of the app: settings, their errors, how the page is served, and the benchmark of the served page."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
+import gradio as gr
 import pytest
-from standin import StandIn
+from PIL import Image
+from standin import StandIn, launched
 
-from dermnote.app import launch
+from dermnote.app import gradio_patches, launch
+from dermnote.app.gradio_patches import SmallSession, with_preprocess
 from dermnote.app.page import build_page
 from dermnote.app.service import parse_model_spec
 from dermnote.errors import ConfigError
+from tests.benchmarks import app as benchmark
+from tests.benchmarks.app_parts.server import AppServer
+from tests.benchmarks.app_parts.visitors import QUESTIONS
 
 
 @pytest.mark.parametrize(
@@ -20,16 +28,15 @@ from dermnote.errors import ConfigError
         ("org/name", "org/name", None),
         ("org/name@v1.2", "org/name", "v1.2"),
         ("org/name@", "org/name", None),
+        ("mine@home", "mine@home", None),  # a folder
     ],
 )
-def test_model_spec_has_source_and_revision(spec: str, source: str | None, revision: str | None) -> None:
+def test_model_spec_has_source_and_revision(
+    spec: str, source: str | None, revision: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine@home").mkdir()
     assert parse_model_spec(spec) == (source, revision)
-
-
-def test_folder_name_may_contain_an_at_sign(tmp_path: Path) -> None:
-    folder = tmp_path / "mine@home"
-    folder.mkdir()
-    assert parse_model_spec(str(folder)) == (str(folder), None)
 
 
 @pytest.mark.parametrize(
@@ -114,3 +121,55 @@ def test_seven_endpoints_are_public_and_nothing_else() -> None:
     }
     assert info["named_endpoints"]["/compare"]["parameters"][-1]["parameter_default"] == ["m"]
     assert not info["unnamed_endpoints"]
+
+
+# Changes to Gradio's internals still work with the installed version.
+
+
+def test_session_holds_no_copy_of_the_page() -> None:
+    page = build_page(StandIn())  # type: ignore[arg-type]
+    session = SmallSession(page)
+    assert session.config_values == {} and set(session.blocks_config.blocks) == set(page.default_config.blocks)
+    state = next(key for key, block in page.blocks.items() if block.stateful)
+    session[state] = "a model"
+    assert session[state] == "a model" and SmallSession(page)[state] != "a model"
+
+
+def test_preprocess_is_kept_when_gradio_makes_the_component_again() -> None:
+    """Gradio does so for a visitor whose handler updated or skipped the component."""
+    with gr.Blocks():
+        image = with_preprocess(gr.Image, lambda payload: f"read {payload}")(label="An image", type="pil")
+    again = image.__class__(label="An image", type="pil")
+    assert (image.preprocess("x"), again.preprocess("x")) == ("read x", "read x")  # type: ignore[arg-type]
+    assert again.get_block_name() == "image" and isinstance(again, gr.Image)
+    assert not Path(gradio_patches.__file__).with_suffix(".pyi").exists()
+
+
+class BytesModel(StandIn):
+    def classify(self, image: Any, modality: str | None = "dermoscopy") -> Any:
+        return super().classify(Image.new("RGB", (8, 8)), modality)
+
+
+@pytest.mark.slow
+def test_benchmark_writes_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class InProcess(AppServer):
+        """Served by this process, which goes on when it is "killed"."""
+
+        def __init__(self, work: Path) -> None:
+            super().__init__(work)
+            self.url = url
+
+        def start(self) -> float:
+            return 0.0
+
+        kill = stop = lambda self: None
+        memory_mb = processor_seconds = lambda self: 1.0
+
+    monkeypatch.setattr(benchmark, "AppServer", InProcess)
+    monkeypatch.setattr(benchmark.DermNote, "from_pretrained", lambda device: BytesModel())
+    with launched() as url:
+        assert benchmark.main(["--small", "--json", str(tmp_path / "app.json")]) == 0
+    figures = json.loads((tmp_path / "app.json").read_text())
+    assert figures["crowd"]["answered"] >= 4 and figures["crowd"]["lost"] == 0
+    assert figures["growth"]["by_question"] == dict.fromkeys(QUESTIONS, 2)
+    assert figures["restart"]["outcomes"] == ["answered"] and figures["alone"]["over HTTP"] > 0

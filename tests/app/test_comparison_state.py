@@ -8,14 +8,13 @@ from typing import Any
 
 import gradio as gr
 import pytest
-from standin import StandIn, scribble
+from standin import P3Held, StandIn, scribble
 
 from dermnote.app.compare.compare_tab import CompareTab
 from dermnote.app.compare.comparison import LLM_STRATEGIES, ComparisonState
 from dermnote.app.loaded_models import FIRST, Models
 from dermnote.errors import ImageError
 from tests.app.conftest import new_writer
-from tests.held import P3Held
 from tests.servers.llm_server import LlmServer
 
 FIELDS = ("melanoma", "", "malignant", "", "61", "female", "")

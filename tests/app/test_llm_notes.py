@@ -138,7 +138,7 @@ def test_edited_note_is_audited_again_and_marked_as_edited(llm_service: AppServi
 
 
 @pytest.mark.parametrize(
-    ("fault", "message"),
+    ("answer", "message"),
     [
         ("401", "OPENAI_API_KEY"),
         ("403", "OPENAI_API_KEY"),
@@ -156,8 +156,8 @@ def test_edited_note_is_audited_again_and_marked_as_edited(llm_service: AppServi
     ],
     ids=str,
 )
-def test_every_error_is_one_line_beside_the_form(llm: LlmServer, fault: Any, message: str) -> None:
-    llm.always(fault)
+def test_every_error_is_one_line_beside_the_form(llm: LlmServer, answer: Any, message: str) -> None:
+    llm.always(answer)
     service = AppService(StandIn(), new_writer(llm, timeout=0.5))  # type: ignore[arg-type]
     view = compose_note(service, scribble(4), "cropped", FIELDS, "p3", demographics=False)
     assert view.note is None and view.alert.startswith('<p class="dn-alert" role="alert">')

@@ -187,11 +187,11 @@ def test_cost_is_what_the_server_counts_repairs_included(llm: LlmServer, clock: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", ["dropped", {"name": "slow", "seconds": 10}], ids=str)
-def test_lost_answers_count_with_their_highest_cost(llm: LlmServer, clock: Clock, fault: object) -> None:
+@pytest.mark.parametrize("answer", ["dropped", {"name": "slow", "seconds": 10}], ids=str)
+def test_lost_answers_count_with_their_highest_cost(llm: LlmServer, clock: Clock, answer: object) -> None:
     service = limited(llm, clock, max_usd=1.0)
     [most] = estimate_requests(STRATEGIES["p3"], "some-model", MELANOMA, False, PRICE.picture)
-    llm.always(fault)  # type: ignore[arg-type]
+    llm.always(answer)  # type: ignore[arg-type]
     with pytest.raises(WriterError):
         write(service)
     assert len(llm.chats) == 2 and spent(service) == pytest.approx(2 * PRICE.cost(most.once))

@@ -1,17 +1,17 @@
-"""Model tab without a browser: facts, model card, offered models, and models in memory."""
+"""Model tab without a browser: facts, model card, offered models, models in memory, and the theme's contrast."""
 
 from __future__ import annotations
 
 import re
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import gradio as gr
 import pytest
 from html_checker import CheckedHtml
 from standin import StandIn
 
+from dermnote.app.claims_card import VERDICTS
 from dermnote.app.loaded_models import FIRST, KEPT, Models
 from dermnote.app.model.bundle_card import card
 from dermnote.app.model.facts import facts, from_python
@@ -21,7 +21,6 @@ from dermnote.app.theme import CSS, make_theme
 from dermnote.errors import BundleError, ConfigError, HubError
 from dermnote.report.renderers import CELL_STRENGTH
 
-STARTER = Path(__file__).parents[2] / "dermnote" / "starter"
 NASTY = '<img src=x onerror="alert(1)">&"\'\ud800\u202e</script><svg onload=alert(2)>'
 
 
@@ -29,7 +28,7 @@ def model_at(models: Models, key: str) -> StandIn:
     return models[key].model
 
 
-def test_what_a_config_says_is_escaped_and_can_be_sent() -> None:
+def test_config_is_escaped_and_can_be_encoded() -> None:
     model = StandIn()
     model.source, model.revision = f"org/{NASTY.replace('/', '')}", NASTY
     for name, value in {"gallery": NASTY, "sources": (NASTY,), "classnames": (NASTY,), "licence": NASTY}.items():
@@ -92,11 +91,7 @@ def test_nothing_in_a_card_runs_or_is_fetched() -> None:
     assert "<td" in shown and "<h3>Title" in shown
 
 
-def test_the_starter_s_card_is_shown_and_an_endless_one_cut() -> None:
-    assert (
-        "Procedural drawings of the DermNote project"
-        in CheckedHtml(card((STARTER / "README.md").read_text(encoding="utf-8"))).text
-    )
+def test_long_card_is_cut_and_deep_nesting_ends() -> None:
     assert "longer than is shown" in card("word " * 100_000) and card("") == ""
     CheckedHtml(card("> " * 50_000)), CheckedHtml(card("[" * 20_000)), CheckedHtml(card("*a_" * 20_000))
 
@@ -112,7 +107,7 @@ def test_the_starter_s_card_is_shown_and_an_endless_one_cut() -> None:
         ({"GRADIO_SERVER_NAME": "127.0.0.1"}, (), True),
     ],
 )
-def test_only_on_the_owner_s_machine_may_any_model_be_named(
+def test_any_model_may_be_named_on_the_owners_machine_only(
     environment: dict[str, str], names: tuple[str, ...], any_name: bool
 ) -> None:
     offer = Offer.of(environment)
@@ -127,7 +122,7 @@ def test_only_on_the_owner_s_machine_may_any_model_be_named(
 
 
 @pytest.mark.parametrize("name", [None, "", "  "])
-def test_an_empty_name_is_asked_for(name: str | None) -> None:
+def test_empty_name_is_refused(name: str | None) -> None:
     with pytest.raises(ConfigError, match="No model is named"):
         Offer(any_name=True).check(name)
 
@@ -148,19 +143,19 @@ def test_a_space_that_offers_no_models_shows_no_switch(
     assert not [name for name in demo.get_api_info()["named_endpoints"] if "load" in name]  # the page's alone
 
 
-class Shelf:
+class Loader:
     """Loads stand-ins, and counts."""
 
     def __init__(self) -> None:
         self.loads: list[str] = []
-        self.fault: Exception | None = None
+        self.error: Exception | None = None
         self.before: Callable[[str], None] = lambda setting: None
 
     def __call__(self, setting: str) -> StandIn:
         self.loads.append(setting)
         self.before(setting)
-        if self.fault:
-            raise self.fault
+        if self.error:
+            raise self.error
         model = StandIn()
         model.source, _, revision = setting.partition("@")
         model.revision = revision if len(revision) == 40 else f"{sum(model.source.encode()):040x}"
@@ -168,25 +163,25 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf() -> Shelf:
-    return Shelf()
+def loader() -> Loader:
+    return Loader()
 
 
 @pytest.fixture
-def models(shelf: Shelf) -> Models:
-    return Models(StandIn(), load=shelf)
+def models(loader: Loader) -> Models:
+    return Models(StandIn(), load=loader)
 
 
-def one_that_went(models: Models) -> str:
+def unloaded_key(models: Models) -> str:
     return [models.add(f"org/{number}") for number in range(KEPT + 1)][0]  # noqa: RUF015  # all of them are to be loaded
 
 
-def test_a_model_is_kept_by_its_commit(models: Models, shelf: Shelf) -> None:
+def test_a_model_is_kept_by_its_commit(models: Models, loader: Loader) -> None:
     key = models.add(" org/a ")
-    assert re.fullmatch(r"org/a@[0-9a-f]{40}", key) and shelf.loads == ["org/a"]
+    assert re.fullmatch(r"org/a@[0-9a-f]{40}", key) and loader.loads == ["org/a"]
     assert model_at(models, key).source == "org/a" and models[FIRST] is models.first
-    assert models.add(key) == key and shelf.loads == ["org/a"]  # it is here already
-    assert models.add("org/a") == key and len(shelf.loads) == 2  # the branch may have moved
+    assert models.add(key) == key and loader.loads == ["org/a"]  # it is here already
+    assert models.add("org/a") == key and len(loader.loads) == 2  # the branch may have moved
 
 
 def test_all_models_compute_in_one_thread(models: Models) -> None:
@@ -195,16 +190,16 @@ def test_all_models_compute_in_one_thread(models: Models) -> None:
     assert len(workers) == 1 and threading.get_ident() not in workers
 
 
-def test_few_are_held_and_one_that_went_comes_back(models: Models, shelf: Shelf) -> None:
+def test_few_models_are_kept_and_an_unloaded_one_is_loaded_again(models: Models, loader: Loader) -> None:
     keys = [models.add(name) for name in ("org/a", "org/b", "org/c")]
     assert len(models._others) == KEPT
-    assert model_at(models, keys[0]).source == "org/a" and shelf.loads[-1] == keys[0]
-    assert len(models._others) == KEPT and models[keys[2]] and shelf.loads[-1] == keys[0]
+    assert model_at(models, keys[0]).source == "org/a" and loader.loads[-1] == keys[0]
+    assert len(models._others) == KEPT and models[keys[2]] and loader.loads[-1] == keys[0]
 
 
-def test_one_that_cannot_come_back_is_one_line_on_every_tab(models: Models, shelf: Shelf) -> None:
-    key = one_that_went(models)
-    shelf.fault = HubError("The Hub cannot be reached.", "Check the connection.")
+def test_model_that_cannot_be_loaded_again_is_one_line(models: Models, loader: Loader) -> None:
+    key = unloaded_key(models)
+    loader.error = HubError("The Hub cannot be reached.", "Check the connection.")
     with pytest.raises(gr.Error) as caught:
         models[key]
     assert "The Hub cannot be reached. Go back to the first model" in caught.value.message
@@ -212,23 +207,21 @@ def test_one_that_cannot_come_back_is_one_line_on_every_tab(models: Models, shel
     assert models[FIRST] is models.first
 
 
-def test_a_bundle_that_breaks_in_any_way_is_one_line(
-    models: Models, shelf: Shelf, caplog: pytest.LogCaptureFixture
-) -> None:
-    shelf.fault = RuntimeError("shape '[1]' is invalid\nfor input")
+def test_any_error_of_a_bundle_is_one_line(models: Models, loader: Loader, caplog: pytest.LogCaptureFixture) -> None:
+    loader.error = RuntimeError("shape '[1]' is invalid\nfor input")
     with pytest.raises(BundleError, match=r"^org/a cannot be loaded \(RuntimeError\)\. The app's log says why\.$"):
         models.add("org/a")
     assert "is invalid" in caplog.text
 
 
-def test_loading_keeps_nobody_waiting_who_has_a_model(models: Models, shelf: Shelf) -> None:
+def test_loading_delays_no_visitor_who_has_a_model(models: Models, loader: Loader) -> None:
     key, come, go_on = models.add("org/a"), threading.Event(), threading.Event()
 
     def hold(setting: str) -> None:
         come.set()
         assert go_on.wait(20)
 
-    shelf.before = hold
+    loader.before = hold
     slow = threading.Thread(target=models.add, args=["org/slow"])
     slow.start()
     assert come.wait(20)
@@ -238,9 +231,9 @@ def test_loading_keeps_nobody_waiting_who_has_a_model(models: Models, shelf: She
     assert not slow.is_alive()
 
 
-def test_two_visitors_who_ask_for_a_lost_model_load_it_once(models: Models, shelf: Shelf) -> None:
-    key = one_that_went(models)
-    shelf.loads.clear()
+def test_two_visitors_load_an_unloaded_model_once(models: Models, loader: Loader) -> None:
+    key = unloaded_key(models)
+    loader.loads.clear()
     together = threading.Barrier(2)
     found: list[object] = []
 
@@ -253,12 +246,12 @@ def test_two_visitors_who_ask_for_a_lost_model_load_it_once(models: Models, shel
         asker.start()
     for asker in askers:
         asker.join(20)
-    assert shelf.loads == [key] and found[0] is found[1]
+    assert loader.loads == [key] and found[0] is found[1]
 
 
-def test_a_refusal_names_no_folder_of_the_server(models: Models, shelf: Shelf) -> None:
+def test_error_names_no_folder_of_the_server(models: Models, loader: Loader) -> None:
     where = "/srv/.cache/hub/models--org--a/snapshots/0f"
-    shelf.fault = BundleError(
+    loader.error = BundleError(
         f"{where}/config.json is not valid JSON.", f"See https://hub.example/org/a and {where}/x."
     )
     with pytest.raises(BundleError) as caught:
@@ -266,28 +259,49 @@ def test_a_refusal_names_no_folder_of_the_server(models: Models, shelf: Shelf) -
     assert str(caught.value) == "config.json is not valid JSON. See https://hub.example/org/a and x."
 
 
-def test_what_is_not_offered_is_never_loaded(models: Models, shelf: Shelf) -> None:
+def test_model_that_is_not_offered_is_never_loaded(models: Models, loader: Loader) -> None:
     with gr.Blocks():
         switch = ModelSwitch(models, gr.State(FIRST), Offer(names=("org/a",)))
     (alert, status, _), *more = switch._load(FIRST, "org/other")  # a script may send what the list does not hold
-    assert "not offered here" in alert and "The first model answers you" in status and not more and not shelf.loads
+    assert "not offered here" in alert and "The first model answers you" in status and not more and not loader.loads
     *_, (alert, status, key) = switch._load(FIRST, "org/a")
     assert alert == "" and f"org/a @ {key[-40:-28]} answers you now." in status
 
 
-def luminance(rgb: list[float]) -> float:
-    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in (part / 255 for part in rgb)]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+# Colours.
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the WCAG contrast ratio of two #rrggbb colours."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_contrast_is_at_least_4_5() -> None:
+    theme = make_theme()
+    for suffix in ("", "_dark"):
+        for text in ("body_text_color", "body_text_color_subdued", "block_title_text_color"):
+            for background in ("body_background_fill", "background_fill_secondary", "block_background_fill"):
+                pair = getattr(theme, text + suffix), getattr(theme, background + suffix)
+                assert contrast(*pair) >= 4.5, (text + suffix, background, pair)
+    blocks = re.findall(r"(?:^|\n)(?::root, )?\.dark \{(.*?)\n\}", CSS[0].read_text(), re.DOTALL)
+    assert len(blocks) == 2  # light, dark
+    for block in blocks:
+        colours = dict(re.findall(r"--dn-([a-z-]+): (#[0-9a-f]{6})", block))
+        for kind in ("caution", "alert", *(each.css for each in VERDICTS)):
+            assert contrast(colours[f"{kind}-ink"], colours[f"{kind}-ground"]) >= 4.5, (kind, colours)
 
 
 def test_text_is_readable_on_the_strongest_cell() -> None:
     theme, fills = make_theme(), re.findall(r"--dn-fill: (#\w{6})", CSS[0].read_text())
     for fill, dark in zip(fills, ("", "_dark"), strict=True):
-        names = (f"block_background_fill{dark}", f"body_text_color{dark}")
-        fill_rgb, card_rgb, ink_rgb = (
-            [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-            for colour in (fill, *(getattr(theme, name) for name in names))
-        )
-        mixed = [(CELL_STRENGTH * a + (100 - CELL_STRENGTH) * b) / 100 for a, b in zip(fill_rgb, card_rgb, strict=True)]
-        low, high = sorted(luminance(each) for each in (mixed, [float(part) for part in ink_rgb]))
-        assert (high + 0.05) / (low + 0.05) >= 4.5, (fill, dark)
+        card, ink = getattr(theme, f"block_background_fill{dark}"), getattr(theme, f"body_text_color{dark}")
+        pairs = [(int(fill[i : i + 2], 16), int(card[i : i + 2], 16)) for i in (1, 3, 5)]
+        mixed = "".join(f"{round((CELL_STRENGTH * a + (100 - CELL_STRENGTH) * b) / 100):02x}" for a, b in pairs)
+        assert contrast(f"#{mixed}", ink) >= 4.5, (fill, dark)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import select
@@ -21,6 +22,7 @@ from tests.benchmarks.app_parts.server import AppServer
 from tests.places import REPOSITORY
 
 NAME, PASSWORD = "ann", "open,sesame:1"
+BASIC = "Basic " + base64.b64encode(f"{NAME}:{PASSWORD}".encode()).decode()
 GB = 1_000_000_000
 
 
@@ -75,14 +77,11 @@ def test_without_a_login_only_its_page_is_open(anonymous: httpx.Client, known: h
         assert anonymous.post(path, **sent).status_code == 401, path
 
 
-def test_wrong_password_is_refused(anonymous: httpx.Client) -> None:
+def test_wrong_password_is_refused_and_a_login_lasts_until_logout(server: AppServer, anonymous: httpx.Client) -> None:
     refused = anonymous.post("/login", data={"username": NAME, "password": "open,sesame:2"})
     assert refused.status_code == 400 and not refused.cookies
     assert anonymous.get("/config", auth=(NAME, "open,sesame:2")).status_code == 401
     assert anonymous.get("/config", headers={"cookie": "access-token-unsecure-x=None"}).status_code == 401
-
-
-def test_login_lasts_until_logout(server: AppServer) -> None:
     with httpx.Client(base_url=server.url, timeout=30) as client:
         client.post("/login", data={"username": NAME, "password": PASSWORD}).raise_for_status()
         assert client.get("/config").is_success
@@ -90,27 +89,21 @@ def test_login_lasts_until_logout(server: AppServer) -> None:
         assert client.get("/config").status_code == 401
 
 
-def test_script_and_agent_log_in(server: AppServer, known: httpx.Client, tmp_path: Path) -> None:
-    picture = tmp_path / "lesion.jpg"
-    picture.write_bytes(as_jpeg(scribble(1)))
+def test_script_and_agent_log_in(server: AppServer, tmp_path: Path) -> None:
+    image = tmp_path / "lesion.jpg"
+    image.write_bytes(as_jpeg(scribble(1)))
     script = Client(server.url, auth=(NAME, PASSWORD), verbose=False, analytics_enabled=False)
-    assert len(script.predict(handle_file(picture), api_name="/classify")) == 8
-    header = known.build_request("GET", "/", headers={"x": "y"})
-    header = next(httpx.BasicAuth(NAME, PASSWORD).auth_flow(header)).headers["authorization"]
-    answer = ask_agent(server.url, lambda it: it.call_tool("find_images", {"text": "a spot"}), authorization=header)
+    assert len(script.predict(handle_file(image), api_name="/classify")) == 8
+    answer = ask_agent(server.url, lambda it: it.call_tool("find_images", {"text": "a spot"}), authorization=BASIC)
     assert not answer.isError and "thumbnail" in answer.content[0].text
-
-
-def outside(uploaded: str) -> list[str]:
-    folder, up = Path(uploaded).parent, "/..".join([uploaded, *[""] * 12])
-    ours = ["app.py", str(REPOSITORY / "app.py"), str(folder), str(folder.parent)]
-    system = ["/etc/passwd", "/proc/self/environ", f"{up}/etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "file:///etc/passwd"]
-    return [*ours, *system, "/etc/pass%00wd", "C:\\x", "\\\\h\\s", "http://127.0.0.1/", "https://localhost/x.jpg"]
 
 
 def test_files_outside_the_uploads_are_refused(known: httpx.Client, uploaded: str) -> None:
     assert known.get(f"/gradio_api/file={uploaded}").headers["content-type"] == "image/jpeg"
-    for name in outside(uploaded):
+    folder, up = Path(uploaded).parent, "/..".join([uploaded, *[""] * 12])
+    names = ["app.py", str(REPOSITORY / "app.py"), str(folder), str(folder.parent), "/etc/passwd", "/proc/self/environ"]
+    names += [f"{up}/etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "file:///etc/passwd", "/etc/pass%00wd", "C:\\x"]
+    for name in [*names, "\\\\h\\s", "http://127.0.0.1/", "https://localhost/x.jpg"]:
         target = httpx.URL(str(known.base_url)).copy_with(raw_path=f"/gradio_api/file={name}".encode())
         answer = known.get(target)
         assert answer.status_code in (403, 404), name
@@ -137,33 +130,29 @@ def file(**fields: Any) -> dict[str, Any]:
     return {**fields, "meta": {"_type": "gradio.FileData"}}
 
 
-CROOKED: list[tuple[str, Any]] = [
+MALFORMED: list[tuple[str, Any]] = [
     ("classify", "{"),
     ("classify", "[]"),
-    ("classify", {"data": 5}),
     ("classify", {"data": []}),
     ("classify", {"data": [5, "dermoscopy"]}),
     ("classify", {"data": ["/etc/passwd", "dermoscopy"]}),
-    ("classify", {"data": [{"path": "/etc/passwd"}, "dermoscopy"]}),  # without `meta` Gradio looks no closer
-    ("classify", {"data": [{"path": "/no/such/file.jpg"}, "dermoscopy"]}),
+    ("classify", {"data": [{"path": "/etc/passwd"}, "dermoscopy"]}),  # Gradio does not check a file without `meta`
     ("classify", {"data": [file(path="/etc/passwd"), "dermoscopy"]}),
     ("classify", {"data": [file(path="http://127.0.0.1:1/x.jpg"), "dermoscopy"]}),
     ("classify", {"data": [{"url": "file:///etc/passwd"}, "dermoscopy"]}),
     ("classify", {"data": [{"url": "data:image/png;base64,AAAA"}, "dermoscopy"]}),
     ("classify", {"data": [None, {"a": 1}]}),
     ("find_images", {"data": ["a", "x"]}),
-    ("find_images", {"data": ["a", [1]]}),
     ("find_images", '{"data": ["a", NaN]}'),
     ("find_images", {"data": ["a", 1e308]}),
     ("write_note", {"data": [None, "dermoscopy", ["x"], {}, 5, None, {"a": 1}, "x", "y", "zz", "maybe"]}),
     ("nothing", {"data": []}),
-    ("v2/nothing", {}),
     ("v2/classify", {"zzz": 1}),
     ("_read", {"data": []}),
 ]
 
 
-@pytest.mark.parametrize(("endpoint", "body"), CROOKED, ids=str)
+@pytest.mark.parametrize(("endpoint", "body"), MALFORMED, ids=str)
 def test_malformed_request_is_refused_without_trace_or_path(known: httpx.Client, endpoint: str, body: Any) -> None:
     reply = ask(known, endpoint, body)
     assert "event: complete" not in reply and len(reply) < 600
@@ -192,9 +181,8 @@ def test_upload_stays_in_its_folder_for_any_name(known: httpx.Client, server: Ap
 @pytest.mark.parametrize("path", ["/gradio_api/upload", "/gradio_api/call/classify", "/gradio_api/mcp/", "/login"])
 @pytest.mark.parametrize("size", [f"Content-Length: {GB}", "Transfer-Encoding: chunked"], ids=["announced", "pieces"])
 def test_endless_request_is_cut_off(server: AppServer, known: httpx.Client, path: str, size: str) -> None:
-    login = next(httpx.BasicAuth(NAME, PASSWORD).auth_flow(known.build_request("GET", "/"))).headers["authorization"]
     kind = "multipart/form-data; boundary=x" if "upload" in path else "application/json"
-    lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", f"Authorization: {login}", "Accept: */*"]
+    lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{server.port}", f"Authorization: {BASIC}", "Accept: */*"]
     before = server.memory_mb()
     reply = flood(server.port, "\r\n".join([*lines, f"Content-Type: {kind}", size, "", ""]), "chunked" in size)
     assert re.match(rb"HTTP/1.1 4\d\d", reply), reply

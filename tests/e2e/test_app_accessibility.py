@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import Served, open_page, type_in
-from playwright.sync_api import Browser, Locator, Page, expect
+from browsing import PHONE, type_in
+from playwright.sync_api import Locator, Page, expect
 
 pytestmark = pytest.mark.browser
-expect.set_options(timeout=30_000)
 
-GRAVE = ("serious", "critical")
-# What cannot be mended from here: the panel that "Use via API or MCP" opens is drawn by Gradio alone.
-IN_GRADIOS_API_PANEL = {
-    "button-name": "its close and copy buttons hold a picture without a name",
-    "label": "the boxes that choose tools have no label",
-    "listitem": "the programming languages are list items without a list",
-}
+SERIOUS = ("serious", "critical")
 LIST = 'role="combobox"'
 FOCUSED = """
 () => {
@@ -43,7 +36,7 @@ STOPS = """
   return window.dnStops.map((e) => e.type === 'radio' && !e.checked ? '' : e.outerHTML.slice(0, 120));
 }
 """
-# What shows through a list that fades in would count against the contrast of its words.
+# Waits for animations: the background that shows through a list that fades in would count against its contrast.
 STILL = """
 () => Promise.allSettled(document.getAnimations()
   .filter((each) => each.effect.getComputedTiming().endTime < Infinity).map((each) => each.finished))
@@ -56,9 +49,9 @@ MOVING = """
 """
 
 
-@pytest.fixture(scope="module")
-def served(stand_in_url: str) -> Served:
-    return Served(stand_in_url)
+@pytest.fixture
+def page(visit: Callable[..., Page], stand_in_url: str) -> Page:
+    return visit(stand_in_url)
 
 
 def tabs(page: Page) -> Iterator[str]:
@@ -81,25 +74,27 @@ def visible(found: Locator) -> list[Locator]:
     return [each for each in found.all() if each.is_visible()]
 
 
-def grave(page: Page, within: str | None = None) -> dict[str, list[Any]]:
-    """Return the serious findings by rule."""
+def serious(page: Page) -> dict[str, list[Any]]:
+    """Return the serious findings of axe-core by rule."""
     page.evaluate(STILL)
-    found = Axe().run(page, within).response
+    found = Axe().run(page).response
     assert len(found["passes"]) > 5, "axe-core looked at nothing"
     return {
         each["id"]: [(node["target"], node["html"][:200]) for node in each["nodes"]]
         for each in found["violations"]
-        if each["impact"] in GRAVE
+        if each["impact"] in SERIOUS
     }
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_every_tab_passes_axe_and_keyboard(browser: Browser, served: Served, scheme: str, width: int) -> None:
-    page, _ = open_page(browser, served, width, scheme)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", PHONE)])
+def test_every_tab_passes_axe_and_keyboard(
+    visit: Callable[..., Page], stand_in_url: str, scheme: str, width: int
+) -> None:
+    page = visit(stand_in_url, width, scheme)
     seen = []
     for name in tabs(page):
         seen.append(name)
-        assert grave(page) == {}, name
+        assert serious(page) == {}, name
         check_walk(page, name)
     assert len(seen) >= 3
 
@@ -124,35 +119,24 @@ def check_walk(page: Page, name: str) -> None:
     assert reached == sorted(reached) and not missed, f"{name}: {reached} of {len(stops)}, not {missed}"
 
 
-def test_axe_finds_real_errors(browser: Browser, served: Served) -> None:
-    page, _ = open_page(browser, served)
+def test_axe_finds_real_errors(page: Page) -> None:
     page.evaluate(
         "document.querySelector('.dn-foot').innerHTML = '<button></button><span style=color:#eee>pale</span>'"
     )
-    assert set(grave(page)) == {"button-name", "color-contrast"}
+    assert set(serious(page)) == {"button-name", "color-contrast"}
 
 
-def test_open_list_and_error_pass_axe(browser: Browser, served: Served) -> None:
-    page, _ = open_page(browser, served)
+def test_open_list_and_error_pass_axe(page: Page) -> None:
     page.get_by_text("Write a note from what you know").click()
     type_in(page.get_by_label("Age in years"), "old")
     page.get_by_role("button", name="Write the note").click()
     expect(page.locator("#form-alert [role=alert]")).to_be_visible()
     page.get_by_label("Strategy", exact=True).click()
     expect(page.get_by_role("option", name="P3:")).to_be_visible()
-    assert grave(page) == {}
+    assert serious(page) == {}
 
 
-def test_findings_in_gradios_own_panel_are_known(browser: Browser, served: Served) -> None:
-    page, _ = open_page(browser, served)
-    page.get_by_role("button", name="Use via API").first.click()
-    expect(page.locator(".api-docs")).to_be_visible()
-    page.wait_for_timeout(1000)
-    assert set(grave(page, ".api-docs")) == set(IN_GRADIOS_API_PANEL)
-
-
-def test_image_is_read_and_note_searched_by_keyboard(browser: Browser, served: Served) -> None:
-    page, _ = open_page(browser, served)
+def test_image_is_read_and_note_searched_by_keyboard(page: Page) -> None:
     page.locator(".dn-example").first.focus()
     page.keyboard.press("Enter")
     expect(page.locator(".dn-classes li")).to_have_count(8)
@@ -174,8 +158,7 @@ def test_image_is_read_and_note_searched_by_keyboard(browser: Browser, served: S
     expect(page.locator(".dn-grid .dn-hit")).to_have_count(6)
 
 
-def test_reduced_motion_is_respected(browser: Browser, served: Served) -> None:
-    page, _ = open_page(browser, served)
+def test_reduced_motion_is_respected(page: Page) -> None:
     assert page.evaluate(MOVING) > 0
     page.emulate_media(reduced_motion="reduce")
     assert [(name, page.evaluate(MOVING)) for name in tabs(page) if page.evaluate(MOVING)] == []

@@ -7,7 +7,7 @@ import base64
 import json
 import re
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,10 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from launching import launched
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
 from PIL import Image
-from standin import StandIn, as_jpeg, scribble
+from standin import StandIn, as_jpeg, launched, scribble
 
 from dermnote.app import launch
 from dermnote.app.gradio_patches import BUSY
@@ -144,49 +143,36 @@ def fetch(url: str, endpoint: str, event: str, timeout: float = 30) -> str:
     return httpx.get(f"{url}/gradio_api/call/{endpoint}/{event}", timeout=timeout).text
 
 
-@pytest.fixture
-def full(monkeypatch: pytest.MonkeyPatch, lesion: Path) -> Iterator[tuple[str, Slow, list[Any], list[str]]]:
-    """An app with a full queue: address, model, two images being read, two waiting requests."""
-    monkeypatch.setattr(launch, "QUEUE", 2)
-    model = Slow()
-    with launched(model) as url:
-        clients = [new_client(url) for _ in range(2)]
-        reading = [client.submit(handle_file(lesion), api_name="/classify") for client in clients]
-        assert model.come.acquire(timeout=30) and model.come.acquire(timeout=30)
-        yield url, model, reading, [begin(url, "find_images", ["a dark spot", 1, [], [], []]) for _ in range(2)]
-        model.go_on.set()
-
-
-def test_full_queue_is_one_line_and_waiting_requests_are_answered(full: Any) -> None:
-    url, model, reading, in_line = full
-    event, data = call(url, "find_images", ["a dark spot", 1, [], [], []]).strip().split("\n")
-    assert event == "event: error" and json.loads(data.removeprefix("data: "))["error"] == BUSY
-    with pytest.raises(Exception, match=BUSY):
-        new_client(url).predict(text="a dark spot", api_name="/find_images")
-    agent = ask_agent(url, lambda session: session.call_tool("find_images", {"text": "a dark spot"}))
-    assert agent.isError and BUSY in agent.content[0].text
-    model.go_on.set()
-    assert [len(each.result(30)) for each in reading] == [8] * 2
-    assert all("complete" in fetch(url, "find_images", event) for event in in_line)
-    assert "complete" in call(url, "find_images", ["a dark spot", 1, [], [], []])
-
-
-def test_disconnected_request_leaves_the_queue(full: Any) -> None:
-    url, model, reading, in_line = full
-    assert not may_wait(url)
-    with pytest.raises(httpx.ReadTimeout):
-        fetch(url, "find_images", in_line[0], timeout=0.5)
-    assert any(may_wait(url) for _ in range(20))
-    model.go_on.set()
-    assert [len(each.result(30)) for each in reading] == [8] * 2
-    assert "complete" in fetch(url, "find_images", in_line[1])
-
-
-def may_wait(url: str) -> bool:
+def is_admitted(url: str) -> bool:
     """Return whether the queue has room; the request leaves it again."""
+    event = begin(url, "find_images", ["another spot", 1, [], [], []])
     try:
-        return BUSY not in fetch(
-            url, "find_images", begin(url, "find_images", ["another spot", 1, [], [], []]), timeout=0.5
-        )
+        return BUSY not in fetch(url, "find_images", event, timeout=0.5)
     except httpx.ReadTimeout:
         return True
+
+
+def test_full_queue_is_one_line_and_waiting_requests_are_answered(
+    monkeypatch: pytest.MonkeyPatch, lesion: Path
+) -> None:
+    monkeypatch.setattr(launch, "QUEUE", 2)
+    model, search = Slow(), ["a dark spot", 1, [], [], []]
+    with launched(model) as url:
+        try:
+            reading = [new_client(url).submit(handle_file(lesion), api_name="/classify") for _ in range(2)]
+            assert model.come.acquire(timeout=30) and model.come.acquire(timeout=30)
+            waiting = [begin(url, "find_images", search) for _ in range(2)]
+            event, data = call(url, "find_images", search).strip().split("\n")
+            assert event == "event: error" and json.loads(data.removeprefix("data: "))["error"] == BUSY
+            with pytest.raises(Exception, match=BUSY):
+                new_client(url).predict(text="a dark spot", api_name="/find_images")
+            agent = ask_agent(url, lambda session: session.call_tool("find_images", {"text": "a dark spot"}))
+            assert agent.isError and BUSY in agent.content[0].text
+            with pytest.raises(httpx.ReadTimeout):  # a request whose client disconnects leaves the queue
+                fetch(url, "find_images", waiting[0], timeout=0.5)
+            assert any(is_admitted(url) for _ in range(20))
+        finally:
+            model.go_on.set()
+        assert [len(each.result(30)) for each in reading] == [8] * 2
+        assert "complete" in fetch(url, "find_images", waiting[1])
+        assert "complete" in call(url, "find_images", search)

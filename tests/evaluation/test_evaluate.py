@@ -138,15 +138,15 @@ def test_an_image_only_run_and_missing_notes_measure_classes_alone(folders, tmp_
 
 
 def test_quick_reads_the_measured_splits_alone(folders, tmp_path, monkeypatch):
-    asked_for, read = [], Cases.read
+    requested, read = [], Cases.read
 
     def reading(folder, *, splits):
-        asked_for.append(tuple(splits))
+        requested.append(tuple(splits))
         return read(folder, splits=splits)
 
     monkeypatch.setattr(Cases, "read", reading)
     evaluate.main([*folders, "--bootstrap", "20", "--quick", "--splits", "validation"])
-    assert asked_for == [("validation",)]
+    assert requested == [("validation",)]
     got = strict(tmp_path / "run" / "metrics.json")
     whole = got["splits"]["validation"]["all"]
     assert got["quick"] and whole["n_cases"] == 8 and whole["retrieval"] and whole["zero_shot"]

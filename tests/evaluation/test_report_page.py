@@ -113,7 +113,7 @@ def test_best_and_worst_searches():
     lost = found["worst"][0]
     assert lost.query.title == "nevus" and not lost.found[0].correct and lost.found[0].title == "melanoma"
     assert lost.precision < min(each.precision for each in found["best"]) == 1
-    # One note stands for twenty cases: it is shown once.
+    # Twenty cases have the same note: it is shown once.
     assert [item.text for item in found["best"][0].found] == list(dict.fromkeys(i.text for i in found["best"][0].found))
     back = best_and_worst(cases, "text_to_image", NAMES, thumbnail)
     assert back["best"][0].query.text and all(item.image for item in back["best"][0].found)

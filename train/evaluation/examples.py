@@ -90,9 +90,9 @@ def best_and_worst(
     """
     noted = cases.select(cases.noted)
     to_note = direction == "image_to_text"
-    asking, shown = (noted.image, noted.notes[MASKED]) if to_note else (noted.notes[MASKED], noted.image)
+    query_vectors, shown = (noted.image, noted.notes[MASKED]) if to_note else (noted.notes[MASKED], noted.image)
     rows = np.random.default_rng(0).permutation(len(noted))[:QUERIES]
-    scores = mean_average_precision(asking[rows], shown, noted.labels[rows], noted.labels).average_precision
+    scores = mean_average_precision(query_vectors[rows], shown, noted.labels[rows], noted.labels).average_precision
     known = np.isfinite(scores)
     rows, scores = rows[known], scores[known]
 
@@ -106,7 +106,7 @@ def best_and_worst(
     def example(at: int) -> Example:
         row, label = int(rows[at]), int(noted.labels[rows[at]])
         found: list[Item] = []
-        for other in np.argsort(-(shown @ asking[row]), kind="stable"):
+        for other in np.argsort(-(shown @ query_vectors[row]), kind="stable"):
             each = item(int(other), note=to_note, label=label)
             if each not in found:  # one template sentence may belong to hundreds of cases
                 found.append(each)

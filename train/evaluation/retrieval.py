@@ -49,35 +49,35 @@ def search(queries: Embedded, gallery: Embedded) -> dict[str, dict[str, Search]]
     """
     if not queries.noted.any():
         return {}
-    asking, shown = queries.select(queries.noted), gallery.select(gallery.noted)
+    noted, shown = queries.select(queries.noted), gallery.select(gallery.noted)
     place = {case_id: row for row, case_id in enumerate(shown.table["case_id"])}
-    partners = np.array([place[case_id] for case_id in asking.table["case_id"]])
-    finer, finer_shown = _subtypes(asking, shown)
+    partners = np.array([place[case_id] for case_id in noted.table["case_id"]])
+    finer, finer_shown = _subtypes(noted, shown)
     has = finer >= 0
     with_subtype, finer_labels = queries.noted.copy(), np.zeros(len(queries), dtype=np.int64)
     with_subtype[queries.noted] = has
     finer_labels[with_subtype] = finer[has]
     found: dict[str, dict[str, Search]] = {}
-    for version, written in asking.notes.items():
-        sides = {"image_to_text": (asking.image, shown.notes[version]), "text_to_image": (written, shown.image)}
+    for version, written in noted.notes.items():
+        sides = {"image_to_text": (noted.image, shown.notes[version]), "text_to_image": (written, shown.image)}
         found[version] = {}
-        for direction, (ask, show) in sides.items():
-            result = mean_average_precision(ask, show, asking.labels, shown.labels, partners, PRECISIONS)
+        for direction, (vectors, gallery_vectors) in sides.items():
+            result = mean_average_precision(vectors, gallery_vectors, noted.labels, shown.labels, partners, PRECISIONS)
             subtype = None
             if has.any():
-                by_subtype = mean_average_precision(ask[has], show, finer[has], finer_shown)
+                by_subtype = mean_average_precision(vectors[has], gallery_vectors, finer[has], finer_shown)
                 subtype = by_subtype.spread(with_subtype, finer_labels)
             found[version][direction] = Search(result.spread(queries.noted, queries.labels), subtype)
     return found
 
 
-def _subtypes(asking: Embedded, shown: Embedded) -> tuple[np.ndarray, np.ndarray]:
+def _subtypes(noted: Embedded, shown: Embedded) -> tuple[np.ndarray, np.ndarray]:
     """Return a number for each class and subtype of the queries, -1 without a subtype; the same of the gallery.
 
     A gallery case without a subtype, or with one that no query has, gets a number of its own: a lesion recorded only
     as a nevus may be of any subtype, and counts as of another.
     """
-    names = [_class_and_subtype(each) for each in (asking, shown)]
+    names = [_class_and_subtype(each) for each in (noted, shown)]
     known = {name: number for number, name in enumerate(dict.fromkeys(name for name in names[0] if name))}
     finer = np.array([known[name] if name else -1 for name in names[0]], dtype=np.int64)
     return finer, np.array([known.get(name, len(known)) if name else len(known) for name in names[1]], dtype=np.int64)

@@ -149,8 +149,7 @@ def _calibration(config: DermNoteConfig) -> str:
 
 def _figures(metrics: Metrics) -> dict[str, Any]:
     """Return the tables of the card, and a sentence on the cases measured."""
-    pooled = {(block.split, name) for block in metrics.blocks if block.source == "all" for name in block.sources}
-    total = sum(block.n_cases or 0 for block in metrics.blocks if (block.split, block.source) not in pooled)
+    total = sum(block.n_cases or 0 for block in metrics.separate_blocks)
     splits = list(dict.fromkeys(block.split for block in metrics.blocks))
     seen = [split for split in splits if split in TRAINED_ON]
     warning = f"The model was trained on {' and '.join(seen)}: those figures flatter it." if seen else HELD_OUT

@@ -10,7 +10,7 @@ from dermnote.app.batch.archive import MAX_FILE_MB, MAX_IMAGES, MAX_TABLE_MB, MA
 from dermnote.app.batch.batch_inputs import Batch
 from dermnote.app.batch.batch_reading import ImageResult, ImageResults, as_csv, as_jsonl
 from dermnote.app.batch.metadata_table import KNOWN
-from dermnote.app.cards import READ_AS, RESEARCH_ONLY, card_head, data_url, empty, malignancy_tag
+from dermnote.app.cards import READ_AS, RESEARCH_ONLY, card_head, count_of, data_url, empty, malignancy_tag
 from dermnote.models.prediction import percent
 
 SHOWN = 50  # images on the page; the downloads hold all
@@ -34,14 +34,14 @@ LIMITS = (
 
 def inputs_card(batch: Batch) -> str:
     """Return the contents of a batch before it is read."""
-    lines = [f"{_count(len(batch.items), 'picture')} to read."]
+    lines = [f"{count_of(len(batch.items), 'picture')} to read."]
     if batch.table:
         known = sum(bool(item.fields) for item in batch.items)
         used = f"Columns used: {', '.join(batch.table.used)}" if batch.table.used else "No column can be used"
         unused = f"; not used: {', '.join(batch.table.unused)[:200]}" if batch.table.unused else ""
         lines.append(f"{batch.table.name} describes {known} of them. {used}{unused}.")
     if batch.skipped:
-        lines.append(f"{_count(len(batch.skipped), 'other file')} left out.")
+        lines.append(f"{count_of(len(batch.skipped), 'other file')} left out.")
     lines += batch.remarks
     paragraphs = "".join(f"<p>{escape(line)}</p>" for line in lines)
     return f'<div class="dn-given" role="status">{paragraphs}</div>'
@@ -119,7 +119,7 @@ def _row(result: ImageResult) -> str:
 
 
 def _failed(failed: Sequence[ImageResult]) -> str:
-    return _reasons(f"{_count(len(failed), 'file')} failed", [_reason(each.name, each.error) for each in failed])
+    return _reasons(f"{count_of(len(failed), 'file')} failed", [_reason(each.name, each.error) for each in failed])
 
 
 def _not_used(results: ImageResults) -> str:
@@ -141,10 +141,6 @@ def _reasons(title: str, rows: Sequence[str]) -> str:
 def _reason(name: str, reason: str) -> str:
     named = f"<b>{escape(name)}</b> " if name else ""
     return f"<li>{named}{escape(reason)}</li>"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def _time(seconds: float) -> str:

@@ -146,7 +146,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _refuse_repeated_names(items: Sequence[BatchItem]) -> Sequence[BatchItem]:
-    """Mark the second of two images with one name as an error: their results could not be told apart."""
+    """Mark the second of two images with one name as an error: their results could not be distinguished."""
     seen: Counter[str] = Counter()
     checked = []
     for item in items:

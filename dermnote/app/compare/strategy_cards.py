@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 TO_FILL_IN = "Fill in a diagnosis or a description above: the note is written at once, and nothing is sent."
 JOINED = "Sends nothing of its own: the notes of {} are joined here."
-NOT_ASKED = "Not available: no language model is set up here."
+NO_LLM = "Not available: no language model is set up here."
 WAITING = "Sent. Waiting for the answer."
 
 HEADINGS = ("Words", "Claims", "Contra\u00addicted", "Unsup\u00adported")  # soft hyphens, for a phone
@@ -70,7 +70,7 @@ def _not_requested(strategy: Strategy, writer: NoteWriter, modality: str) -> str
     if not strategy.needs_model:
         return f'<p class="dn-destination">{TO_FILL_IN}</p>'
     if not writer.is_set_up:
-        return f'<p class="dn-destination">{NOT_ASKED}</p>'
+        return f'<p class="dn-destination">{NO_LLM}</p>'
     if strategy.made_of:
         return f'<p class="dn-destination">{escape(JOINED.format(_parts(strategy)))}</p>'
     return destination(strategy.name, writer, modality, demographics=False)

@@ -100,9 +100,9 @@ class ModelSwitch:
         self._of_model = of_model
         # All of them: `of_model` says at each call which ones change. (Called here, it would add its own to the page.)
         shown = [each for each in page.blocks.values() if isinstance(each, Component)]
-        asked = [self.load.click, *([self.name.submit] if isinstance(self.name, gr.Textbox) else [])]
+        triggers = [self.load.click, *([self.name.submit] if isinstance(self.name, gr.Textbox) else [])]
         for event in (
-            gr.on(asked, self._load, [self.wanted, self.name], [self.alert, self.status, self.wanted], **LOADING),
+            gr.on(triggers, self._load, [self.wanted, self.name], [self.alert, self.status, self.wanted], **LOADING),
             self.back.click(self._go_back, None, [self.alert, self.status, self.wanted], **LIGHT),
         ):
             # In the model's queue: answers of the model before arrive before the page changes.
