@@ -102,17 +102,6 @@ def test_a_restart_collects_submitted_batches(generate, server, out, kill, metho
     assert (posts(server, "/v1/files"), posts(server, "/v1/batches")) == (1, 1)
 
 
-def test_a_batch_is_found_although_its_id_was_not_saved(generate, server, out, kill):
-    kill("_wait")
-    path = out.with_name("notes.batches.json")
-    state = json.loads(path.read_text())
-    state["parts"][0]["batch_id"] = ""
-    path.write_text(json.dumps(state))
-    assert generate(*BATCH) == 0
-    notes_by_case_id(out)
-    assert posts(server, "/v1/batches") == 1
-
-
 def test_replies_to_cases_outside_the_selection_are_cached(generate, server, out, kill):
     kill("_wait")
     with pytest.raises(NotesError, match=r"under way.*--batch"):
@@ -122,21 +111,6 @@ def test_replies_to_cases_outside_the_selection_are_cached(generate, server, out
     assert generate("--strategy", "p3") == 0
     notes_by_case_id(out)
     assert not server.chats
-
-
-def test_an_interrupted_download_is_continued(generate, out, monkeypatch, capsys):
-    add, lines = BatchResults.add, []
-
-    def add_or_break(self, line):
-        lines.append(line)
-        if len(lines) == 5:
-            raise UnreachableError("The connection was dropped.", retryable=True)
-        return add(self, line)
-
-    monkeypatch.setattr(BatchResults, "add", add_or_break)
-    assert generate(*BATCH) == 0
-    notes_by_case_id(out)
-    assert len([line for line in lines if line]) == COUNT + 5 and "requests  12" in capsys.readouterr().out
 
 
 def test_the_spending_limit_holds_for_batches(generate, out):
@@ -208,6 +182,27 @@ def test_a_rejected_batch_is_submitted_again_by_the_next_run(generate, server, o
     notes_by_case_id(out)
 
 
-def test_a_server_without_batches_is_named(generate, server):
-    with pytest.raises(WriterError, match=r"404.*leave --batch out"):
-        generate(*BATCH, url=server.url.replace("/v1", "/elsewhere"))
+def test_a_batch_is_found_although_its_id_was_not_saved(generate, server, out, kill):
+    kill("_wait")
+    path = out.with_name("notes.batches.json")
+    state = json.loads(path.read_text())
+    state["parts"][0]["batch_id"] = ""
+    path.write_text(json.dumps(state))
+    assert generate(*BATCH) == 0
+    notes_by_case_id(out)
+    assert posts(server, "/v1/batches") == 1
+
+
+def test_an_interrupted_download_is_continued(generate, out, monkeypatch, capsys):
+    add, lines = BatchResults.add, []
+
+    def add_or_break(self, line):
+        lines.append(line)
+        if len(lines) == 5:
+            raise UnreachableError("The connection was dropped.", retryable=True)
+        return add(self, line)
+
+    monkeypatch.setattr(BatchResults, "add", add_or_break)
+    assert generate(*BATCH) == 0
+    notes_by_case_id(out)
+    assert len([line for line in lines if line]) == COUNT + 5 and "requests  12" in capsys.readouterr().out

@@ -1,11 +1,16 @@
-"""notes.jsonl while it is written, and the cache of replies."""
+"""notes.jsonl while it is written, rows of the template strategy, and the cache of replies."""
 
+from __future__ import annotations
+
+import json
 import sqlite3
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,25 +18,16 @@ from hypothesis import strategies as st
 from dermnote.errors import NotesError
 from dermnote.llm.llm_errors import Usage
 from dermnote.llm.responses import Reply
-from dermnote.notes.schema import Note, NoteRow, read_notes, write_notes
+from dermnote.notes.schema import Note, NoteRow, notes_by_case, read_notes, write_notes
 from tests.conftest import REPOSITORY
+from train import generate_notes
+from train.data.cases import Cases
 from train.note_generation.journal import Journal
 from train.note_generation.reply_cache import ReplyCache
 
 
 def row(case, text="A note.", request="k1", strategy="p3"):
     return NoteRow(case, Note(text, strategy, "some-model", request=request))
-
-
-def test_rows_are_in_the_file_at_once_and_can_be_read(tmp_path):
-    path = tmp_path / "new" / "notes.jsonl"
-    with Journal.open(path) as journal:
-        assert not path.exists()
-        for case in ("a", "ä", "\u2028 b"):
-            journal.append(row(case, "Line\u2028separator."))
-            assert read_notes(path)[-1] == row(case, "Line\u2028separator.")
-        assert journal.read(("ä", "p3")) == row("ä", "Line\u2028separator.").note
-        assert journal.read(("c", "p3")) is None
 
 
 def test_replaced_rows_are_removed_when_the_file_is_closed(tmp_path):
@@ -70,29 +66,12 @@ def test_a_second_writer_is_refused_until_the_first_ends(tmp_path):
         assert read_notes(path) == [row("a", "Newer.")]
 
 
-def test_an_impossible_folder_is_one_clear_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    path = tmp_path / "file" / "notes.jsonl"
-    with pytest.raises(NotesError, match=r"notes\.jsonl cannot be written"), Journal.open(path):
-        pass
-
-
 def test_peeking_changes_nothing_and_ignores_an_incomplete_line(tmp_path):
     path = tmp_path / "notes.jsonl"
     path.write_text(row("a").to_line() + row("b").to_line()[:-20])
     before = path.read_bytes()
     assert set(Journal.peek(path).entries) == {("a", "p3")}
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
-
-
-def test_a_full_disk_is_one_clear_error():
-    full = Path("/dev/full")
-    if not full.exists():
-        pytest.skip("this system has no /dev/full")
-    journal = Journal(full)
-    with pytest.raises(NotesError, match="/dev/full cannot be written: No space left"):
-        journal.append(row("a"))
-    assert not journal.entries
 
 
 texts = st.text(min_size=1).map(lambda text: row(text, "A note. " * 9000 if len(text) > 9 else text))
@@ -167,3 +146,100 @@ def test_another_kind_of_file_is_named_and_left_unchanged(tmp_path):
     with pytest.raises(NotesError, match=r"replies\.sqlite cannot be used.*--cache"):
         ReplyCache(path)
     assert path.read_bytes() == before
+
+
+TABLE = pd.DataFrame(
+    {
+        "case_id": ["s/1", "s/2", "s/3"],
+        "label": ["melanoma", "melanocytic nevus", None],
+        "malignancy": ["malignant", "benign", None],
+        "subtype": [None, "Blue nevus", ""],
+        "description": None,
+        "age": [50.0, np.nan, 33.0],
+        "sex": ["male", None, "female"],
+        "site": None,
+        "skin_type": None,
+    }
+)
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    """Runs the step on three cases, the third without metadata."""
+    state = {"table": TABLE}
+    monkeypatch.setattr(Cases, "read", lambda *_, **__: Cases(state["table"], [b""] * 3, ("melanoma",), {}))
+
+    def generate(*more, table=TABLE):
+        state["table"] = table
+        status = generate_notes.main(["--cases", "cases", "--out", str(tmp_path / "sub" / "notes.jsonl"), *more])
+        assert status == 0
+        return tmp_path / "sub" / "notes.jsonl"
+
+    return generate
+
+
+def test_each_case_gets_a_row_with_every_field(run, capsys):
+    rows = [json.loads(line) for line in run("--strategy", "m").read_text().splitlines()]
+    assert [row["case_id"] for row in rows] == ["s/1", "s/2"]
+    assert list(rows[0]) == ["case_id", "strategy", "model", "prompt_version", "request", "note", "findings", "audit"]
+    assert rows[1]["note"].endswith("benign skin lesion, diagnosed as melanocytic nevus, subtype blue nevus.")
+    assert (rows[0]["strategy"], rows[0]["model"], rows[0]["findings"]) == ("m", "template", None)
+    output = capsys.readouterr().out
+    assert "notes written           2" in output and "without any metadata    1" in output
+    assert "next: accelerate launch -q -m train.fit --config train/configs/finetune.yaml" in output
+
+
+def test_a_second_run_does_nothing(run, capsys):
+    path = run()
+    before = path.stat()
+    run()
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+    assert "up to date" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("cut", "repair"), [(0, ""), (1, "was torn"), (30, "was torn"), (-25, "was torn"), (-1, "no end")]
+)
+def test_a_cut_file_is_repaired_and_completed(run, capsys, cut, repair):
+    path = run()
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    path.write_bytes(whole[: first + cut] if cut >= 0 else whole[:cut])
+    capsys.readouterr()
+    run()
+    assert path.read_bytes() == whole
+    output = capsys.readouterr().out
+    assert repair in output and output.count("the last line") == bool(repair)
+
+
+def test_a_wrong_line_in_the_middle_is_named_and_nothing_is_lost(run):
+    path = run()
+    damaged = b"{oops\n" + path.read_bytes()
+    path.write_bytes(damaged)
+    with pytest.raises(NotesError, match=r"notes\.jsonl line 1: the line is torn"):
+        run()
+    assert path.read_bytes() == damaged
+
+
+def test_other_rows_are_kept_and_stale_rows_replaced(run, capsys):
+    path = run()
+    paid = NoteRow("s/1", Note("Written by a model.", "p3", "some-llm", "v1"))
+    elsewhere = NoteRow("t/9", Note("Of another folder.", "m", prompt_version="old"))
+    write_notes(path, [paid, elsewhere, *read_notes(path), NoteRow("s/1", Note("Old words.", "m"))])
+    table = TABLE.assign(label=["melanoma", "dermatofibroma", None], subtype=None)
+    capsys.readouterr()
+    run(table=table)
+    assert "rows replaced           2 " in capsys.readouterr().out  # the old words and the changed record
+    rows = read_notes(path)
+    assert rows[:2] == [paid, elsewhere] and len(rows) == 4
+    assert "dermatofibroma" in notes_by_case(path, ["m"])["s/2"]["m"]
+
+
+def test_a_full_disk_is_one_clear_error():
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    journal = Journal(full)
+    with pytest.raises(NotesError, match="/dev/full cannot be written: No space left"):
+        journal.append(row("a"))
+    assert not journal.entries
