@@ -148,6 +148,6 @@ def test_each_figure_counts_its_rows(tmp_path: Path) -> None:
 def test_real_notes_meet_the_targets() -> None:
     path = REAL_DATA.parent / "llm_notes" / "notes.jsonl"
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    read = [*diagnoses(rows, []), *named_findings(rows, [])]
+    read = [*diagnoses(rows), *named_findings(rows)]
     assert [figure.name for figure in read if figure.met is False] == []
     assert sum(figure.met is True for figure in read) == 5

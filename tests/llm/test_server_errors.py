@@ -10,7 +10,7 @@ from dermnote.llm import llm_errors as errors
 from dermnote.llm import pacing
 from dermnote.notes.writing import NoteWriter
 from tests.llm.note_requests import answer_to
-from tests.servers.llm_failures import PAGE
+from tests.servers.llm_answers import PAGE
 from tests.servers.llm_server import running
 
 KEY = "sk-test-0123456789abcdef"

@@ -23,9 +23,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.servers.llm_answers import completion, user_parts
+from tests.servers.llm_answers import (
+    REFUSED,
+    Answer,
+    Failure,
+    answer_with,
+    as_json,
+    completion,
+    error,
+    refused_option,
+    user_parts,
+)
 from tests.servers.llm_batches import Batches
-from tests.servers.llm_failures import REFUSED, Answer, Failure, answer_with, as_json, error, refused_option
 
 Scripted = Failure | str | dict[str, Any] | None
 PIECES = 20
