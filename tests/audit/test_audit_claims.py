@@ -141,11 +141,6 @@ def test_whole_notes_name_their_findings_and_no_others(note) -> None:
         assert read(note["text"], feature.claim) == ({listed} if isinstance(listed, str) else set(listed))
 
 
-def test_an_option_named_twice_under_a_heading_is_claimed_twice() -> None:
-    claims = audit("Border: sharp. The border is sharp, indistinct only below. Colours: red. All is red.", None)
-    assert [(claim.kind, claim.value) for claim in claims] == [("border", "sharp")] * 2 + [("colour", "red")] * 2
-
-
 @pytest.mark.parametrize(
     ("text", "verdict"),
     [
@@ -163,14 +158,6 @@ def test_findings_decide(text: str, verdict: str) -> None:
     assert [claim.verdict for claim in audit(text, {}, FINDINGS)] == [verdict]
     assert [claim.verdict for claim in audit(text, {})] == ["not checkable"]
     assert [claim.verdict for claim in audit(Note(text, "m+p1", findings=FINDINGS), {})] == [verdict]
-
-
-def test_findings_without_a_feature_do_not_check_it() -> None:
-    note = Note("Red and symmetric.", "p3", findings={"stated_class": "melanoma", "stated_malignancy": "malignant"})
-    assert {claim.verdict for claim in audit(note, {})} == {"not checkable"}
-    assert [claim.verdict for claim in audit("Red and symmetric.", {}, {"colours": 3, "asymmetry": None})] == [
-        "not checkable"
-    ] * 2
 
 
 def test_rendered_findings_read_back_as_they_are() -> None:

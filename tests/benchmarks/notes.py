@@ -20,7 +20,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -71,12 +70,11 @@ def server(delay: float) -> Iterator[str]:
         process.kill()
 
 
-def records_of(url: str, *, bodies: bool = False, forget: bool = False) -> dict[str, Any]:
-    """Returns the requests that the server has recorded."""
-    address = url.removesuffix("/v1") + f"/requests?bodies={int(bodies)}"
-    request = urllib.request.Request(address, method="DELETE" if forget else "GET")
+def arrivals(url: str, method: str = "GET") -> list[float]:
+    """Returns the times of the requests by the server's clock; DELETE forgets them."""
+    request = urllib.request.Request(url.removesuffix("/v1") + "/requests", method=method)
     with urllib.request.urlopen(request) as answer:
-        return json.load(answer)
+        return json.load(answer)["times"]
 
 
 def make_cases(folder: Path, count: int) -> Path:
@@ -92,7 +90,7 @@ def make_cases(folder: Path, count: int) -> Path:
 
 def run_command(cases: Path, out: Path, url: str, concurrency: int) -> Run:
     """Runs the command in a process of its own, and records its memory."""
-    records_of(url, forget=True)
+    arrivals(url, "DELETE")
     options = ["--cases", str(cases), "--out", str(out), "--base-url", url, "--concurrency", str(concurrency)]
     command = [sys.executable, "-m", "train.generate_notes", "--strategy", STRATEGY, *options]
     started, memory = time.perf_counter(), list[tuple[int, float]]()
@@ -101,12 +99,12 @@ def run_command(cases: Path, out: Path, url: str, concurrency: int) -> Run:
         while process.poll() is None and status.exists():
             resident = [line for line in status.read_text().splitlines() if line.startswith("VmRSS")]
             if resident:
-                memory.append((records_of(url)["chats"], int(resident[0].split()[1]) / 1024))
+                memory.append((len(arrivals(url)), int(resident[0].split()[1]) / 1024))
             time.sleep(0.1)
     seconds = time.perf_counter() - started
     assert process.returncode == 0, f"the command ended with status {process.returncode}"
-    arrivals = [each["time"] for each in records_of(url, bodies=True)["requests"]]
-    return Run(seconds, max(arrivals) - min(arrivals) if arrivals else 0.0, len(arrivals), memory)
+    times = arrivals(url)
+    return Run(seconds, max(times) - min(times) if times else 0.0, len(times), memory)
 
 
 def sequential_loop(cases: Path, url: str) -> float:

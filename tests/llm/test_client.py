@@ -13,7 +13,6 @@ import pytest
 
 from dermnote.errors import ConfigError
 from dermnote.llm.client import DEFAULT_MODEL
-from dermnote.llm.endpoint import Dialect
 from dermnote.llm.llm_errors import (
     KeyRefusedError,
     MalformedError,
@@ -218,12 +217,6 @@ def test_an_error_that_persists_changes_no_option(llm_server):
         answer_to(writer)
     answer_to(writer)
     assert options(llm_server.chats[-1].body) == ("json_schema", True, "max_tokens")
-
-
-def test_a_message_without_an_option_changes_nothing():
-    assert Dialect().without("Invalid picture.") is None
-    assert Dialect("plain_schema").without("'minItems' is not permitted.") is None
-    assert Dialect("none", False, "max_completion_tokens").without("response_format temperature max_tokens") is None
 
 
 def test_an_error_during_the_repair_counts_the_first_request_too(llm_server):

@@ -121,24 +121,6 @@ def test_retries_are_bounded_and_each_waits_about_twice_as_long():
     assert backoff(60) <= LONGEST_BACKOFF
 
 
-def test_all_requests_wait_after_a_rejection():
-    server = Server(busy(30.0))
-
-    async def send():
-        loop = asyncio.get_running_loop()
-        pacing = Pacing(loop.time)
-
-        async def later(seconds: float) -> str:
-            await asyncio.sleep(seconds)
-            return await send_with_retries(server.send, pacing, 4, PATIENCE)
-
-        return await asyncio.gather(*(later(number) for number in range(20)))
-
-    assert run_in_virtual_time(send()) == ["answer"] * 20
-    assert server.times[0] == 0
-    assert min(server.times[1:]) >= 30
-
-
 class Limited:
     """Accepts a number of requests a minute, in bursts of at most `burst`, and tells the exact wait or none."""
 
@@ -180,17 +162,3 @@ def test_a_limit_far_below_the_concurrency_costs_no_note(a_minute, burst, says, 
     fastest = max(400 / a_minute * 60, 400 * 2 / workers)
     assert seconds < 2 * fastest  # not safe by being slow
     assert server.refused < 400 / 3
-
-
-def test_the_caller_confirms_each_repetition():
-    server, heard = Server(busy(1.0), busy(2.0), None), []
-
-    async def send():
-        pacing = Pacing(asyncio.get_running_loop().time)
-        return await send_with_retries(
-            server.send, pacing, 4, PATIENCE, lambda error: not heard and not heard.append(error)
-        )
-
-    with pytest.raises(BusyError):
-        run_in_virtual_time(send())
-    assert len(server.times) == 2 and len(heard) == 1

@@ -53,16 +53,6 @@ def test_large_files_are_split(generate, server, out, monkeypatch, limit, value,
     assert posts(server, "/v1/batches") >= batches
 
 
-def test_failed_lines_are_failures_and_are_requested_again(generate, server, out):
-    failures = iter(["refusal", "500", "wrong schema"])
-    server.batches.line_failure = lambda custom_id: next(failures, None)
-    assert generate(*BATCH) == 3
-    assert sorted(row["kind"] for row in failures_of(out)) == ["malformed answer", "refusal", "server fault"]
-    assert len(read_notes(out)) == COUNT - 3
-    assert generate(*BATCH) == 0
-    notes_by_case_id(out)
-
-
 @pytest.mark.parametrize(("fate", "notes"), [("expired", COUNT // 2), ("failed", 0), ("cancelled", COUNT // 2)])
 def test_requests_of_an_ended_batch_are_repeated_in_the_next_run(generate, server, out, fate, notes, capsys):
     server.batches.fate = fate
@@ -173,15 +163,6 @@ def test_lost_batches_are_an_error_that_names_the_state_file(generate, server, o
     assert out.with_name("notes.batches.json").exists()
 
 
-def test_a_rejected_batch_is_submitted_again_by_the_next_run(generate, server, out, kill):
-    kill("_start")
-    server.batches.files.clear()
-    with pytest.raises(WriterError, match=r"No such file.*No batch was started"):
-        generate(*BATCH)
-    assert generate(*BATCH) == 0
-    notes_by_case_id(out)
-
-
 def test_a_batch_is_found_although_its_id_was_not_saved(generate, server, out, kill):
     kill("_wait")
     path = out.with_name("notes.batches.json")
@@ -206,3 +187,13 @@ def test_an_interrupted_download_is_continued(generate, out, monkeypatch, capsys
     assert generate(*BATCH) == 0
     notes_by_case_id(out)
     assert len([line for line in lines if line]) == COUNT + 5 and "requests  12" in capsys.readouterr().out
+
+
+def test_failed_lines_are_failures_and_are_requested_again(generate, server, out):
+    failures = iter(["refusal", "500", "wrong schema"])
+    server.batches.line_failure = lambda custom_id: next(failures, None)
+    assert generate(*BATCH) == 3
+    assert sorted(row["kind"] for row in failures_of(out)) == ["malformed answer", "refusal", "server fault"]
+    assert len(read_notes(out)) == COUNT - 3
+    assert generate(*BATCH) == 0
+    notes_by_case_id(out)

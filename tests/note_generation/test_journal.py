@@ -9,8 +9,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,8 +18,8 @@ from dermnote.llm.llm_errors import Usage
 from dermnote.llm.responses import Reply
 from dermnote.notes.schema import Note, NoteRow, notes_by_case, read_notes, write_notes
 from tests.conftest import REPOSITORY
-from train import generate_notes
-from train.data.cases import Cases
+from tests.note_generation.conftest import COUNT
+from tests.tiny_cases import NAMES, write_cases
 from train.note_generation.journal import Journal
 from train.note_generation.reply_cache import ReplyCache
 
@@ -127,18 +125,6 @@ def test_a_killed_process_loses_no_cached_reply(tmp_path):
         assert all(cache.get(f"k{i}") == "{}" for i in range(50))
 
 
-def test_a_read_only_cache_leaves_the_disk_unchanged(tmp_path):
-    path = tmp_path / "replies.sqlite"
-    with ReplyCache(path, read_only=True) as cache:
-        assert cache.get("k") is None
-    assert not list(tmp_path.iterdir())
-    with ReplyCache(path) as cache:
-        cache.add("k", REPLY, "p3", "model")
-    with ReplyCache(path, read_only=True) as cache:
-        assert cache.get("k") == REPLY.text
-        assert list(tmp_path.iterdir()) == [path]
-
-
 def test_another_kind_of_file_is_named_and_left_unchanged(tmp_path):
     path = tmp_path / "replies.sqlite"
     path.write_text("my own words, of some length, " * 50)
@@ -146,93 +132,6 @@ def test_another_kind_of_file_is_named_and_left_unchanged(tmp_path):
     with pytest.raises(NotesError, match=r"replies\.sqlite cannot be used.*--cache"):
         ReplyCache(path)
     assert path.read_bytes() == before
-
-
-TABLE = pd.DataFrame(
-    {
-        "case_id": ["s/1", "s/2", "s/3"],
-        "label": ["melanoma", "melanocytic nevus", None],
-        "malignancy": ["malignant", "benign", None],
-        "subtype": [None, "Blue nevus", ""],
-        "description": None,
-        "age": [50.0, np.nan, 33.0],
-        "sex": ["male", None, "female"],
-        "site": None,
-        "skin_type": None,
-    }
-)
-
-
-@pytest.fixture
-def run(monkeypatch, tmp_path):
-    """Runs the step on three cases, the third without metadata."""
-    state = {"table": TABLE}
-    monkeypatch.setattr(Cases, "read", lambda *_, **__: Cases(state["table"], [b""] * 3, ("melanoma",), {}))
-
-    def generate(*more, table=TABLE):
-        state["table"] = table
-        status = generate_notes.main(["--cases", "cases", "--out", str(tmp_path / "sub" / "notes.jsonl"), *more])
-        assert status == 0
-        return tmp_path / "sub" / "notes.jsonl"
-
-    return generate
-
-
-def test_each_case_gets_a_row_with_every_field(run, capsys):
-    rows = [json.loads(line) for line in run("--strategy", "m").read_text().splitlines()]
-    assert [row["case_id"] for row in rows] == ["s/1", "s/2"]
-    assert list(rows[0]) == ["case_id", "strategy", "model", "prompt_version", "request", "note", "findings", "audit"]
-    assert rows[1]["note"].endswith("benign skin lesion, diagnosed as melanocytic nevus, subtype blue nevus.")
-    assert (rows[0]["strategy"], rows[0]["model"], rows[0]["findings"]) == ("m", "template", None)
-    output = capsys.readouterr().out
-    assert "notes written           2" in output and "without any metadata    1" in output
-    assert "next: accelerate launch -q -m train.fit --config train/configs/finetune.yaml" in output
-
-
-def test_a_second_run_does_nothing(run, capsys):
-    path = run()
-    before = path.stat()
-    run()
-    assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
-    assert "up to date" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("cut", "repair"), [(0, ""), (1, "was torn"), (30, "was torn"), (-25, "was torn"), (-1, "no end")]
-)
-def test_a_cut_file_is_repaired_and_completed(run, capsys, cut, repair):
-    path = run()
-    whole = path.read_bytes()
-    first = whole.index(b"\n") + 1
-    path.write_bytes(whole[: first + cut] if cut >= 0 else whole[:cut])
-    capsys.readouterr()
-    run()
-    assert path.read_bytes() == whole
-    output = capsys.readouterr().out
-    assert repair in output and output.count("the last line") == bool(repair)
-
-
-def test_a_wrong_line_in_the_middle_is_named_and_nothing_is_lost(run):
-    path = run()
-    damaged = b"{oops\n" + path.read_bytes()
-    path.write_bytes(damaged)
-    with pytest.raises(NotesError, match=r"notes\.jsonl line 1: the line is torn"):
-        run()
-    assert path.read_bytes() == damaged
-
-
-def test_other_rows_are_kept_and_stale_rows_replaced(run, capsys):
-    path = run()
-    paid = NoteRow("s/1", Note("Written by a model.", "p3", "some-llm", "v1"))
-    elsewhere = NoteRow("t/9", Note("Of another folder.", "m", prompt_version="old"))
-    write_notes(path, [paid, elsewhere, *read_notes(path), NoteRow("s/1", Note("Old words.", "m"))])
-    table = TABLE.assign(label=["melanoma", "dermatofibroma", None], subtype=None)
-    capsys.readouterr()
-    run(table=table)
-    assert "rows replaced           2 " in capsys.readouterr().out  # the old words and the changed record
-    rows = read_notes(path)
-    assert rows[:2] == [paid, elsewhere] and len(rows) == 4
-    assert "dermatofibroma" in notes_by_case(path, ["m"])["s/2"]["m"]
 
 
 def test_a_full_disk_is_one_clear_error():
@@ -243,3 +142,51 @@ def test_a_full_disk_is_one_clear_error():
     with pytest.raises(NotesError, match="/dev/full cannot be written: No space left"):
         journal.append(row("a"))
     assert not journal.entries
+
+
+def test_template_notes_are_written_once(generate, out, capsys):
+    assert generate() == 0
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert list(rows[0]) == ["case_id", "strategy", "model", "prompt_version", "request", "note", "findings", "audit"]
+    assert (rows[0]["strategy"], rows[0]["model"], rows[0]["findings"]) == ("m", "template", None)
+    assert "next: accelerate launch -q -m train.fit --config train/configs/finetune.yaml" in capsys.readouterr().out
+    before = out.stat()
+    assert generate() == 0
+    assert (out.stat().st_mtime_ns, out.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+    assert "up to date" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("cut", "repair"), [(0, ""), (1, "was torn"), (30, "was torn"), (-25, "was torn"), (-1, "no end")]
+)
+def test_a_cut_file_is_repaired_and_completed(generate, out, capsys, cut, repair):
+    generate()
+    whole = out.read_bytes()
+    first = whole.index(b"\n") + 1
+    out.write_bytes(whole[: first + cut] if cut >= 0 else whole[:cut])
+    capsys.readouterr()
+    assert generate() == 0
+    assert out.read_bytes() == whole
+    output = capsys.readouterr().out
+    assert repair in output and output.count("the last line") == bool(repair)
+
+
+def test_a_wrong_line_in_the_middle_is_named_and_nothing_is_lost(generate, out):
+    generate()
+    damaged = b"{oops\n" + out.read_bytes()
+    out.write_bytes(damaged)
+    with pytest.raises(NotesError, match=r"notes\.jsonl line 1: the line is torn"):
+        generate()
+    assert out.read_bytes() == damaged
+
+
+def test_other_rows_are_kept_and_stale_rows_replaced(generate, out, tmp_path, capsys):
+    generate()
+    others = [row("squares/train-0"), NoteRow("t/9", Note("Of another folder.", "m", prompt_version="old"))]
+    write_notes(out, [*others, *read_notes(out), NoteRow("squares/train-0", Note("Old words.", "m"))])
+    names = (NAMES[0], "dermatofibroma", NAMES[2])
+    capsys.readouterr()
+    assert generate(cases=write_cases(tmp_path / "changed", [0, 1, 2] * (COUNT // 3), [], names)) == 0
+    assert "rows replaced           5 " in capsys.readouterr().out  # the old words and the four changed records
+    assert read_notes(out)[:2] == others and len(read_notes(out)) == COUNT + 2
+    assert "dermatofibroma" in notes_by_case(out, ["m"])["squares/train-1"]["m"]

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dermnote.errors import NotesError
 from dermnote.metadata import LesionMetadata
 from dermnote.notes.answers import (
     LONGEST,
@@ -23,7 +22,7 @@ from dermnote.notes.answers import (
     read_answer,
 )
 from dermnote.notes.note_request import LONGEST_FIELD, RequestBuilder
-from dermnote.notes.strategies import DEMOGRAPHICS, RECORD, RECORD_MESSAGE, STRATEGIES, Prompt, get_strategy
+from dermnote.notes.strategies import RECORD_MESSAGE, STRATEGIES, Prompt, get_strategy
 from dermnote.vocabularies.vocabulary import Option, dermoscopy
 from tests.llm.note_requests import MELANOMA, request_for
 from tests.servers.llm_answers import asked_schema, instance
@@ -40,14 +39,6 @@ def record_in(text: str) -> dict[str, object]:
     found = RECORD_IN_TEXT.findall(text)
     assert len(found) == 1
     return json.loads(found[0])
-
-
-def test_only_the_fields_of_the_strategy_are_sent():
-    whole = LesionMetadata("a", "b", "c", "d", 40.0, "female", "back", "Fitzpatrick II")
-    assert set(builder().build(whole, "0").record) == set(RECORD)
-    assert set(builder(demographics=True).build(whole, "0").record) == {*RECORD, *DEMOGRAPHICS}
-    assert builder("p3", demographics=True).build(whole, "0").record == {}
-    assert builder("p3").build(whole, "0").text == builder("p3").build(LesionMetadata(), "0").text
 
 
 @pytest.mark.parametrize(
@@ -91,13 +82,6 @@ def test_words_used_only_by_the_audit_change_no_key():
     one, other = builder(), dataclasses.replace(builder(), vocabulary=changed)
     assert one.prompt_version == other.prompt_version
     assert one.build(MELANOMA, "0").key == other.build(MELANOMA, "0").key
-
-
-def test_a_vocabulary_without_features_is_refused():
-    bare = dataclasses.replace(dermoscopy(), name="bare", features=())
-    with pytest.raises(NotesError, match=r"'m\+p1' chooses among features, and vocabulary 'bare' has none"):
-        RequestBuilder(get_strategy("m+p1"), "note-writer", bare)
-    assert RequestBuilder(get_strategy("p3"), "note-writer", bare).schema["required"]
 
 
 @settings(derandomize=True, deadline=None, max_examples=150)
