@@ -10,7 +10,7 @@ from dermnote.llm.llm_errors import UnreachableError, WriterError
 from dermnote.notes.schema import read_notes
 from tests.note_generation.conftest import COUNT, failures_of, notes_by_case_id
 from train.note_generation import openai_batch
-from train.note_generation.batch_results import BatchResults
+from train.note_generation.openai_batch import BatchResults
 
 BATCH = ("--strategy", "p3", "--batch")
 

@@ -20,8 +20,7 @@ from dermnote.notes.schema import Note, NoteRow, notes_by_case, read_notes, writ
 from tests.conftest import REPOSITORY
 from tests.note_generation.conftest import COUNT
 from tests.tiny_cases import NAMES, write_cases
-from train.note_generation.journal import Journal
-from train.note_generation.reply_cache import ReplyCache
+from train.note_generation.journal import Journal, ReplyCache
 
 
 def row(case, text="A note.", request="k1", strategy="p3"):
@@ -112,7 +111,7 @@ def test_a_killed_process_loses_no_cached_reply(tmp_path):
     code = (
         "import os, sys\nfrom pathlib import Path\n"
         "from dermnote.llm.responses import Reply\nfrom dermnote.llm.llm_errors import Usage\n"
-        "from train.note_generation.reply_cache import ReplyCache\n"
+        "from train.note_generation.journal import ReplyCache\n"
         "cache = ReplyCache(Path(sys.argv[1]))\n"
         "for i in range(50):\n    cache.add(f'k{i}', Reply('{}', Usage(1, 1, 1), 'm'), 'p3', 'm')\n"
         "os.kill(os.getpid(), 9)\n"
