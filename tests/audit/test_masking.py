@@ -35,13 +35,6 @@ CLASS_OF_CODE = {
 FINDINGS = re.compile(r"\b(?:network|globules|dots|streaks|vessels|symmetric|brown|border)\b")
 
 
-@pytest.mark.parametrize("each", EIGHT, ids=lambda each: each.name)
-def test_every_name_of_a_class_goes_in_any_spelling(each):
-    for name in (each.name, *each.words):
-        for spelled in (name, name.upper(), name.title(), name.replace(" ", "-"), name.replace(" ", "  ")):
-            assert mask_diagnosis(f"It looks like {spelled}, brown.") == f"It looks like {MASK}, brown.", spelled
-
-
 @pytest.mark.parametrize(
     "word",
     [
@@ -72,7 +65,8 @@ def test_findings_stay(text):
 def test_every_name_the_audit_knows_is_removed_whole() -> None:
     capitals = [name for names in load_lexicon("diagnoses")["capital_names"].values() for name in names]
     for name in {*diagnosis_names(), *capitals}:
-        assert mask_diagnosis(f"Seen is {name}, here.") == "Seen is [masked], here.", name
+        for spelled in (name, name.upper(), name.replace(" ", "-"), name.replace(" ", "  ")):
+            assert mask_diagnosis(f"Seen is {spelled}, here.") == "Seen is [masked], here.", spelled
     assert mask_diagnosis("It is 5 mm wide, mel-coloured; nv, lm.") == "It is 5 mm wide, mel-coloured; nv, lm."
 
 
@@ -84,21 +78,12 @@ def test_a_masked_note_claims_no_diagnosis(text: str) -> None:
         assert left <= OUTSIDE_THE_EIGHT
 
 
-def test_the_longest_name_goes_first_and_runs_shrink_to_one_mark():
-    assert mask_diagnosis("An actinic keratosis (Bowen's disease), or melanoma.") == f"A {MASK}."
-    assert mask_diagnosis("Diagnosis melanoma, subtype lentigo maligna. Benign.") == f"Diagnosis {MASK}. {MASK}."
-
-
 def test_the_kind_of_a_class_goes_with_it_and_stays_as_a_finding():
     assert mask_diagnosis("A nodular basal cell carcinoma; a nodular area.") == f"A {MASK}; a nodular area."
     assert mask_diagnosis("A hypertrophic, pigmented actinic keratosis.") == f"A {MASK}."
     every = [each.name for each in EIGHT]
     assert mask_diagnosis("Subtype nodular basal cell carcinoma.", extra=every) == f"Subtype {MASK}."
     assert mask_diagnosis("A giant fibrous histiocytoma.", extra=[*every, "giant fibrous histiocytoma"]) == f"A {MASK}."
-
-
-def test_vascular_lesion_goes_and_vascular_structures_stay():
-    assert mask_diagnosis("Vascular structures in a vascular lesion.") == f"Vascular structures in a {MASK}."
 
 
 def test_the_cases_own_names_go_whole_and_in_parts():
@@ -110,7 +95,9 @@ def test_the_cases_own_names_go_whole_and_in_parts():
     assert mask_diagnosis("A (b) [c] + d?", extra=["", "-", "+", "(", "?"]) == "A (b) [c] + d?"
 
 
-def test_masking_twice_changes_nothing_more():
+def test_runs_shrink_to_one_mark_and_masking_twice_changes_nothing_more():
+    assert mask_diagnosis("An actinic keratosis (Bowen's disease), or melanoma.") == f"A {MASK}."
+    assert mask_diagnosis("Vascular structures in a vascular lesion.") == f"Vascular structures in a {MASK}."
     once = mask_diagnosis("A benign lesion, diagnosed as a nevus (Spitz), suspicious for melanoma in situ.")
     assert mask_diagnosis(once) == once
 

@@ -50,17 +50,13 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--notes", type=Path, default=Path("../shared/llm_notes/notes.jsonl"))
     parser.add_argument("--json", type=Path, help="also write the figures here")
-    parser.add_argument("--show", action="store_true", help="also print the notes with errors")
     args = parser.parse_args(argv)
     rows = [json.loads(line) for line in args.notes.read_text(encoding="utf-8").splitlines() if line.strip()]
-    errors: list[str] = []
-    figures = [*diagnoses(rows, errors), *named_findings(rows, errors), *masked_classes(rows), speed(rows)]
+    figures = [*diagnoses(rows), *named_findings(rows), *masked_classes(rows), speed(rows)]
     for each in figures:
         verdict = {True: "met", False: "MISSED", None: ""}[each.met]
         target = "" if each.target is None else f"{'<=' if each.at_most else '>='} {each.target:.3f}"
         print(f"{each.name:<66} {each.value:>9.3f}  {target:<9} {verdict:<7} n = {each.n}")
-    if args.show:
-        print("\n".join(["", *errors]))
     if args.json:
         values = [{**asdict(each), "met": each.met} for each in figures]
         report = {"audit_version": AUDIT_VERSION, "notes": args.notes.name, "rows": len(rows), "figures": values}
@@ -68,26 +64,16 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def diagnoses(rows: list[Row], errors: list[str]) -> list[Figure]:
+def diagnoses(rows: list[Row]) -> list[Figure]:
     """The class that p3 notes state, the p3 notes flagged as wrong, and false alarms on notes with the true class."""
     stating = [row for row in rows if row["strategy"] == "p3" and row.get("stated_class")]
     checked = [row for row in stating if row.get("true_class")]
     written = [row for row in rows if row["strategy"] in ("m+p1", "m+p2") and row.get("true_class")]
-    found, counts, alarms = 0, Counter[tuple[bool, bool]](), 0
-    for row in stating:
-        stated = stated_diagnosis(audit(row["note"], None))
-        found += stated is not None and stated.value == row["stated_class"]
-        if stated is None or stated.value != row["stated_class"]:
-            errors.append(f"[stated {row['stated_class']}, read {stated and stated.value}] {row['note']}")
-    for row in checked:
-        flagged, wrong = _flagged(row), row["stated_class"] != row["true_class"]
-        counts[flagged, wrong] += 1
-        if flagged != wrong:
-            errors.append(f"[true {row['true_class']}, stated {row['stated_class']}, flagged {flagged}] {row['note']}")
-    for row in written:
-        if _flagged(row):
-            alarms += 1
-            errors.append(f"[false alarm, {row['true_class']}, {row.get('true_subtype')}] {row['note']}")
+    stated = [stated_diagnosis(audit(row["note"], None)) for row in stating]
+    pairs = zip(stating, stated, strict=True)
+    found = sum(each is not None and each.value == row["stated_class"] for row, each in pairs)
+    counts = Counter((_flagged(row), row["stated_class"] != row["true_class"]) for row in checked)
+    alarms = sum(map(_flagged, written))
     both, n = counts[True, True], len(checked)
     return [
         Figure("p3: asserted class found", _share(found, len(stating)), len(stating), 0.97),
@@ -99,7 +85,7 @@ def diagnoses(rows: list[Row], errors: list[str]) -> list[Figure]:
     ]
 
 
-def named_findings(rows: list[Row], errors: list[str]) -> list[Figure]:
+def named_findings(rows: list[Row]) -> list[Figure]:
     """Findings read from the text of m+p1 notes against those of their writer, over (feature, option) pairs."""
     rows = [row for row in rows if row["strategy"] == "m+p1" and isinstance(row.get("findings"), dict)]
     kinds = {feature.claim: feature.name for feature in dermoscopy().features}
@@ -114,8 +100,6 @@ def named_findings(rows: list[Row], errors: list[str]) -> list[Figure]:
             counts["all"][outcome] += len(pairs)
             for name, _ in pairs:
                 counts[name][outcome] += 1
-        if read != chosen:
-            errors.append(f"[extra {sorted(read - chosen)}, lost {sorted(chosen - read)}] {row['note']}")
     each_feature = [Figure(f"  {name}", _f1(counts[name]), len(rows)) for name in kinds.values()]
     return [Figure("m+p1: findings named in the text (micro F1)", _f1(counts["all"]), len(rows), 0.9), *each_feature]
 

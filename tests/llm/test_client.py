@@ -1,23 +1,29 @@
-"""The client over real HTTP: requests, repairs, threads and event loops, settings, and the other routes."""
+"""The client over real HTTP: requests, repairs, rejected options, event loops, settings, and other routes."""
+
+from __future__ import annotations
 
 import asyncio
 import json
 import subprocess
 import sys
 import threading
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from dermnote.errors import ConfigError
 from dermnote.llm.client import DEFAULT_MODEL
-from dermnote.llm.llm_errors import KeyRefusedError, MalformedError, NoKeyError, UnreachableError, WriterError
+from dermnote.llm.llm_errors import (
+    KeyRefusedError,
+    MalformedError,
+    NoKeyError,
+    RequestRefusedError,
+    UnreachableError,
+    WriterError,
+)
 from dermnote.notes.strategies import SYSTEM_MESSAGE
 from dermnote.notes.writing import NoteWriter
-from tests.conftest import REPOSITORY
 from tests.llm.note_requests import all_at_once, answer_to, request_for, small_jpeg
-from tests.servers.llm_failures import FAILURES, Failure
 from tests.servers.llm_server import running
 
 KEY = "sk-test-0123456789abcdef"
@@ -27,16 +33,6 @@ KEY = "sk-test-0123456789abcdef"
 def no_settings_of_the_machine(monkeypatch):
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "DERMNOTE_LLM"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.mark.parametrize("strategy", ["m+p1", "m+p2", "p3"])
-def test_every_strategy_gets_its_note(llm_server, strategy):
-    request = request_for(strategy)
-    note = NoteWriter("note-writer", base_url=llm_server.url).write(request, small_jpeg())
-    assert note.text
-    assert (note.strategy, note.model, note.request) == (strategy, "note-writer", request.key)
-    (sent,) = llm_server.chats
-    assert sent.body == NoteWriter("note-writer", base_url=llm_server.url).body(request, small_jpeg())
 
 
 def test_body_of_a_request(llm_server):
@@ -66,13 +62,6 @@ def test_a_malformed_answer_is_sent_back_once_with_the_problem(llm_server):
     assert reply.usage.requests == 2 and reply.usage.prompt_tokens > 2 * 85
 
 
-def test_an_empty_answer_is_requested_again_without_changes(llm_server):
-    llm_server.script([{"name": "says", "text": ""}])
-    answer_to(NoteWriter("x", base_url=llm_server.url))
-    first, second = (each.body for each in llm_server.chats)
-    assert first == second
-
-
 @pytest.mark.parametrize("failure", ["wrong schema", "no choices", {"name": "says", "text": ""}])
 def test_two_malformed_answers_are_an_error_that_counts_both(llm_server, failure):
     llm_server.always(failure)
@@ -80,19 +69,6 @@ def test_two_malformed_answers_are_an_error_that_counts_both(llm_server, failure
         answer_to(NoteWriter("x", base_url=llm_server.url))
     assert len(llm_server.chats) == caught.value.usage.requests == 2
     assert caught.value.usage.completion_tokens > 0
-
-
-def test_an_error_during_the_repair_counts_the_first_request_too(llm_server):
-    llm_server.script(["wrong schema", "401"])
-    with pytest.raises(KeyRefusedError) as caught:
-        answer_to(NoteWriter("x", base_url=llm_server.url, api_key=KEY))
-    assert caught.value.usage.requests == 1 and caught.value.usage.prompt_tokens > 0
-
-
-def test_an_answer_in_a_code_fence_needs_no_repair(llm_server):
-    llm_server.script(["fenced"])
-    answer_to(NoteWriter("x", base_url=llm_server.url))
-    assert len(llm_server.chats) == 1
 
 
 def test_one_client_works_in_several_threads_and_beside_an_event_loop(llm_server):
@@ -169,12 +145,11 @@ def test_nothing_heavy_is_imported_before_the_first_request():
     assert done.returncode == 0, done.stderr
 
 
-async def list_batches(writer):
-    with writer.openai_errors():
-        await writer.client.batches.list()
-
-
 def test_errors_of_other_routes_are_converted_too(llm_server):
+    async def list_batches(writer):
+        with writer.openai_errors():
+            await writer.client.batches.list()
+
     with running() as gone:
         url = gone.url
     with pytest.raises(UnreachableError):
@@ -185,20 +160,67 @@ def test_errors_of_other_routes_are_converted_too(llm_server):
         asyncio.run(list_batches(NoteWriter("x", base_url=llm_server.url, api_key="sk-\nx")))
 
 
-def test_the_server_of_these_tests_in_another_process(llm_server):
-    command = [sys.executable, "-m", "tests.servers.llm_server", "--delay", "0.1"]
-    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
-        url = process.stdout.readline().strip()
-        writer = NoteWriter("x", base_url=url, api_key="sk-secret-0123456789", max_retries=0)
-        replies = all_at_once(writer, 64)
-        assert {reply.text for reply in replies} == {answer_to(NoteWriter("x", base_url=llm_server.url)).text}
-        with urllib.request.urlopen(f"{url.removesuffix('/v1')}/requests", timeout=20) as answer:
-            seen = json.load(answer)
-        process.kill()
-    assert seen["chats"] == 64 and seen["most_at_once"] > 32
-    assert "secret" not in json.dumps(seen)
-    sent = json.loads(seen["requests"][0]["text"])
-    assert sent["messages"][1]["content"][1]["image_url"]["url"].startswith("sha256:")  # not the image itself
-    with pytest.raises(ValueError, match="No failure 'bussy'"):
-        Failure.read("bussy")
-    assert all(Failure.read({"name": name}) for name in [*FAILURES, "418"])
+def options(body):
+    """Returns format, temperature and token limit of a request."""
+    form = body.get("response_format", {}).get("type")
+    return form, "temperature" in body, "max_tokens" if "max_tokens" in body else "max_completion_tokens"
+
+
+@pytest.mark.parametrize(
+    ("refused", "left", "probes"),
+    [
+        (["json_schema"], ("json_object", True, "max_tokens"), 1),
+        (["json_schema", "json_object"], (None, True, "max_tokens"), 2),
+        (["temperature"], ("json_schema", False, "max_tokens"), 1),
+        (["max_tokens"], ("json_schema", True, "max_completion_tokens"), 1),
+        (["json_schema", "json_object", "temperature", "max_tokens"], (None, False, "max_completion_tokens"), 4),
+    ],
+)
+def test_a_rejected_option_is_left_out_from_then_on(llm_server, refused, left, probes):
+    llm_server.refuse(*refused)
+    writer = NoteWriter("x", base_url=llm_server.url)
+    for _ in range(3):
+        assert writer.write(request_for("p3"), small_jpeg()).text
+    assert len(llm_server.chats) == probes + 3
+    assert options(llm_server.chats[-1].body) == left
+    assert options(writer.body(request_for(), None)) == left
+
+
+def test_a_server_without_list_lengths_gets_a_plain_schema(llm_server):
+    llm_server.refuse("minItems")
+    writer = NoteWriter("x", base_url=llm_server.url)
+    answer_to(writer)
+    first, second = (each.body["response_format"]["json_schema"] for each in llm_server.chats)
+    colours = first["schema"]["properties"].pop("colours")
+    plain = second["schema"]["properties"].pop("colours")
+    assert (colours.pop("minItems"), colours.pop("maxItems")) == (1, 6)
+    assert plain == colours
+    answer_to(writer)
+    assert len(llm_server.chats) == 3
+
+
+def test_concurrent_requests_share_the_dialect(llm_server):
+    llm_server.refuse("json_schema", "temperature")
+    writer = NoteWriter("x", base_url=llm_server.url)
+    replies = all_at_once(writer, 16)
+    assert not [each for each in replies if isinstance(each, BaseException)]
+    before = len(llm_server.chats)
+    answer_to(writer)
+    assert len(llm_server.chats) == before + 1
+
+
+def test_an_error_that_persists_changes_no_option(llm_server):
+    """A server that quotes the whole request in its complaint names every option."""
+    llm_server.script([{"name": "400", "text": "Bad picture in {'response_format', 'temperature', 'max_tokens'}"}] * 5)
+    writer = NoteWriter("x", base_url=llm_server.url)
+    with pytest.raises(RequestRefusedError, match="Bad picture"):
+        answer_to(writer)
+    answer_to(writer)
+    assert options(llm_server.chats[-1].body) == ("json_schema", True, "max_tokens")
+
+
+def test_an_error_during_the_repair_counts_the_first_request_too(llm_server):
+    llm_server.script(["wrong schema", "401"])
+    with pytest.raises(KeyRefusedError) as caught:
+        answer_to(NoteWriter("x", base_url=llm_server.url, api_key=KEY))
+    assert caught.value.usage.requests == 1 and caught.value.usage.prompt_tokens > 0

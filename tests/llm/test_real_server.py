@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from dermnote.llm.llm_errors import CutOffError, MalformedError, ServerFaultError, UnknownModelError
+from dermnote.llm.llm_errors import CutOffError, MalformedError
 from dermnote.notes.writing import NoteWriter
 from tests.llm.note_requests import answer_to, request_for, small_jpeg
 
@@ -53,23 +52,17 @@ def served(models: Path) -> Iterator[str]:
         _wait_until_healthy(f"http://127.0.0.1:{port}/health", server, log)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
-        server.send_signal(signal.SIGTERM)
-        try:
-            server.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            server.kill()
+        server.kill()
+        server.wait()
 
 
 def _wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + START
-    while time.monotonic() < until:
-        assert server.poll() is None, f"The server ended: {log.read_text()[-2000:]}"
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    pytest.fail(f"No server after {START} s: {log.read_text()[-2000:]}")
+    while True:
+        assert server.poll() is None and time.monotonic() < until, f"No server: {log.read_text()[-2000:]}"
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5):
+            return
+        time.sleep(0.1)
 
 
 def test_a_note_with_its_picture_through_a_real_server(served, models):
@@ -101,10 +94,3 @@ def test_an_answer_without_end_is_cut_off_at_the_strategys_limit(served, models)
     with pytest.raises(CutOffError, match="300 tokens") as caught:
         answer_to(NoteWriter(model, base_url=served, max_retries=0), request_for("m+p1", model=model))
     assert caught.value.usage.completion_tokens == 300
-
-
-def test_a_model_that_is_not_there(served, models):
-    with pytest.raises((UnknownModelError, ServerFaultError)) as caught:  # this server says 500 where others say 404
-        answer_to(NoteWriter(str(models / "nobody"), base_url=served, max_retries=0))
-    assert caught.value.hint
-    assert str(caught.value).isprintable()

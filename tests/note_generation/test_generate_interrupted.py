@@ -12,14 +12,13 @@ import time
 import pytest
 
 from dermnote.errors import NotesError
-from dermnote.llm.llm_errors import WriterError
 from dermnote.notes.schema import Note, NoteRow, parse_line, read_notes, write_notes
 from tests.conftest import REPOSITORY
 from tests.note_generation.conftest import COUNT, notes_by_case_id, replies_in
 from tests.tiny_cases import write_cases
 from train.note_generation import journal as journal_module
 from train.note_generation.concurrent_requests import stopping_signals
-from train.note_generation.journal import Failures, Journal
+from train.note_generation.journal import Journal
 from train.note_generation.note_run import NoteRun
 
 MANY, KILLS, CONCURRENCY = 150, 4, 8
@@ -87,19 +86,6 @@ def test_a_signal_keeps_every_reply_and_the_lock_until_the_end(generate, squares
     server.delay = 0.0
     assert generate("--strategy", "p3") == 0
     assert len(notes_by_case_id(out)) == len(server.chats)
-
-
-@pytest.mark.slow
-def test_a_second_signal_does_not_wait_for_replies(squares, server, out):
-    server.delay = 60
-    process = start(squares, out, server)
-    wait_for(lambda: len(server.chats) == CONCURRENCY, process)
-    process.send_signal(signal.SIGINT)
-    while "stopping in good order" not in process.stderr.readline():
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=8)  # the replies would take a minute, and are waited for ten seconds
-    assert process.returncode == 130 and "not requested yet  12" in output and not out.exists()
 
 
 def test_errors_are_one_line_and_status_2(squares, server, out):
@@ -187,17 +173,3 @@ def test_a_full_disk_while_replaced_rows_are_removed_loses_nothing(tmp_path, mon
     ):
         journal.append(new)
     assert read_notes(path) == [old, new]
-
-
-def test_failures_that_cannot_be_written_are_one_clear_error(tmp_path):
-    path = tmp_path / "failures.jsonl"
-    path.mkdir()
-    with pytest.raises(NotesError, match=r"failures\.jsonl cannot be written: Is a directory"):
-        Failures(path).add("a", "p3", WriterError("No answer."))
-
-
-def test_concurrent_failures_are_not_failures_in_a_row(generate, server, out, monkeypatch):
-    monkeypatch.setattr("train.note_generation.concurrent_requests.TOO_MANY", 3)
-    server.script(["500"] * 6)
-    assert generate("--strategy", "p3", "--concurrency", "6") == 3
-    assert len(server.chats) == COUNT and len(read_notes(out)) == COUNT - 6

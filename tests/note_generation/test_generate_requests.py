@@ -1,4 +1,6 @@
-"""Notes by a language model, over real HTTP."""
+"""Notes by a language model, over real HTTP: requests, failures, and notes that their record contradicts."""
+
+from __future__ import annotations
 
 import hashlib
 import json
@@ -6,9 +8,9 @@ import json
 import pytest
 
 from dermnote.errors import NotesError
-from dermnote.llm.llm_errors import KeyRefusedError, NoKeyError
+from dermnote.llm.llm_errors import KeyRefusedError
 from dermnote.notes.schema import read_notes
-from tests.note_generation.conftest import COUNT, cases_with, failures_of, keep_first_rows, notes_by_case_id
+from tests.note_generation.conftest import COUNT, cases_with, failures_of, notes_by_case_id
 from tests.tiny_cases import NAMES, case_row, write_cases
 
 TOO_MANY = "train.note_generation.concurrent_requests.TOO_MANY"
@@ -33,15 +35,6 @@ def test_a_second_run_sends_nothing_and_leaves_the_file_alone(generate, server, 
     assert generate("--strategy", "m", "m+p2", "p3") == 0
     assert len(server.chats) == 2 * COUNT
     assert (out.stat().st_mtime_ns, out.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
-
-
-def test_lost_rows_are_restored_from_the_cache(generate, server, out):
-    generate("--strategy", "p3")
-    notes = notes_by_case_id(out)
-    keep_first_rows(out, 3)
-    assert generate("--strategy", "p3") == 0
-    assert notes_by_case_id(out) == notes
-    assert len(server.chats) == COUNT
 
 
 def test_a_changed_record_is_requested_again_and_p3_is_only_audited_again(generate, server, out, tmp_path):
@@ -93,13 +86,6 @@ def test_mix_names_a_missing_part(generate, server, out):
     assert [row["kind"] for row in failures_of(out)] == ["refusal", "part missing"]
 
 
-def test_cases_with_the_same_image_and_record_share_a_request(generate, server, out, tmp_path):
-    same = {key: case_row("train", 0, 0, NAMES)[key] for key in ("image", "content_sha256", "label")}
-    assert generate("--strategy", "m+p1", cases=cases_with(tmp_path / "twins", *[same] * 5)) == 0
-    notes_by_case_id(out, "m+p1", 5)
-    assert len(server.chats) == 1
-
-
 def test_failures_name_case_kind_and_hint_and_are_requested_again(generate, server, out):
     server.script([None, "refusal", "wrong schema", "wrong schema", "cut off", None])
     assert generate("--strategy", "p3", "--concurrency", "1") == 3
@@ -138,33 +124,13 @@ def test_used_up_credit_keeps_earlier_replies(generate, server, out, capsys):
     assert captured.err.splitlines()[-1].startswith("error: ") and "not requested yet  9" in captured.out
 
 
-@pytest.mark.parametrize("failure", ["500", "400"])
-def test_a_server_that_always_fails_stops_the_run(generate, server, out, capsys, monkeypatch, failure):
+@pytest.mark.parametrize(("failure", "sent"), [("500", 5), ("400", 5), ("refusal", COUNT)])  # refusals are single cases
+def test_a_server_that_always_fails_stops_the_run(generate, server, out, capsys, monkeypatch, failure, sent):
     monkeypatch.setattr(TOO_MANY, 5)
     server.always(failure)
     assert generate("--strategy", "p3", "--concurrency", "1") == 3
-    assert len(server.chats) == len(failures_of(out)) == 5
-    assert "5 requests in a row have failed" in capsys.readouterr().err
-
-
-def test_refusals_concern_single_cases_and_do_not_stop_the_run(generate, server, out, monkeypatch):
-    monkeypatch.setattr(TOO_MANY, 2)
-    server.always("refusal")
-    assert generate("--strategy", "p3", "--concurrency", "1") == 3
-    assert len(server.chats) == len(failures_of(out)) > 2
-
-
-def test_nothing_is_written_without_key_or_server(generate, out):
-    with pytest.raises(NoKeyError, match="OPENAI_API_KEY"):
-        generate("--strategy", "m", "p3", url="https://api.openai.com/v1")
-    assert not out.exists()
-
-
-def test_p3_sends_no_metadata_and_no_name(generate, server):
-    assert generate("--strategy", "p3", "--demographics") == 0
-    for request in server.chats:
-        text = json.dumps(request.body)
-        assert "squares" not in text and "spotted kind" not in text and "<record>" not in text
+    assert len(server.chats) == len(failures_of(out)) == sent
+    assert ("5 requests in a row have failed" in capsys.readouterr().err) is (sent == 5)
 
 
 def test_a_damaged_image_is_a_failure_and_a_dry_run_ignores_it(generate, server, out, tmp_path, capsys):
@@ -194,15 +160,6 @@ def test_another_specialtys_vocabulary_gives_other_requests_and_notes(generate, 
     assert {note.findings["shape"] for note in notes_by_case_id(out, "m+p1").values()} <= {"flat", "curved"}
     stated = {note.findings["stated_class"] for note in notes_by_case_id(out, "p3").values()}
     assert stated <= {"melanoma", "onychomycosis"}
-
-
-def test_an_answer_with_a_reasoning_tag_is_cached_like_any_other(generate, server, out):
-    answer = {"report": "Flat </think> and round.", "stated_class": "melanoma", "stated_malignancy": "malignant"}
-    server.always({"name": "says", "text": json.dumps(answer).replace("</", "<\\/")})
-    assert generate("--strategy", "p3") == 0
-    texts = {note.text.partition(" Impression")[0] for note in notes_by_case_id(out).values()}
-    assert texts == {"Flat </think> and round."}
-    assert len(server.chats) == COUNT
 
 
 def test_runs_side_by_side_use_files_of_their_own(generate, server, out):
@@ -235,3 +192,91 @@ def test_invalid_settings_are_refused_before_any_request(generate, server, out, 
         with pytest.raises(NotesError, match=wrong.split("=")[0]):
             generate("--strategy", "p3", wrong)
     assert not server.chats
+
+
+def says(label, malignancy):
+    answer = {"report": "Dark and round.", "stated_class": label, "stated_malignancy": malignancy}
+    return {"name": "says", "text": json.dumps(answer)}
+
+
+MELANOMA, NEVUS = says("melanoma", "malignant"), says("melanocytic nevus", "benign")
+
+
+@pytest.fixture
+def write(generate, tmp_path):
+    """Writes P3 notes of four melanomas, one request after the other."""
+    cases = write_cases(tmp_path / "melanomas", [0] * 4, [])
+
+    def run(policy, *more):
+        return generate("--strategy", "p3", "--concurrency", "1", "--on-contradiction", policy, *more, cases=cases)
+
+    return run
+
+
+def flags(out):
+    return [note.audit["contradicted"] for note in notes_by_case_id(out, count=4).values()]
+
+
+def test_drop_lists_notes_as_failures_and_does_not_request_them_again(write, server, out, capsys):
+    server.script([NEVUS, MELANOMA, MELANOMA, MELANOMA])
+    assert write("drop") == 3
+    for _ in range(2):
+        assert [row.case_id for row in read_notes(out)] == [f"squares/train-{i}" for i in (1, 2, 3)]
+        assert [(row["case_id"], row["kind"]) for row in failures_of(out)] == [("squares/train-0", "contradicted")]
+        assert write("drop") == 3
+    assert len(server.chats) == 4 and "run the same command again" not in capsys.readouterr().out
+    assert write("keep") == 0  # from the cache
+    assert len(notes_by_case_id(out, count=4)) == len(server.chats) == 4
+    assert write("drop") == 3  # also removes a note that an earlier run kept
+    assert len(read_notes(out)) == 3 and len(server.chats) == 4
+
+
+def test_retry_requests_once_more_and_keeps_the_better_note(write, server, out):
+    server.script([NEVUS, MELANOMA, MELANOMA, NEVUS, NEVUS, MELANOMA])
+    assert write("retry") == 0
+    assert flags(out) == [False, False, True, False]
+    assert len(server.chats) == 6
+    notes = notes_by_case_id(out, count=4)
+    assert write("retry") == 0  # the second answer was no better; there is no third request
+    assert write("keep") == 0
+    assert len(server.chats) == 6 and notes_by_case_id(out, count=4) == notes
+
+
+@pytest.mark.parametrize("policy", ["keep", "retry"])
+def test_the_better_second_note_is_kept_when_the_audit_changes(write, server, out, monkeypatch, policy):
+    server.script([NEVUS, MELANOMA, MELANOMA, MELANOMA, MELANOMA])
+    assert write("retry") == 0
+    texts = {case_id: note.text for case_id, note in notes_by_case_id(out, count=4).items()}
+    monkeypatch.setattr("train.note_generation.note_run.AUDIT_VERSION", "another")
+    out.with_name("notes.replies.sqlite").unlink()
+    assert write(policy) == 0
+    assert {case_id: note.text for case_id, note in notes_by_case_id(out, count=4).items()} == texts
+    assert len(server.chats) == 5
+
+
+def test_retry_keeps_the_flagged_note_if_the_second_request_fails(write, server, out):
+    server.script([NEVUS, "refusal", MELANOMA, MELANOMA, MELANOMA])
+    assert write("retry") == 0
+    assert flags(out) == [True, False, False, False]
+
+
+def test_retry_by_batch_needs_a_second_batch(write, server, out):
+    lines = []
+
+    def answer(custom_id):
+        lines.append(custom_id)
+        return NEVUS if len(lines) == 1 else MELANOMA
+
+    server.batches.line_failure = answer
+    assert write("retry", "--batch") == 3
+    notes_by_case_id(out, count=4)
+    assert write("retry", "--batch") == 0
+    assert len(lines) == 5
+    assert not any(flags(out))
+
+
+def test_cases_with_the_same_image_and_record_share_a_request(generate, server, out, tmp_path):
+    same = {key: case_row("train", 0, 0, NAMES)[key] for key in ("image", "content_sha256", "label")}
+    assert generate("--strategy", "m+p1", cases=cases_with(tmp_path / "twins", *[same] * 5)) == 0
+    notes_by_case_id(out, "m+p1", 5)
+    assert len(server.chats) == 1

@@ -1,5 +1,8 @@
-"""notes.jsonl while it is written, and the cache of replies."""
+"""notes.jsonl while it is written, rows of the template strategy, and the cache of replies."""
 
+from __future__ import annotations
+
+import json
 import sqlite3
 import subprocess
 import sys
@@ -13,25 +16,15 @@ from hypothesis import strategies as st
 from dermnote.errors import NotesError
 from dermnote.llm.llm_errors import Usage
 from dermnote.llm.responses import Reply
-from dermnote.notes.schema import Note, NoteRow, read_notes, write_notes
+from dermnote.notes.schema import Note, NoteRow, notes_by_case, read_notes, write_notes
 from tests.conftest import REPOSITORY
-from train.note_generation.journal import Journal
-from train.note_generation.reply_cache import ReplyCache
+from tests.note_generation.conftest import COUNT
+from tests.tiny_cases import NAMES, write_cases
+from train.note_generation.journal import Journal, ReplyCache
 
 
 def row(case, text="A note.", request="k1", strategy="p3"):
     return NoteRow(case, Note(text, strategy, "some-model", request=request))
-
-
-def test_rows_are_in_the_file_at_once_and_can_be_read(tmp_path):
-    path = tmp_path / "new" / "notes.jsonl"
-    with Journal.open(path) as journal:
-        assert not path.exists()
-        for case in ("a", "ä", "\u2028 b"):
-            journal.append(row(case, "Line\u2028separator."))
-            assert read_notes(path)[-1] == row(case, "Line\u2028separator.")
-        assert journal.read(("ä", "p3")) == row("ä", "Line\u2028separator.").note
-        assert journal.read(("c", "p3")) is None
 
 
 def test_replaced_rows_are_removed_when_the_file_is_closed(tmp_path):
@@ -70,29 +63,12 @@ def test_a_second_writer_is_refused_until_the_first_ends(tmp_path):
         assert read_notes(path) == [row("a", "Newer.")]
 
 
-def test_an_impossible_folder_is_one_clear_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    path = tmp_path / "file" / "notes.jsonl"
-    with pytest.raises(NotesError, match=r"notes\.jsonl cannot be written"), Journal.open(path):
-        pass
-
-
 def test_peeking_changes_nothing_and_ignores_an_incomplete_line(tmp_path):
     path = tmp_path / "notes.jsonl"
     path.write_text(row("a").to_line() + row("b").to_line()[:-20])
     before = path.read_bytes()
     assert set(Journal.peek(path).entries) == {("a", "p3")}
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
-
-
-def test_a_full_disk_is_one_clear_error():
-    full = Path("/dev/full")
-    if not full.exists():
-        pytest.skip("this system has no /dev/full")
-    journal = Journal(full)
-    with pytest.raises(NotesError, match="/dev/full cannot be written: No space left"):
-        journal.append(row("a"))
-    assert not journal.entries
 
 
 texts = st.text(min_size=1).map(lambda text: row(text, "A note. " * 9000 if len(text) > 9 else text))
@@ -135,7 +111,7 @@ def test_a_killed_process_loses_no_cached_reply(tmp_path):
     code = (
         "import os, sys\nfrom pathlib import Path\n"
         "from dermnote.llm.responses import Reply\nfrom dermnote.llm.llm_errors import Usage\n"
-        "from train.note_generation.reply_cache import ReplyCache\n"
+        "from train.note_generation.journal import ReplyCache\n"
         "cache = ReplyCache(Path(sys.argv[1]))\n"
         "for i in range(50):\n    cache.add(f'k{i}', Reply('{}', Usage(1, 1, 1), 'm'), 'p3', 'm')\n"
         "os.kill(os.getpid(), 9)\n"
@@ -148,18 +124,6 @@ def test_a_killed_process_loses_no_cached_reply(tmp_path):
         assert all(cache.get(f"k{i}") == "{}" for i in range(50))
 
 
-def test_a_read_only_cache_leaves_the_disk_unchanged(tmp_path):
-    path = tmp_path / "replies.sqlite"
-    with ReplyCache(path, read_only=True) as cache:
-        assert cache.get("k") is None
-    assert not list(tmp_path.iterdir())
-    with ReplyCache(path) as cache:
-        cache.add("k", REPLY, "p3", "model")
-    with ReplyCache(path, read_only=True) as cache:
-        assert cache.get("k") == REPLY.text
-        assert list(tmp_path.iterdir()) == [path]
-
-
 def test_another_kind_of_file_is_named_and_left_unchanged(tmp_path):
     path = tmp_path / "replies.sqlite"
     path.write_text("my own words, of some length, " * 50)
@@ -167,3 +131,61 @@ def test_another_kind_of_file_is_named_and_left_unchanged(tmp_path):
     with pytest.raises(NotesError, match=r"replies\.sqlite cannot be used.*--cache"):
         ReplyCache(path)
     assert path.read_bytes() == before
+
+
+def test_a_full_disk_is_one_clear_error():
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("this system has no /dev/full")
+    journal = Journal(full)
+    with pytest.raises(NotesError, match="/dev/full cannot be written: No space left"):
+        journal.append(row("a"))
+    assert not journal.entries
+
+
+def test_template_notes_are_written_once(generate, out, capsys):
+    assert generate() == 0
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert list(rows[0]) == ["case_id", "strategy", "model", "prompt_version", "request", "note", "findings", "audit"]
+    assert (rows[0]["strategy"], rows[0]["model"], rows[0]["findings"]) == ("m", "template", None)
+    assert "next: accelerate launch -q -m train.fit --config train/configs/finetune.yaml" in capsys.readouterr().out
+    before = out.stat()
+    assert generate() == 0
+    assert (out.stat().st_mtime_ns, out.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+    assert "up to date" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("cut", "repair"), [(0, ""), (1, "was torn"), (30, "was torn"), (-25, "was torn"), (-1, "no end")]
+)
+def test_a_cut_file_is_repaired_and_completed(generate, out, capsys, cut, repair):
+    generate()
+    whole = out.read_bytes()
+    first = whole.index(b"\n") + 1
+    out.write_bytes(whole[: first + cut] if cut >= 0 else whole[:cut])
+    capsys.readouterr()
+    assert generate() == 0
+    assert out.read_bytes() == whole
+    output = capsys.readouterr().out
+    assert repair in output and output.count("the last line") == bool(repair)
+
+
+def test_a_wrong_line_in_the_middle_is_named_and_nothing_is_lost(generate, out):
+    generate()
+    damaged = b"{oops\n" + out.read_bytes()
+    out.write_bytes(damaged)
+    with pytest.raises(NotesError, match=r"notes\.jsonl line 1: the line is torn"):
+        generate()
+    assert out.read_bytes() == damaged
+
+
+def test_other_rows_are_kept_and_stale_rows_replaced(generate, out, tmp_path, capsys):
+    generate()
+    others = [row("squares/train-0"), NoteRow("t/9", Note("Of another folder.", "m", prompt_version="old"))]
+    write_notes(out, [*others, *read_notes(out), NoteRow("squares/train-0", Note("Old words.", "m"))])
+    names = (NAMES[0], "dermatofibroma", NAMES[2])
+    capsys.readouterr()
+    assert generate(cases=write_cases(tmp_path / "changed", [0, 1, 2] * (COUNT // 3), [], names)) == 0
+    assert "rows replaced           5 " in capsys.readouterr().out  # the old words and the four changed records
+    assert read_notes(out)[:2] == others and len(read_notes(out)) == COUNT + 2
+    assert "dermatofibroma" in notes_by_case(out, ["m"])["squares/train-1"]["m"]

@@ -1,13 +1,11 @@
 """One note: by a language model over real HTTP, from a prediction, and mixed from two notes."""
 
 import base64
-import io
 
 import pytest
 from PIL import Image
 
 from dermnote.errors import NotesError
-from dermnote.llm.llm_errors import KeyRefusedError
 from dermnote.metadata import LesionMetadata
 from dermnote.models.prediction import Prediction
 from dermnote.notes.schema import Note
@@ -31,7 +29,11 @@ def writer(llm_server):
 
 @pytest.mark.parametrize("name", ["m+p1", "m+p2", "p3", "mix"])
 def test_every_strategy_gives_an_audited_note(writer, llm_server, name):
-    note = ask_for_note(writer, get_strategy(name), RECORD, IMAGE)
+    tagged = IMAGE.copy()
+    tagged.getexif()[0x010E] = tagged.info["comment"] = "patient 4711"
+    note = ask_for_note(writer, get_strategy(name), RECORD, tagged)
+    url = llm_server.chats[-1].body["messages"][1]["content"][1]["image_url"]["url"]
+    assert b"4711" not in base64.b64decode(url.split(",")[1])
     assert note.strategy == name and note.model == "some-model" and note.text and len(note.request) == 64
     assert note.audit["claims"] and set(note.audit["counts"]) >= {"supported", "contradicted"}
     assert len(llm_server.chats) == (2 if name == "mix" else 1)
@@ -40,33 +42,12 @@ def test_every_strategy_gives_an_audited_note(writer, llm_server, name):
         assert note.audit["stated_class"] in ("melanoma", None)
 
 
-def test_p3_sends_no_metadata_and_is_audited_against_all_of_it(writer, llm_server):
-    tagged = IMAGE.copy()
-    tagged.getexif()[0x010E] = tagged.info["comment"] = "patient 4711"
-    note = ask_for_note(writer, get_strategy("p3"), RECORD, tagged, demographics=True)
-    url = llm_server.chats[-1].body["messages"][1]["content"][1]["image_url"]["url"]
-    jpeg = base64.b64decode(url.split(",")[1])
-    opened = Image.open(io.BytesIO(jpeg))
-    assert (opened.format, opened.size, dict(opened.getexif())) == ("JPEG", (512, 341), {}) and b"4711" not in jpeg
-    sent = llm_server.chats[-1].text.replace("melanoma", "", 2).lower()  # one of the eight classes to choose from
-    for value in ("lentigo", "71", "nose", "record"):
-        assert value not in sent.split("data:image")[0]
-    stated = next(claim for claim in note.audit["claims"] if claim["kind"] == "diagnosis")
-    assert stated["verdict"] in ("supported", "contradicted")
-
-
 @pytest.mark.parametrize("name", ["m+p1", "m+p2", "mix"])
 @pytest.mark.parametrize("record", [LesionMetadata(age=40.0, site="back"), LesionMetadata(label="unknown")])
 def test_a_record_without_a_diagnosis_is_refused_before_any_request(writer, llm_server, name, record):
     with pytest.raises(NotesError, match="holds no diagnosis"):
         ask_for_note(writer, get_strategy(name), record, IMAGE)
     assert not llm_server.requests
-
-
-def test_a_rejected_key_has_its_own_error(llm_server):
-    llm_server.always("401")
-    with pytest.raises(KeyRefusedError):
-        ask_for_note(NoteWriter(base_url=llm_server.url, api_key="sk-wrong"), get_strategy("p3"), RECORD, IMAGE)
 
 
 def test_a_prediction_is_used_only_for_a_record_without_a_diagnosis():

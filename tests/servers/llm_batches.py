@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.servers.llm_failures import Answer, Failure, answer_with, as_json, error
+from tests.servers.llm_answers import Answer, Failure, answer_with, as_json, error
 
 ENDED = ("completed", "failed", "expired", "cancelled")
 

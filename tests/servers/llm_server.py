@@ -4,13 +4,12 @@
     OPENAI_BASE_URL=http://127.0.0.1:PORT/v1 python ...
 
 In a test: `with running() as server: server.script(["busy", None]); NoteWriter(base_url=server.url)`. GET and DELETE
-/requests return and forget the requests of a server in another process.
+/requests return the times of the chat completions, and forget them.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import socket
 import threading
@@ -18,14 +17,22 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.servers.llm_answers import completion, user_parts
+from tests.servers.llm_answers import (
+    REFUSED,
+    Answer,
+    Failure,
+    answer_with,
+    as_json,
+    completion,
+    error,
+    refused_option,
+)
 from tests.servers.llm_batches import Batches
-from tests.servers.llm_failures import REFUSED, Answer, Failure, answer_with, as_json, error, refused_option
 
 Scripted = Failure | str | dict[str, Any] | None
 PIECES = 20
@@ -64,7 +71,7 @@ class LlmServer:
         most_at_once: Most concurrent chat completions.
     """
 
-    def __init__(self, delay: float = 0.0, *, keep_images: bool = True) -> None:
+    def __init__(self, delay: float = 0.0) -> None:
         self.url = ""
         self.delay = delay
         self.rule: Callable[[dict[str, Any]], Scripted] = lambda body: None
@@ -73,7 +80,6 @@ class LlmServer:
         self.requests: list[Recorded] = []
         self.most_at_once = 0
         self.stopping = threading.Event()
-        self._keep_images = keep_images
         self._script: deque[Failure | None] = deque()
         self._always: Failure | None = None
         self._under_way = 0
@@ -113,7 +119,7 @@ class LlmServer:
         """Answer one request."""
         parts = path.strip("/").split("/")
         if parts == ["requests"]:
-            return self._recorded(method, query)
+            return self._recorded(method)
         if parts[0] != "v1":
             return error(404, f"No such address: {method} {path}; chat completions are under /v1.")
         self._record(method, path, headers, body)
@@ -123,20 +129,16 @@ class LlmServer:
             return self.batches.answer(method, parts[1:], query, headers.get("content-type", ""), body)
         return error(404, f"No such address: {method} {path}")
 
-    def _recorded(self, method: str, query: dict[str, str]) -> Answer:
-        rows = [] if query.get("bodies") == "0" else [asdict(each) for each in self.requests]
-        counts = {"count": len(self.requests), "chats": len(self.chats), "most_at_once": self.most_at_once}
+    def _recorded(self, method: str) -> Answer:
+        times = [each.time for each in self.chats]
         if method == "DELETE":
             with self._lock:
                 self.requests.clear()
-                self.most_at_once = 0
-        return as_json({**counts, "requests": rows})
+        return as_json({"times": times})
 
     def _record(self, method: str, path: str, headers: dict[str, str], body: bytes) -> None:
         shown = {name: value for name, value in headers.items() if name != "authorization"}
         text = body.decode("utf-8", "replace")
-        if not self._keep_images and path.endswith("/completions"):
-            text = _with_digests(json.loads(body))
         with self._lock:
             self.requests.append(Recorded(method, path, time.monotonic(), shown, text))
 
@@ -157,14 +159,6 @@ class LlmServer:
         finally:
             with self._lock:
                 self._under_way -= 1
-
-
-def _with_digests(body: dict[str, Any]) -> str:
-    """Return the body with digests for images, so that thousands of requests fit into memory."""
-    for part in user_parts(body):
-        if part["type"] == "image_url":
-            part["image_url"]["url"] = "sha256:" + hashlib.sha256(part["image_url"]["url"].encode()).hexdigest()
-    return json.dumps(body)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -230,9 +224,9 @@ class _Listener(ThreadingHTTPServer):
 
 
 @contextmanager
-def running(delay: float = 0.0, *, port: int = 0, keep_images: bool = True) -> Iterator[LlmServer]:
+def running(delay: float = 0.0, *, port: int = 0) -> Iterator[LlmServer]:
     """Serve in threads until the block ends, when open connections are cut; port 0 takes any free one."""
-    server = LlmServer(delay, keep_images=keep_images)
+    server = LlmServer(delay)
     handler = type("BoundHandler", (Handler,), {"llm": server, "open_connections": set()})
     with _Listener(("127.0.0.1", port), handler) as listener:
         server.url = f"http://127.0.0.1:{listener.server_address[1]}/v1"
@@ -253,7 +247,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that each completion takes")
     options = parser.parse_args()
-    with running(options.delay, port=options.port, keep_images=False) as server:
+    with running(options.delay, port=options.port) as server:
         print(server.url, flush=True)
         with suppress(KeyboardInterrupt):
             threading.Event().wait()

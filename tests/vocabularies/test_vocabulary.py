@@ -9,9 +9,8 @@ import pytest
 import yaml
 
 from dermnote.errors import NotesError
-from dermnote.taxonomy import EIGHT
 from dermnote.vocabularies import lexicon
-from dermnote.vocabularies.vocabulary import Vocabulary, dermoscopy
+from dermnote.vocabularies.vocabulary import Vocabulary
 
 SMALL = {
     "name": "hair",
@@ -40,14 +39,6 @@ def changed(where: tuple[object, ...], value: object) -> dict:
     return values
 
 
-def test_the_built_in_vocabulary_has_the_features_and_classes_of_the_paper():
-    words = dermoscopy()
-    assert [feature.name for feature in words.features] == ["asymmetry", "border", "colours", "structures"]
-    assert words.classes == EIGHT
-    assert [feature.many for feature in words.features] == [False, False, True, True]
-    assert words.features[2].at_least == 1
-
-
 def test_a_file_is_read_with_its_defaults(tmp_path: Path):
     words = read(tmp_path, SMALL)
     (dots,) = words.features
@@ -55,10 +46,6 @@ def test_a_file_is_read_with_its_defaults(tmp_path: Path):
     assert dots.choices == ["yellow", "black"]
     assert dots.options[1].description == "cadaverized hairs"
     assert [(each.name, each.words) for each in words.classes] == [("alopecia areata", ()), ("tinea", ("ringworm",))]
-
-
-def test_a_specialty_may_have_classes_alone(tmp_path: Path):
-    assert read(tmp_path, changed(("features",), ...)).features == ()
 
 
 @pytest.mark.parametrize(
@@ -92,11 +79,6 @@ def test_a_wrong_value_is_named_with_its_place(tmp_path: Path, where: tuple, val
 def test_a_file_that_is_no_vocabulary_is_refused(tmp_path: Path, text: str):
     with pytest.raises(NotesError, match="vocabulary"):
         read(tmp_path, text)
-
-
-def test_a_missing_file_is_refused(tmp_path: Path):
-    with pytest.raises(NotesError, match="cannot be read"):
-        Vocabulary.read(tmp_path / "none.yaml")
 
 
 def test_the_lexicon_reads_alike_without_libyaml(monkeypatch: pytest.MonkeyPatch):

@@ -15,9 +15,8 @@ from dermnote.llm.llm_errors import NoKeyError, Usage
 from dermnote.notes.note_request import RequestBuilder
 
 from ..runtime.console import print_summary
-from .journal import Journal
+from .journal import Journal, ReplyCache
 from .note_run import Job, NoteRun, Records
-from .reply_cache import ReplyCache
 from .run_settings import RunSettings
 
 SAMPLE = 200  # requests from which the tokens of all are estimated

@@ -24,8 +24,7 @@ from dermnote.notes.writing import NoteWriter, audited
 from dermnote.vocabularies.vocabulary import Vocabulary
 
 from ..data.cases import Cases
-from .journal import Entry, Failures, Journal, Key
-from .reply_cache import ReplyCache
+from .journal import Entry, Failures, Journal, Key, ReplyCache
 from .run_settings import RunSettings
 
 INCOMPLETE = 3  # exit status

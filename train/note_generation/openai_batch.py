@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from tqdm.auto import tqdm
 
 from dermnote.errors import ImageError, NotesError
 from dermnote.llm.llm_errors import NotAnApiError, RequestRefusedError, UnknownModelError, WriterError
+from dermnote.llm.responses import Reply, as_mapping, message_text, one_line, read_usage
+from dermnote.notes.note_request import NoteRequest
 from dermnote.storage import replacing_file
 
-from .batch_results import BatchResults
 from .concurrent_requests import stopping_signals
 from .note_run import Job, NoteRun, Stop
 
@@ -88,13 +89,7 @@ class BatchState:
 
 
 class BatchClient:
-    """Submission, polling and collection of a run's batches.
-
-    Args:
-        run: The run.
-        results: Reads the results.
-        state: Submitted batches.
-    """
+    """Submission, polling and collection of a run's batches."""
 
     def __init__(self, run: NoteRun, results: BatchResults, state: BatchState) -> None:
         self._run, self._writer, self._results, self._state = run, run.writer, results, state
@@ -249,3 +244,90 @@ class BatchClient:
         except REFUSED as error:
             error.hint = hint
             raise
+
+
+class BatchEndedError(WriterError):
+    """The batch ended before the request was processed."""
+
+    kind: ClassVar[str] = "batch ended"
+
+
+class BatchResults:
+    """Results of the requests of a run.
+
+    Args:
+        run: The run.
+        jobs: Jobs whose requests were sent, or are about to be.
+    """
+
+    def __init__(self, run: NoteRun, jobs: Sequence[Job]) -> None:
+        self._run = run
+        requests = (run.decide(job).request for job in jobs)
+        self._requests = {request.key: request for request in requests if request}
+        self._read: set[str] = set()
+        self._errors: dict[str, WriterError | ImageError] = {}
+
+    def add(self, line: bytes) -> bool:
+        """Read one line; a line that was read before, as after an interrupted download, is ignored.
+
+        Returns:
+            False if the line is not a result, such as a proxy's web page.
+        """
+        if not line.strip():
+            return True
+        try:
+            row = json.loads(line)
+            key = str(row["custom_id"])
+        except (ValueError, KeyError, TypeError):
+            return False
+        if key in self._read:
+            return True
+        self._read.add(key)
+        request = self._requests.get(key)
+        try:
+            reply = self._reply(row, request)
+            self._run.cache.add(key, reply, request.builder.strategy.name if request else "", self._run.writer.model)
+            used = reply.usage
+        except WriterError as error:
+            self._errors[key], used = error, error.usage
+        self._run.usage += used
+        self._run.budget.count(used)
+        return True
+
+    def fail(self, job: Job, error: ImageError) -> None:
+        """Keep the error of a request that could not be sent."""
+        self._errors[job.request] = error
+
+    def _reply(self, row: Mapping[str, Any], request: NoteRequest | None) -> Reply:
+        response = as_mapping(row.get("response"))
+        if not response:
+            reason = one_line(str(as_mapping(row.get("error")).get("message") or "The batch ended early."))
+            raise BatchEndedError(reason, "Run the same command again.", retryable=True)
+        body, status = response.get("body"), response.get("status_code", 200)
+        if status != 200:
+            message = as_mapping(as_mapping(body).get("error")).get("message") or str(body)
+            body = {"error": {"message": message, "code": status}}
+        return self._run.writer.read_completion(body, request) if request else _unchecked_reply(body)
+
+    def settle(self, jobs: Sequence[Job]) -> None:
+        """Write the notes and failures of all jobs whose results have arrived."""
+        for job in jobs:
+            decision = self._run.decide(job)
+            if decision.note is not None:
+                self._run.record(job, decision.note, new=True)
+            if decision.request is not None:
+                if error := self._errors.get(decision.request.key):
+                    self._run.fail(job, error)
+                else:
+                    self._run.unsent += 1
+
+
+def _unchecked_reply(body: Any) -> Reply:
+    """Return the reply to a request that is not part of this run (of other cases), which is cached as it was paid."""
+    body = as_mapping(body)
+    usage = read_usage(body.get("usage"))
+    choice = as_mapping(next(iter(body.get("choices") or ()), None))
+    text = message_text(as_mapping(choice.get("message")).get("content"))
+    if not text:
+        raise BatchEndedError("There is no answer.", "Run the same command again.", usage=usage)
+    return Reply(text, usage, str(body.get("model", "")))
