@@ -5,13 +5,11 @@ from collections import Counter
 import pytest
 
 from tests.places import REAL_DATA
-from tests.prepare import test_source_labels
-from tests.prepare.dataset_trees import TABLES, cases_of, labels, read, reasons, rows_of, with_every_image
+from tests.prepare.dataset_trees import LABELS, TABLES, cases_of, labels, read, reasons, rows_of, with_every_image
 from train.data.collection import classify
 from train.data.sources import RawCase, Rejected
 
 pytestmark = pytest.mark.real_data
-LABELS = test_source_labels.LABELS
 
 
 @pytest.fixture

@@ -29,11 +29,11 @@ from starlette.responses import JSONResponse, Response
 
 from tests.servers.hub_store import LARGE, Blob, RefusalError, Repo, Store
 
-WRITE_TOKEN, READ_TOKEN, STRANGER_TOKEN = "hf_write", "hf_read", "hf_stranger"
+WRITE_TOKEN, READ_TOKEN, OTHER_TOKEN = "hf_write", "hf_read", "hf_other"
 TOKENS = {
     WRITE_TOKEN: ("writer", True, ("writer", "org")),
     READ_TOKEN: ("reader", False, ("reader", "org")),
-    STRANGER_TOKEN: ("stranger", True, ("stranger",)),
+    OTHER_TOKEN: ("other", True, ("other",)),
 }
 
 

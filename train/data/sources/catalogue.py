@@ -33,10 +33,15 @@ def entries() -> dict[str, dict[str, Any]]:
 
 def source(name: str) -> Source:
     """Return a known source."""
-    entry = {key: value for key, value in entries()[name].items() if key != "read"}
+    entry = {key: value for key, value in entries()[name].items() if key not in ("read", "authors_lists")}
     classes, issues = entry.pop("classes"), entry.pop("known_issues")
     every = tuple(each.name for each in EIGHT)
     return Source(name, classes=every if classes == "all" else tuple(classes), known_issues=tuple(issues), **entry)
+
+
+def authors_lists(name: str) -> list[str]:
+    """Return the folders of a source's lists among the split files of the authors; empty without any."""
+    return list(entries().get(name, {}).get("authors_lists", ()))
 
 
 @cache
