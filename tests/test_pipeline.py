@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import threading
@@ -72,14 +71,6 @@ def test_an_encoded_image_is_not_encoded_again(model: DermNote, monkeypatch: pyt
     assert (model.classify(read), model.find_notes(read, 3), model.find_similar(read, 3)) == expected
     assert model.write_note(read) == note and len(opened) == 1
     assert read_case(AppService(model), image, "dermoscopy").note.note == note and len(opened) == 2
-
-
-def test_all_kinds_of_image_give_the_same_embedding(model: DermNote, tmp_path: Path) -> None:
-    image, path = lesion(4), tmp_path / "x.png"
-    image.save(path)
-    data = path.read_bytes()
-    vectors = model.encode_image([image, path, str(path), data, io.BytesIO(data), np.asarray(image)])
-    np.testing.assert_allclose(vectors, np.repeat(vectors[:1], len(vectors), axis=0), atol=1e-6)
 
 
 def test_embeddings_are_unit_rows_for_any_batch_size(model: DermNote) -> None:

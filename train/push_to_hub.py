@@ -121,17 +121,13 @@ def refuse_leaks(folder: Path) -> None:
     Raises:
         BundleError: One has what looks like a key, or a patient column; the message does not repeat the value.
     """
-    for path in sorted(folder.rglob("*")):
-        if path.suffix == ".parquet":
-            problems = _in_table(path)
-        elif path.suffix in TEXT_SUFFIXES and path.is_file():
-            problems = _in_text(path)
-        else:
+    for path in filter(Path.is_file, sorted(folder.rglob("*"))):
+        if path.suffix not in (".parquet", *TEXT_SUFFIXES):
             continue
-        for problem in problems:
-            raise BundleError(
-                f"{path.relative_to(folder)} has {problem}: nothing was sent.", "Remove it and try again."
-            )
+        problem = next(_in_table(path) if path.suffix == ".parquet" else _in_text(path), None)
+        if problem:
+            message = f"{path.relative_to(folder)} has {problem}: nothing was sent."
+            raise BundleError(message, "Remove it and try again.")
 
 
 def _in_text(path: Path) -> Iterator[str]:

@@ -127,8 +127,7 @@ def test_files_that_do_not_match_are_refused(index: CaseIndex, tmp_path: Path) -
     index.save(tmp_path)
     with pytest.raises(BundleError, match="another model"):
         CaseIndex.load(tmp_path, "0" * 64)
-    few = table(N - 1)
-    CaseIndex.build(few, IMAGES[:-1], NOTES[:-1], [None] * (N - 1), FINGERPRINT).save(tmp_path / "few")
+    CaseIndex.build(table(N - 1), IMAGES[:-1], NOTES[:-1], [None] * (N - 1), FINGERPRINT).save(tmp_path / "few")
     (tmp_path / "few" / "notes.faiss").replace(tmp_path / "notes.faiss")
     with pytest.raises(BundleError, match=f"{N - 1} notes for {N} cases"):
         CaseIndex.load(tmp_path, FINGERPRINT)

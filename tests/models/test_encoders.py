@@ -104,8 +104,7 @@ def test_invalid_image_settings_are_refused(tmp_path: Path) -> None:
     small_image_encoder().save_pretrained(tmp_path)
     path = tmp_path / "config.json"
     valid = json.loads(path.read_text())
-    invalid: list[dict[str, object]] = [{"mean": "0.5, 0.5"}, {"std": [1, 1]}, {"mean": [0, 0, "x"]}]
-    invalid += [{"std": [1, 1, float("nan")]}]
+    invalid = [{"std": values} for values in ("0.5, 0.5", [1, 1], [0, 0, "x"], [1, 1, float("nan")])]
     invalid += [{"image_size": size} for size in (0, -1, 1e3, "64", True, 10**9, None)]
     for values in invalid:
         path.write_text(json.dumps(valid | values))

@@ -1,15 +1,13 @@
 """A folder of images with a table of one's own, wrong folders, and the mapping of labels to classes."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from dermnote.errors import CasesError
 from tests.prepare.dataset_trees import photo, read, table
-from train.data.collection import classify, classnames
-from train.data.sources import NAMED, RawCase, Rejected
+from train.data.sources import NAMED, Rejected
 
 
 @pytest.mark.parametrize("name", [*(name for name in NAMED if name != "drawn"), "mine"])
@@ -72,18 +70,3 @@ def test_a_table_that_cannot_be_used(tmp_path):
     (tmp_path / "metadata.parquet").write_bytes(b"not parquet")
     with pytest.raises(CasesError, match=r"metadata\.parquet cannot be read"):
         read("mine", tmp_path)
-
-
-def raw(label: str | None, **more) -> RawCase:
-    return RawCase("s/1", "s", "clinical", Path("a"), group="s/1", label=label, **more)
-
-
-def test_labels_to_classes():
-    nevus = classify(raw("Blue Nevus"), "eight")
-    assert (nevus.label, nevus.malignancy, nevus.subtype) == ("melanocytic nevus", "benign", "blue nevus")
-    assert classify(raw("mole"), "eight").subtype is None
-    assert classify(raw("melanoma", malignancy="benign", subtype="odd"), "eight").malignancy == "benign"
-    assert "not among the five" in classify(raw("dermatofibroma"), "five").reason
-    assert classnames("own", ["b", "a", "b"]) == ("a", "b")
-    assert len(classnames("eight", [])) == 8
-    assert classnames("five", []).index("melanoma") == 4

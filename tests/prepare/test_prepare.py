@@ -14,6 +14,7 @@ from tests.places import REAL_DATA
 from tests.prepare.dataset_trees import noisy, rows_of, table
 from train import prepare
 from train.data.cases import Cases
+from train.data.collection import classify
 from train.data.image_preparation import prepare_all
 from train.data.sources import RawCase
 
@@ -118,6 +119,8 @@ def test_schemes_of_classes(tmp_path, capsys):
         make(tmp_path / each, f"clinic={folder}", "--classes", each) for each in ("own", "five", "eight")
     )
     assert own.classnames == ("blue nevus", "psoriasis")
+    fibroma = RawCase("s/1", "s", "clinical", Path("a"), group="s/1", label="dermatofibroma")
+    assert "not among the five" in classify(fibroma, "five").reason
     assert {own.classnames[row.class_id] == row.label for row in own.table.itertuples()} == {True}
     assert set(own.table.loc[own.table["label"] == "blue nevus", "malignancy"]) == {"benign"}
     assert (len(five.classnames), set(five.table["label"])) == (5, {"melanocytic nevus"})

@@ -1,13 +1,12 @@
 """Drawn lesions: reproducible, evenly spread over classes, and true to their attributes and words."""
 
 import hashlib
-import pickle
 import re
 import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -135,13 +134,6 @@ def test_surroundings_do_not_give_the_class_away() -> None:
         by_class.setdefault(case.label, []).append(row)
     means = np.array([np.mean(rows, axis=0) for rows in by_class.values()])
     assert np.all(np.ptp(means, axis=0) < (0.02, 0.08, 0.2, 0.12))
-
-
-def test_drawings_can_be_pickled_for_worker_processes() -> None:
-    case = next(islice(read("9,seed=2"), 8, 9))
-    picture = pickle.loads(pickle.dumps(case.picture))()
-    assert picture.size == (320, 320) and picture.mode == "RGB"
-    assert (case.source, case.modality, case.skin_type.split()[0]) == ("drawn", "dermoscopy", "Fitzpatrick")
 
 
 def test_valid_and_invalid_specs() -> None:

@@ -47,7 +47,7 @@ class Assignment:
     Attributes:
         split: "train", "validation", "test", "external"; None if it is left out.
         group: Its group after merging.
-        reason: Why it is left out; empty if it is not.
+        reason: The reason for leaving it out; empty if it is kept.
     """
 
     split: str | None
@@ -120,11 +120,7 @@ def _merged_groups(members: Sequence[Member], left_out: Collection[int]) -> list
 
 
 def connected(keys: Sequence[Collection[str]]) -> list[list[int]]:
-    """Return the sets of positions that are connected by common keys, each sorted, in order of their first position.
-
-    Args:
-        keys: The keys at each position.
-    """
+    """Return the sets of positions that are connected by common keys, each sorted, in order of their first position."""
     number_of = {key: number for number, key in enumerate(dict.fromkeys(key for each in keys for key in each))}
     rows = [row for row, each in enumerate(keys) for _ in each]
     columns = [len(keys) + number_of[key] for each in keys for key in each]

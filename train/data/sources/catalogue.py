@@ -20,7 +20,7 @@ CATALOGUE = Path(__file__).with_name("sources.yaml")
 WIDTH, INDENT = 100, 12  # characters of a line, and of the names of fields
 ALL_CLASSES = f"The eight classes: {', '.join(each.name for each in EIGHT)}."
 OWN_FOLDERS = f"""Any other name is a folder of your own, with {" or ".join(image_folder.TABLES)}.
-Licences are those of the pictures; "other" means terms of their own, to be read where they are had.
+Licences are those of the pictures; "other" means terms of their own, given at their address.
 Research use only, never a diagnosis."""
 
 

@@ -29,12 +29,7 @@ USED = {
 
 
 def read(where: str | Path, source: Source = SOURCE, modality: Modality | None = None) -> Iterator[RawCase | Rejected]:
-    """Yield every row of the table.
-
-    Args:
-        where: The folder.
-        source: Its name and terms.
-        modality: Of the rows that do not give it.
+    """Yield every row of the folder's table; `modality` is that of the rows that do not give it.
 
     Raises:
         CasesError: There is no table, or it has no `file_name`.

@@ -1,12 +1,12 @@
 """Logic of single sources that a specification in `sources.yaml` cannot express.
 
-Each function takes a source's folder and returns a function of (row, row number) that yields what is known of each
-image of the row: fields of its `RawCase`, or
+Each function takes a source's folder and returns a function of (row, row number) that yields for each image of the row
+fields of its `RawCase`, or
 
     name, code        its id within the source, and the publisher's diagnosis
     image, other_name the image file, or the lower-case stem it may have instead of `name`
     group_source      the source that defined the row's group
-    left_out          why the row is not used
+    left_out          the reason for not using the row
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def derm7pt(folder: Path) -> RowDetails:
         }
         clinic = {**common, "name": Path(str(row["clinic"])).stem, "modality": "clinical"}
         if str(row["clinic"]).lower() == str(row["derm"]).lower():
-            clinic["left_out"] = "no clinical photo: the dermoscopic one stands in its place"
+            clinic["left_out"] = "no clinical photo: the dermoscopic one is listed instead"
         yield clinic
 
     return details
