@@ -67,11 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             refuse_leaks(each.folder)
         for each in repositories:
             result = push_folder(
-                each.folder,
-                each.repo_id,
-                each.kind,
-                private=args.private,
-                dry_run=args.dry_run,
+                *(each.folder, each.repo_id, each.kind, args.private, args.dry_run),
                 revision=each.revision,
                 variables=each.variables,
             )
@@ -180,7 +176,8 @@ def _report(args: argparse.Namespace, repository: Repository, result: PushResult
     print(f"\n{repository.kind} {result.repo_id}")
     for name, size in result.files:
         print(f"  {size:>12,}  {name}")
-    rows: dict[str, object] = {"files": f"{len(result.files)}, {result.total_bytes / 1e6:.1f} MB"}
+    total = sum(size for _, size in result.files)
+    rows: dict[str, object] = {"files": f"{len(result.files)}, {total / 1e6:.1f} MB"}
     if repository.kind == "model":
         config = DermNoteConfig.load(repository.folder / "config.json")
         rows["licence"] = config.licence

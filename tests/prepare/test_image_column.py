@@ -221,7 +221,7 @@ def test_cases_without_an_image_are_named_before_anything_is_decoded(folder: Pat
     rows[6]["image"]["bytes"] = None
     write_part(path, rows)
     ids = [rows[i]["case_id"] for i in (0, 2, 3)]
-    with pytest.raises(CasesError, match="4 of 27 cases in .* have no picture: " + ", ".join(ids) + " and 1 more"):
+    with pytest.raises(CasesError, match="4 of 27 cases in .* have no image: " + ", ".join(ids) + " and 1 more"):
         Cases.read(folder, in_memory=in_memory)
     assert len(Cases.read(folder, splits=["validation"], in_memory=in_memory)) == 6
 

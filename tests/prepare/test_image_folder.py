@@ -58,7 +58,7 @@ def test_bad_rows_are_rejected_one_by_one(tmp_path):
     assert [each.row for each in bad] == list(range(2, 10))
     reasons = [each.reason for each in bad]
     assert reasons[:3] == ["file_name leads out of the folder"] * 3
-    assert reasons[3:5] == ["the picture is missing", "no file_name"]
+    assert reasons[3:5] == ["the image is missing", "no file_name"]
     assert (good.label, good.group, good.modality) == ("007", "mine/a.png", "clinical")
 
 

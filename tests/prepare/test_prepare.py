@@ -105,7 +105,7 @@ def test_one_bad_file_never_stops_a_run(tmp_path, capsys):
     assert len(cases) == 25
     rejected = {row["file"]: (row["row"], row["reason"]) for row in rows_of(tmp_path / "cases" / "rejected.csv")}
     assert rejected["0.jpg"] == ("2", "0.jpg is empty.")
-    assert rejected["3.jpg"] == ("5", "the picture is missing")
+    assert rejected["3.jpg"] == ("5", "the image is missing")
     reasons = {"1.jpg": "not a picture", "2.jpg": "damaged", "4.jpg": "50,000 pixels", "clinic/5.jpg": "twice"}
     for file, words in (reasons | {"../../etc/passwd": "out of the folder"}).items():
         assert words in rejected[file][1]
@@ -139,7 +139,7 @@ def test_external_source_and_copies(tmp_path):
     assert "external" not in splits["inner"]
     assert (cases.table.groupby("content_sha256")["split"].nunique() == 1).all()
     # The copies, and the one other image of a patient who is in both.
-    assert cases.summary["left_out"] == {"its group or an identical picture is in the external split": 6}
+    assert cases.summary["left_out"] == {"its group or an identical image is in the external split": 6}
 
 
 def test_identical_pixels_in_different_files_stay_together(tmp_path):
@@ -253,7 +253,7 @@ def test_the_real_traps_of_pad_ufes_20(tmp_path):
     cases = make(tmp_path / "cases", f"pad_ufes_20={REAL_DATA / 'pad_ufes_20'}")
     gone = {"PAT_419_2767_323", "PAT_419_833_148", "PAT_759_1433_914", "PAT_759_1538_566"}
     assert not {f"pad_ufes_20/{name}" for name in gone} & set(cases.table["case_id"])
-    assert cases.summary["left_out"]["an identical picture bears another label"] == 4
+    assert cases.summary["left_out"]["an identical image has another label"] == 4
     assert cases.table["sex"].isna().all() and cases.table["skin_type"].isna().all()
     assert cases.table["age"].notna().all()
     assert not any("biops" in name for name in cases.table.columns)

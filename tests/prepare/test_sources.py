@@ -185,7 +185,7 @@ def test_rows_become_cases(tmp_path: Path, example: dict[str, Any]) -> None:
     assert reasons(items) == example.get("reasons", {})
     if example.get("rejected"):
         file, row = example["rejected"]
-        assert items[-1] == Rejected(example["source"], file, row, "the picture is missing")
+        assert items[-1] == Rejected(example["source"], file, row, "the image is missing")
 
 
 def test_every_source_has_an_example() -> None:

@@ -187,5 +187,5 @@ def _refuse_absent(images: JpegColumn, case_ids: pa.ChunkedArray, folder: str | 
     if len(rows):
         few = ", ".join(case_ids.take(pa.array(rows[:NAMED_CASES])).to_pylist())
         more = f" and {len(rows) - NAMED_CASES} more" if len(rows) > NAMED_CASES else ""
-        message = f"{len(rows)} of {len(images)} cases in {folder} have no picture: {few}{more}."
+        message = f"{len(rows)} of {len(images)} cases in {folder} have no image: {few}{more}."
         raise CasesError(message, f"Make the folder again with `{PREPARE} --force`.")

@@ -88,11 +88,7 @@ class Frame:
 
 
 class Canvas:
-    """A square image being drawn.
-
-    Args:
-        size: Side in pixels.
-    """
+    """A square image being drawn, `size` pixels a side."""
 
     def __init__(self, size: int) -> None:
         self.size = size

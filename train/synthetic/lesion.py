@@ -31,13 +31,9 @@ COVERED: dict[str, tuple[float, RGB]] = {"blue-gray": (0.72, STEEL), "white": (0
 
 
 def draw_lesion(attributes: Attributes, seed: tuple[int, int], size: int = REFERENCE_SIZE) -> Image.Image:
-    """Draw a lesion with exactly these attributes.
+    """Draw a lesion with exactly these attributes, `size` pixels a side, from (seed, number of the lesion).
 
-    Args:
-        attributes: Of the lesion.
-        seed: (seed, number of the lesion). Each part has its own random stream, so that leaving one structure out
-            changes nothing else.
-        size: Side of the image in pixels.
+    Each part has its own random stream, so that leaving one structure out changes nothing else.
     """
 
     def stream(part: int) -> np.random.Generator:

@@ -20,7 +20,7 @@ CATALOGUE = Path(__file__).with_name("sources.yaml")
 WIDTH, INDENT = 100, 12  # characters of a line, and of the names of fields
 ALL_CLASSES = f"The eight classes: {', '.join(each.name for each in EIGHT)}."
 OWN_FOLDERS = f"""Any other name is a folder of your own, with {" or ".join(image_folder.TABLES)}.
-Licences are those of the pictures; "other" means terms of their own, given at their address.
+Licences are those of the images; "other" means terms of their own, given at their address.
 Research use only, never a diagnosis."""
 
 
@@ -62,7 +62,7 @@ def listing() -> str:
 
 def _page(about: Source) -> Iterator[str]:
     yield f"{about.name} - {about.title}"
-    yield from _field("pictures", about.modality)
+    yield from _field("images", about.modality)
     yield from _field("classes", "all eight" if len(about.classes) == len(EIGHT) else ", ".join(about.classes))
     yield from _field("licence", about.licence)
     yield from _field("from", about.where)

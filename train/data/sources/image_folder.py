@@ -19,7 +19,7 @@ from .table_reader import not_found
 
 TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 LAYOUT = f"one of {', '.join(TABLES)} with a file_name column"
-SOURCE = Source("imagefolder", "a folder of pictures", "other", "", LAYOUT)
+SOURCE = Source("imagefolder", "a folder of images", "other", "", LAYOUT)
 GROUPS = ("patient_id", "group", "lesion_id")
 BOX = ("x0", "y0", "x1", "y1")
 USED = {
@@ -85,7 +85,7 @@ def _path_inside(folder: Path, name: str) -> Path:
     if not path.is_relative_to(folder.resolve()):
         raise ValueError("file_name leads out of the folder")
     if not path.is_file():
-        raise ValueError("the picture is missing")
+        raise ValueError("the image is missing")
     return path
 
 

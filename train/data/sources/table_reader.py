@@ -230,7 +230,7 @@ class _Reader:
             return LeftOut(case_id, source.name, f"no class for {code}" if code else "no label")
         image = known.get("image") or self.images.get(name.lower()) or self.images.get(known.get("other_name", ""))
         if image is None:
-            return Rejected(source.name, f"{name}{layout.file_ending}", row_number, "the picture is missing")
+            return Rejected(source.name, f"{name}{layout.file_ending}", row_number, "the image is missing")
         rest = {key: value for key, value in row.items() if key not in self.used and value is not None}
         group = f"{known.get('group_source', source.name)}/{known.get('group') or self._value(row, 'group') or name}"
         return RawCase(
