@@ -111,9 +111,8 @@ class Cases:
             kept = pc.is_in(table["source"], pa.array(chosen_sources)).to_numpy()
             table, images = table.filter(kept), images.take(np.flatnonzero(kept))
         if not table.num_rows:
-            raise CasesError(
-                f"{folder} has no cases in {', '.join(chosen_splits)} of {', '.join(sources or ())}.", REMAKE
-            )
+            wanted = f"{', '.join(chosen_splits)} of {', '.join(sources or ())}"
+            raise CasesError(f"{folder} has no cases in {wanted}.", REMAKE)
         _refuse_absent(images, table["case_id"], folder)
         return cls(table.to_pandas(), images, tuple(summary["classnames"]), summary)
 
