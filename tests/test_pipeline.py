@@ -250,6 +250,7 @@ def test_a_missing_file_is_refused(copy: Path, name: str) -> None:
         DermNote.from_pretrained(copy)
 
 
+@pytest.mark.slow
 def test_pickles_other_formats_and_mixed_models_are_refused(
     copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
