@@ -121,8 +121,8 @@ class DermNote:
     def compute_in(self, executor: Executor) -> None:
         """Run every pass through the networks in an executor of one thread, for servers.
 
-        Each thread that computes on a CPU has its own team of OpenMP threads, and teams slow each other down even when
-        all but one are idle: on two cores an image takes the embedded starter 12 ms with one team, 21 with two.
+        Each computing thread has its own team of OpenMP threads, and teams slow each other down even when idle: on two
+        cores an image takes the embedded starter 12 ms with one team, 21 with two.
         """
         self._encoder.compute_in(executor)
 

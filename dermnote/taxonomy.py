@@ -30,77 +30,53 @@ class LesionClass:
     words: tuple[str, ...]
 
 
-def _lesion_class(name: str, malignancy: str, description: str, words: str) -> LesionClass:
-    return LesionClass(name, malignancy, description, tuple(words.split(", ")))
-
-
-BENIGN_KERATOSIS = _lesion_class(
-    "benign keratosis",
-    BENIGN,
-    "a harmless thickening of the upper skin, such as a seborrheic keratosis or a solar lentigo",
-    "seborrheic keratosis, seborrhoeic keratosis, pigmented benign keratosis, solar lentigo, lentigo simplex, "
-    "lentigo, lichenoid keratosis, lichen planus-like keratosis, lichen planus, keratosis",
+_CLASSES = (
+    (
+        *("benign keratosis", BENIGN),
+        "a harmless thickening of the upper skin, such as a seborrheic keratosis or a solar lentigo",
+        "seborrheic keratosis, seborrhoeic keratosis, pigmented benign keratosis, solar lentigo, lentigo simplex, "
+        "lentigo, lichenoid keratosis, lichen planus-like keratosis, lichen planus, keratosis",
+    ),
+    (
+        *("dermatofibroma", BENIGN, "a harmless firm nodule of fibrous tissue"),
+        "fibrous histiocytoma, fibroma, fibrous lesion",
+    ),
+    (
+        *("melanocytic nevus", BENIGN, "a mole"),
+        "melanocytic naevus, nevus, naevus, nevi, naevi, mole, blue nevus, clark nevus, spitz nevus, reed nevus, "
+        "dysplastic nevus, atypical nevus, congenital nevus, halo nevus, compound nevus, junctional nevus, dermal "
+        "nevus, benign melanocytic proliferation",
+    ),
+    (
+        *("vascular lesion", BENIGN, "a growth or collection of blood vessels"),
+        "hemangioma, haemangioma, cherry angioma, angioma, angiokeratoma, pyogenic granuloma, vascular "
+        "malformation, hemorrhage, haemorrhage",
+    ),
+    (
+        *("actinic keratosis", PRECANCEROUS, "rough sun-damaged skin that can turn into squamous cell carcinoma"),
+        "solar keratosis, bowen disease, bowen's disease, squamous cell carcinoma in situ, actinic damage, "
+        "intraepidermal carcinoma",
+    ),
+    (
+        *("basal cell carcinoma", MALIGNANT, "the most common skin cancer, slow and locally destructive"),
+        "basal cell cancer, basalioma, bcc, rodent ulcer",
+    ),
+    (
+        *("melanoma", MALIGNANT, "a cancer of pigment cells"),
+        "malignant melanoma, lentigo maligna, lentigo maligna melanoma, melanoma in situ, superficial spreading "
+        "melanoma, nodular melanoma, acral lentiginous melanoma, malignant melanocytic proliferation",
+    ),
+    (
+        *("squamous cell carcinoma", MALIGNANT, "a skin cancer of keratin-making cells"),
+        "squamous cell cancer, scc, keratoacanthoma, spinalioma",
+    ),
 )
-DERMATOFIBROMA = _lesion_class(
-    "dermatofibroma",
-    BENIGN,
-    "a harmless firm nodule of fibrous tissue",
-    "fibrous histiocytoma, fibroma, fibrous lesion",
+EIGHT = tuple(
+    LesionClass(name, malignancy, description, tuple(words.split(", ")))
+    for name, malignancy, description, words in _CLASSES
 )
-MELANOCYTIC_NEVUS = _lesion_class(
-    "melanocytic nevus",
-    BENIGN,
-    "a mole",
-    "melanocytic naevus, nevus, naevus, nevi, naevi, mole, blue nevus, clark nevus, spitz nevus, reed nevus, "
-    "dysplastic nevus, atypical nevus, congenital nevus, halo nevus, compound nevus, junctional nevus, dermal "
-    "nevus, benign melanocytic proliferation",
-)
-VASCULAR_LESION = _lesion_class(
-    "vascular lesion",
-    BENIGN,
-    "a growth or collection of blood vessels",
-    "hemangioma, haemangioma, cherry angioma, angioma, angiokeratoma, pyogenic granuloma, vascular "
-    "malformation, hemorrhage, haemorrhage",
-)
-ACTINIC_KERATOSIS = _lesion_class(
-    "actinic keratosis",
-    PRECANCEROUS,
-    "rough sun-damaged skin that can turn into squamous cell carcinoma",
-    "solar keratosis, bowen disease, bowen's disease, squamous cell carcinoma in situ, actinic damage, "
-    "intraepidermal carcinoma",
-)
-BASAL_CELL_CARCINOMA = _lesion_class(
-    "basal cell carcinoma",
-    MALIGNANT,
-    "the most common skin cancer, slow and locally destructive",
-    "basal cell cancer, basalioma, bcc, rodent ulcer",
-)
-MELANOMA = _lesion_class(
-    "melanoma",
-    MALIGNANT,
-    "a cancer of pigment cells",
-    "malignant melanoma, lentigo maligna, lentigo maligna melanoma, melanoma in situ, superficial spreading "
-    "melanoma, nodular melanoma, acral lentiginous melanoma, malignant melanocytic proliferation",
-)
-SQUAMOUS_CELL_CARCINOMA = _lesion_class(
-    "squamous cell carcinoma",
-    MALIGNANT,
-    "a skin cancer of keratin-making cells",
-    "squamous cell cancer, scc, keratoacanthoma, spinalioma",
-)
-
-EIGHT: tuple[LesionClass, ...] = (
-    BENIGN_KERATOSIS,
-    DERMATOFIBROMA,
-    MELANOCYTIC_NEVUS,
-    VASCULAR_LESION,
-    ACTINIC_KERATOSIS,
-    BASAL_CELL_CARCINOMA,
-    MELANOMA,
-    SQUAMOUS_CELL_CARCINOMA,
-)
-FIVE: tuple[LesionClass, ...] = (BENIGN_KERATOSIS, MELANOCYTIC_NEVUS, ACTINIC_KERATOSIS, BASAL_CELL_CARCINOMA, MELANOMA)
-
+FIVE = tuple(EIGHT[class_id] for class_id in (0, 2, 4, 5, 6))
+MELANOCYTIC_NEVUS, MELANOMA = EIGHT[2], EIGHT[6]
 SCHEMES: dict[str, tuple[LesionClass, ...]] = {"eight": EIGHT, "five": FIVE}
 
 
@@ -114,7 +90,4 @@ def classnames(scheme: str) -> tuple[str, ...]:
 def find_class(name: str) -> LesionClass | None:
     """Return the class with this name or synonym (any case), or None."""
     key = name.strip().lower()
-    for each in EIGHT:
-        if key == each.name or key in each.words:
-            return each
-    return None
+    return next((each for each in EIGHT if key == each.name or key in each.words), None)

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.places import REAL_DATA, REPOSITORY, find_chromium
+from tests.servers.hub_server import Hub, running_hub
 from tests.servers.llm_server import LlmServer, running
 
 gc.disable()  # until all is collected: what is imported stays, as `train.__init__` says
@@ -76,6 +77,25 @@ def llm(shared_llm: LlmServer) -> Iterator[LlmServer]:
     shared_llm.forget()
     yield shared_llm
     shared_llm.forget()
+
+
+@pytest.fixture(scope="session")
+def shared_hub() -> Iterator[Hub]:
+    """A local Hub over real HTTP."""
+    with running_hub() as hub:
+        yield hub
+
+
+@pytest.fixture
+def hub(shared_hub: Hub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    """The local Hub, empty, with a download cache of its own and no token but that of HF_TOKEN."""
+    shared_hub.store.clear()
+    monkeypatch.setenv("HF_ENDPOINT", shared_hub.url)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: os.environ.get("HF_TOKEN"))
+    yield shared_hub
+    assert shared_hub.store.leaks == []  # no token was sent to the large-file host
 
 
 @pytest.fixture(scope="session")

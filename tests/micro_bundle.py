@@ -35,17 +35,11 @@ def lesion(seed: int, side: int = 256) -> Image.Image:
 
 def case_table(count: int) -> pd.DataFrame:
     classes = [EIGHT[i % len(EIGHT)] for i in range(count)]
-    table = pd.DataFrame(
-        {
-            "case_id": [f"flat/{i}" for i in range(count)],
-            "source": "flat",
-            "split": "train",
-            "label": [each.name for each in classes],
-            "malignancy": [each.malignancy for each in classes],
-            "description": "an even brown blob",
-            "age": [40.0 + i if i % 3 else None for i in range(count)],
-        }
-    )
+    table = pd.DataFrame({"case_id": [f"flat/{i}" for i in range(count)], "source": "flat", "split": "train"})
+    table["label"] = [each.name for each in classes]
+    table["malignancy"] = [each.malignancy for each in classes]
+    table["description"] = "an even brown blob"
+    table["age"] = [40.0 + i if i % 3 else None for i in range(count)]
     table["note"] = [write_template(LesionMetadata.from_mapping(row.to_dict())) for _, row in table.iterrows()]
     return table
 

@@ -1,4 +1,4 @@
-"""Where things lie that tests need: the repository, the real pictures beside it, a browser."""
+"""Paths that tests need: the repository, the real images beside it, a browser."""
 
 from __future__ import annotations
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 
-def units(random: np.random.Generator, n: int, d: int = 6) -> np.ndarray:
-    rows = random.normal(size=(n, d))
+def normalised(rows: np.ndarray) -> np.ndarray:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def units(random: np.random.Generator, n: int, d: int = 6) -> np.ndarray:
+    return normalised(random.normal(size=(n, d)))
 
 
 def answers(random: np.random.Generator, n: int = 200) -> tuple[np.ndarray, np.ndarray]:

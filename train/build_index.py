@@ -45,12 +45,9 @@ DTYPES = ("float32", "float16")
 
 @dataclass(frozen=True)
 class Gallery:
-    """Cases to publish, with their notes.
+    """Cases to publish, each with its note as written ("" for a case without).
 
-    Attributes:
-        cases: The cases kept.
-        notes: One note for each case, as written; "" for a case without.
-        without_note: Number of cases left out because the model has a text branch and they have no note.
+    `without_note` cases were left out, because the model has a text branch and they have no note.
     """
 
     cases: Cases
@@ -176,8 +173,8 @@ def _build_index(
 ) -> CaseIndex | None:
     """Encode images and notes, and build the index; None in every process but the main one.
 
-    All processes of a launch call it together, share the work and take the main one's weights. The file `scratch` holds
-    the thumbnails until the index is saved.
+    All processes of a launch call it together and take the main one's weights. The file `scratch` holds the thumbnails
+    until the index is saved.
     """
     texts: Sequence[str] | None = gallery.notes if config.multimodal else None
     take_main_weights(model, device)

@@ -11,6 +11,7 @@ folder of images with a metadata.csv, .jsonl or .parquet that has a file_name co
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import tempfile
@@ -29,15 +30,7 @@ from dermnote.storage import replacing_folder
 
 from .data.authors_splits import apply_authors_splits
 from .data.cases import read_summary
-from .data.cases_writer import (
-    Entry,
-    print_report,
-    summarise,
-    write_card,
-    write_parquet,
-    write_rejected,
-    write_summary,
-)
+from .data.cases_writer import Entry, print_report, summarise, write_card, write_parquet, write_rejected
 from .data.collection import SCHEMES, CollectedCases, classnames, collect_cases, fingerprint
 from .data.image_preparation import PreparedImage, prepare_all
 from .data.sources import LeftOut, RawCase, Rejected
@@ -45,7 +38,7 @@ from .data.sources.catalogue import listing
 from .data.splits import Member, assign_splits
 from .runtime.console import run
 
-Ready = tuple[RawCase, PreparedImage, tuple[int, int]]  # a case, its image without the bytes, and their place
+Ready = tuple[RawCase, PreparedImage, tuple[int, int]]  # case, image without bytes, (offset, length) of the bytes
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = time.monotonic()
     with replacing_folder(out) as folder:
         summary = _write(folder, collected, sources, args) | settings | {"fingerprint": digest}
-        write_summary(folder / "summary.json", summary)
+        text = json.dumps(summary, indent=2, ensure_ascii=False)
+        (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
         write_card(folder / "README.md", summary)
     print_report(summary, out, seconds=time.monotonic() - started)
     return 0

@@ -67,11 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             refuse_leaks(each.folder)
         for each in repositories:
             result = push_folder(
-                each.folder,
-                each.repo_id,
-                each.kind,
-                private=args.private,
-                dry_run=args.dry_run,
+                *(each.folder, each.repo_id, each.kind, args.private, args.dry_run),
                 revision=each.revision,
                 variables=each.variables,
             )
@@ -121,17 +117,13 @@ def refuse_leaks(folder: Path) -> None:
     Raises:
         BundleError: One has what looks like a key, or a patient column; the message does not repeat the value.
     """
-    for path in sorted(folder.rglob("*")):
-        if path.suffix == ".parquet":
-            problems = _in_table(path)
-        elif path.suffix in TEXT_SUFFIXES and path.is_file():
-            problems = _in_text(path)
-        else:
+    for path in filter(Path.is_file, sorted(folder.rglob("*"))):
+        if path.suffix not in (".parquet", *TEXT_SUFFIXES):
             continue
-        for problem in problems:
-            raise BundleError(
-                f"{path.relative_to(folder)} has {problem}: nothing was sent.", "Remove it and try again."
-            )
+        problem = next(_in_table(path) if path.suffix == ".parquet" else _in_text(path), None)
+        if problem:
+            message = f"{path.relative_to(folder)} has {problem}: nothing was sent."
+            raise BundleError(message, "Remove it and try again.")
 
 
 def _in_text(path: Path) -> Iterator[str]:
@@ -184,7 +176,8 @@ def _report(args: argparse.Namespace, repository: Repository, result: PushResult
     print(f"\n{repository.kind} {result.repo_id}")
     for name, size in result.files:
         print(f"  {size:>12,}  {name}")
-    rows: dict[str, object] = {"files": f"{len(result.files)}, {result.total_bytes / 1e6:.1f} MB"}
+    total = sum(size for _, size in result.files)
+    rows: dict[str, object] = {"files": f"{len(result.files)}, {total / 1e6:.1f} MB"}
     if repository.kind == "model":
         config = DermNoteConfig.load(repository.folder / "config.json")
         rows["licence"] = config.licence

@@ -15,7 +15,6 @@ _MODEL = (
     *("config.json", "model.safetensors", "image_encoder/*", "text_encoder/*", "known.safetensors"),
     *("metrics.json", "README.md"),
 )
-_INDEX = ("index/*",)
 # Files of an encoder's repository, without TensorFlow and Flax weights. No pattern starts with an asterisk, which on
 # the Hub also matches folders.
 _ENCODER = (
@@ -54,7 +53,7 @@ def open_bundle(
         return hub.pull(source, revision, local_files_only, token, cache_dir, patterns, of_bundle=True)
 
     folder = fetch(revision, _MODEL)
-    return folder, folder.name, lambda: fetch(folder.name, _INDEX) / "index"
+    return folder, folder.name, lambda: fetch(folder.name, ["index/*"]) / "index"
 
 
 def encoder_folder(

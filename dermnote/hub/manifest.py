@@ -49,13 +49,10 @@ def write_manifest(folder: str | Path) -> dict[str, dict[str, str | int]]:
 
 
 def verify_manifest(folder: str | Path, patterns: Sequence[str] | None = None, *, missing_allowed: bool = True) -> None:
-    """Check a bundle against its manifest before any of it is read.
+    """Check a bundle against its manifest before any of it is read: every file, none missing, none extra.
 
-    Args:
-        folder: The bundle.
-        patterns: Check only files that match one of these (as in `huggingface_hub`'s `allow_patterns`). None: every
-            file, none missing, none extra.
-        missing_allowed: With patterns: whether matching files may be absent.
+    With `patterns` (as in `huggingface_hub`'s `allow_patterns`) only matching files are checked, which may be absent
+    if `missing_allowed`.
 
     Raises:
         BundleError: No manifest, or a file is missing, extra, changed, a link, or named outside the folder.

@@ -28,11 +28,6 @@ class PushResult:
     url: str
     commit: str | None
 
-    @property
-    def total_bytes(self) -> int:
-        """Size of all files."""
-        return sum(size for _, size in self.files)
-
 
 def push(
     folder: str | Path,

@@ -11,15 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from dermnote.errors import BundleError, IndexQueryError
-from dermnote.index.case_table import (
-    TABLE_COLUMNS,
-    THUMBNAIL,
-    CaseTable,
-    MemoryTable,
-    ParquetTable,
-    Thumbnails,
-    Where,
-)
+from dermnote.index.case_table import TABLE_COLUMNS, THUMBNAIL, CaseTable, MemoryTable, ParquetTable, Thumbnails, Where
 from dermnote.index.faiss_index import EXACT_UP_TO, REBUILD, VectorIndex, unit_queries
 from dermnote.index.hit import Hit
 from dermnote.index.recall import Vectors

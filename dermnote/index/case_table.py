@@ -97,12 +97,7 @@ def _code(column: str, value: str, names: list[str]) -> int:
 
 
 class MemoryTable(CaseTable):
-    """Cases in memory, while an index is built.
-
-    Args:
-        frame: `TABLE_COLUMNS`, one row for each case.
-        thumbnails: One JPEG (or None) for each case, in the same order.
-    """
+    """Cases in memory, while an index is built: `TABLE_COLUMNS` and a JPEG (or None) for each case."""
 
     def __init__(self, frame: pd.DataFrame, thumbnails: Sequence[Jpeg]) -> None:
         self._frame, self._thumbnails = frame, thumbnails
@@ -139,10 +134,7 @@ class MemoryTable(CaseTable):
 
 
 class ParquetTable(CaseTable):
-    """Cases in a Parquet file; reading a row decodes its row group. Thread-safe.
-
-    Args:
-        path: A written table. It must not be changed in place.
+    """Cases in a Parquet file, which must not be changed in place; reading a row decodes its row group. Thread-safe.
 
     Raises:
         BundleError: Missing, damaged, or without required columns.
@@ -212,12 +204,7 @@ class ParquetTable(CaseTable):
 
 
 class Thumbnails(Sequence[Jpeg]):
-    """Lazy sequence of JPEGs, each read on access.
-
-    Args:
-        count: Length.
-        read: Reads one by its position.
-    """
+    """Lazy sequence of `count` JPEGs; `read` returns one by its position."""
 
     def __init__(self, count: int, read: Callable[[int], Jpeg]) -> None:
         self._count, self._read = count, read

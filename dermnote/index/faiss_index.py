@@ -48,11 +48,9 @@ class ListSettings:
 
 
 class VectorIndex:
-    """n unit vectors of width d, searched by cosine. Row number = position when built.
+    """n unit vectors of width d, searched by cosine: an exact FAISS index, or inverted lists with their settings.
 
-    Args:
-        index: FAISS index, flat or inverted lists.
-        settings: Of inverted lists; None for an exact index.
+    Row number = position when built.
     """
 
     def __init__(self, index: Any, settings: ListSettings | None = None) -> None:

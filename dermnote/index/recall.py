@@ -16,15 +16,9 @@ CONFIDENCE = 1.645  # standard errors below the mean: the one-sided 95% bound
 
 
 def without_own(scores: Vectors, rows: Rows, own: Rows) -> Vectors:
-    """Remove each query's own case from its results.
+    """Remove each query's own case (q,) from its results: scores and rows (q, k + 1), best first, to scores (q, k).
 
-    Args:
-        scores: (q, k + 1), best first.
-        rows: (q, k + 1), the case each score belongs to; -1 where the search found fewer.
-        own: (q,), the case each query was taken from.
-
-    Returns:
-        (q, k), best first.
+    A row is -1 where the search found fewer.
     """
     others = np.argsort(rows == own[:, None], axis=1, kind="stable")[:, :-1]  # own last, the rest in order
     kept: Vectors = np.take_along_axis(scores, others, axis=1)
@@ -32,14 +26,9 @@ def without_own(scores: Vectors, rows: Rows, own: Rows) -> Vectors:
 
 
 def recall_at_k(found: Vectors, exact: Vectors) -> Recalls:
-    """Compute the fraction of the exact k that a search found, for each query.
+    """Compute the fraction (q,) of the exact k nearest that a search found, from cosines (q, k), best first.
 
-    Args:
-        found: (q, k) cosines of the results, best first.
-        exact: (q, k) cosines of the true nearest, best first.
-
-    Returns:
-        (q,), 0 to 1. Any case as near as the k-th true one counts.
+    Any case as near as the k-th true one counts.
     """
     recalls: Recalls = (found >= exact[:, -1:] - TIE).mean(axis=1)
     return recalls

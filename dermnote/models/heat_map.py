@@ -1,9 +1,8 @@
 """Heat maps: the exact contribution of each image location to a class score or to the similarity with a text.
 
 From the last feature map to the output this model is linear: mean over locations, projection, shared layer, classifier
-or dot product. So each location has an output of its own, and the image's is their mean. (Class activation mapping,
-Zhou et al. 2016, through all layers. The receptive field of a location is wider than its square, and a contribution to
-a class does not mean that a physician would look there.)
+or dot product. So each location has an output of its own, and the image's is their mean (class activation mapping, Zhou
+et al. 2016, through all layers). The receptive field of a location is wider than its square.
 """
 
 from __future__ import annotations

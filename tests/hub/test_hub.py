@@ -7,29 +7,22 @@ import os
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from dermnote.errors import BundleError, HubError
 from dermnote.hub import pull, push
+from dermnote.hub.bundle import encoder_folder
 from dermnote.hub.manifest import write_manifest
-from tests.servers.hub_server import READ_TOKEN, STRANGER_TOKEN, WRITE_TOKEN, Hub, running_hub
+from dermnote.models.image_encoder import ImageEncoder
+from dermnote.models.text_encoder import TextEncoder
+from tests.micro_bundle import make_bundle
+from tests.servers.hub_server import OTHER_TOKEN, READ_TOKEN, WRITE_TOKEN, Hub
 
 CARD = "---\nlicense: cc-by-4.0\ntags:\n- dermnote\n---\n# A bundle\n"
 NAME = "org/name"
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    with running_hub() as running:
-        monkeypatch.setenv("HF_ENDPOINT", running.url)
-        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.delenv("HF_TOKEN", raising=False)
-        monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
-        yield running
-        assert running.store.leaks == []  # the token was never sent to the large-file host
 
 
 @pytest.fixture
@@ -88,7 +81,7 @@ def test_revisions_and_branches(hub: Hub, bundle: Path) -> None:
 
 def test_a_private_repository_needs_a_token_with_access(hub: Hub, bundle: Path) -> None:
     publish(bundle, private=True)
-    for token in (None, STRANGER_TOKEN):
+    for token in (None, OTHER_TOKEN):
         with pytest.raises(HubError, match=r"is not on the Hub .* or is private") as caught:
             pull(NAME, token=token)
         assert not caught.value.retryable
@@ -164,21 +157,18 @@ def test_network_and_server_errors_are_retryable(
     assert caught.value.retryable
 
 
-@pytest.mark.parametrize(
-    ("name", "revision", "message"),
-    [
+def test_wrong_names(hub: Hub, bundle: Path) -> None:
+    publish(bundle)
+    for name, revision, message in (
         ("org/nothing", None, "org/nothing is not on the Hub"),
         (NAME, "v9", "no revision 'v9'"),
         ("org/na me!", None, "neither a folder nor a Hub repository"),
         ("./nowhere", None, "no folder './nowhere'"),
         ("a/b/c", None, "no folder 'a/b/c'"),
-    ],
-)
-def test_wrong_names(hub: Hub, bundle: Path, name: str, revision: str | None, message: str) -> None:
-    publish(bundle)
-    with pytest.raises(HubError, match=message) as caught:
-        pull(name, revision=revision)
-    assert caught.value.hint and "\n" not in str(caught.value) and not caught.value.retryable
+    ):
+        with pytest.raises(HubError, match=message) as caught:
+            pull(name, revision=revision)
+        assert caught.value.hint and "\n" not in str(caught.value) and not caught.value.retryable
 
 
 def test_other_repositories_and_changed_files_are_refused(hub: Hub, bundle: Path) -> None:
@@ -198,7 +188,10 @@ def test_other_repositories_and_changed_files_are_refused(hub: Hub, bundle: Path
     assert not [path for _, path in hub.store.log if "resolve" in path or "large" in path]
 
 
-def test_nothing_is_sent_without_a_valid_token(hub: Hub, bundle: Path) -> None:
+def test_nothing_is_sent_in_a_dry_run_or_without_a_valid_token(hub: Hub, bundle: Path) -> None:
+    result = push(bundle, NAME, dry_run=True)
+    assert dict(result.files) == {name: (bundle / name).stat().st_size for name in contents(bundle)}
+    assert result.commit is None
     with pytest.raises(HubError, match="No Hub token") as caught:
         push(bundle, NAME)
     assert "hf auth login" in caught.value.hint and hub.store.log == []
@@ -206,13 +199,6 @@ def test_nothing_is_sent_without_a_valid_token(hub: Hub, bundle: Path) -> None:
         with pytest.raises(HubError, match="refused access"):
             push(bundle, NAME, token=token)
     assert hub.store.repos == {}
-
-
-def test_a_dry_run_sends_nothing(hub: Hub, bundle: Path) -> None:
-    result = push(bundle, NAME, dry_run=True)
-    assert dict(result.files) == {name: (bundle / name).stat().st_size for name in contents(bundle)}
-    assert result.total_bytes == sum(size for _, size in result.files) and result.commit is None
-    assert hub.store.log == []
 
 
 def test_a_refused_card_is_one_clear_error(hub: Hub, bundle: Path) -> None:
@@ -225,16 +211,57 @@ def test_a_refused_card_is_one_clear_error(hub: Hub, bundle: Path) -> None:
 def test_a_changed_folder_is_neither_used_nor_pushed(hub: Hub, bundle: Path) -> None:
     assert pull(bundle) == bundle
     (bundle / "config.json").write_text("{ }")
-    with pytest.raises(BundleError, match=r"config.json"):
-        pull(bundle)
-    with pytest.raises(BundleError, match=r"config.json"):
-        publish(bundle)
+    for use in (pull, publish):
+        with pytest.raises(BundleError, match=r"config.json"):
+            use(bundle)
     assert hub.store.log == []
 
 
-def test_the_test_server_detects_a_leaked_token() -> None:
-    with running_hub() as hub:
-        hub.store.large["0" * 64] = b"x"
-        url = f"{hub.url}/large/{'0' * 64}"
-        urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": "Bearer hf_read"})).close()
-        assert hub.store.leaks
+def test_the_test_server_detects_a_leaked_token(hub: Hub) -> None:
+    hub.store.large["0" * 64] = b"x"
+    url = f"{hub.url}/large/{'0' * 64}"
+    urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": "Bearer hf_read"})).close()
+    assert hub.store.leaks.pop() == f"/large/{'0' * 64}"
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundles")
+    make_bundle(folder / "both")
+    make_bundle(folder / "images", multimodal=False)
+    return folder
+
+
+@pytest.mark.parametrize("kind", [TextEncoder, ImageEncoder])
+def test_one_encoder_is_downloaded_without_the_other(
+    hub: Hub, bundles: Path, tmp_path: Path, kind: type[TextEncoder | ImageEncoder]
+) -> None:
+    for name in ("both", "images"):
+        push(bundles / name, f"org/{name}", token=WRITE_TOKEN)
+    local, pulled = kind.from_pretrained(bundles / "both"), kind.from_pretrained("org/both")
+    weights = pulled.state_dict()
+    assert all(torch.equal(tensor, weights[name]) for name, tensor in local.state_dict().items())
+    names = {path.relative_to(path.parents[1]).as_posix() for path in (tmp_path / "cache").rglob("*.safetensors")}
+    own, other = ("text", "image") if kind is TextEncoder else ("image", "text")
+    assert f"{own}_encoder/model.safetensors" in names and f"{other}_encoder/model.safetensors" not in names
+    with pytest.raises(HubError, match="not on the Hub"):
+        kind.from_pretrained("org/nothing")
+    with pytest.raises(BundleError, match="no text_encoder"):
+        TextEncoder.from_pretrained("org/images")
+
+
+def test_pytorch_weights_are_requested_only_without_safetensors(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    requests: list[list[str]] = []
+
+    def fake_pull(*_: object, allow_patterns: list[str]) -> Path:
+        requests.append(list(allow_patterns))
+        return tmp_path
+
+    monkeypatch.setattr("dermnote.hub.pull", fake_pull)
+    encoder_folder("org/older", "text_encoder")
+    assert ["pytorch_model.bin" in patterns for patterns in requests] == [False, True]
+    (tmp_path / "model.safetensors").touch()
+    encoder_folder("org/newer", "text_encoder")
+    assert len(requests) == 3

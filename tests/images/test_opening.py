@@ -16,15 +16,7 @@ from PIL import Image, ImageDraw
 from dermnote.errors import ImageError
 from dermnote.images import opening
 from dermnote.images.lesion_crop import find_lesion_square
-from dermnote.images.opening import (
-    crop_lesion,
-    decode_jpeg,
-    encode_jpeg,
-    open_image,
-    prepare_image,
-    resize_short_side,
-    to_square,
-)
+from dermnote.images.opening import crop_lesion, decode_jpeg, encode_jpeg, open_image, prepare_image, to_square
 from tests.places import REAL_DATA
 
 ORIENTATION, GPS = 0x0112, 0x8825
@@ -33,7 +25,7 @@ SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64"><script>a
 
 
 def corners(width: int = 48, height: int = 32) -> Image.Image:
-    """Four coloured quarters, so that every flip and rotation shows."""
+    """Return four coloured quarters, so that every flip and rotation shows."""
     image = Image.new("RGB", (width, height), "red")
     image.paste("lime", (width // 2, 0, width, height // 2))
     image.paste("blue", (0, height // 2, width // 2, height))
@@ -84,17 +76,14 @@ def test_metadata_is_removed() -> None:
     assert open_image(broken_exif).size == (48, 32)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
-def test_cmyk(kind: str) -> None:
-    opened = open_image(encoded(corners().convert("CMYK"), kind))
-    assert opened.mode == "RGB" and close(opened, corners(), within=30)
-
-
-@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_sixteen_bits_are_scaled_not_clipped(kind: str) -> None:
+def test_cmyk_is_converted_and_sixteen_bits_are_scaled_not_clipped() -> None:
     ramp = np.tile(np.linspace(0, 65535, 64, dtype=np.uint16), (32, 1))
-    opened = np.asarray(open_image(encoded(Image.fromarray(ramp), kind)))
-    assert np.abs(opened[..., 0].astype(int) - ramp // 257).max() <= 1
+    for kind in ("JPEG", "TIFF"):
+        opened = open_image(encoded(corners().convert("CMYK"), kind))
+        assert opened.mode == "RGB" and close(opened, corners(), within=30)
+    for kind in ("PNG", "TIFF"):
+        pixels = np.asarray(open_image(encoded(Image.fromarray(ramp), kind)))
+        assert np.abs(pixels[..., 0].astype(int) - ramp // 257).max() <= 1
 
 
 def test_transparency_becomes_white_and_animations_give_the_first_frame() -> None:
@@ -115,9 +104,6 @@ def test_a_truncated_file_is_refused(kind: str) -> None:
     data = encoded(skin(200, 150), kind)
     with pytest.raises(ImageError, match=r"damaged|not a picture"):
         open_image(data[: len(data) // 2])
-    if kind == "JPEG":
-        with pytest.raises(ImageError):
-            open_image(Image.open(io.BytesIO(data[: len(data) // 2])))
 
 
 @pytest.mark.parametrize(
@@ -135,18 +121,16 @@ def test_other_files_are_refused_by_name_without_their_folder(name: str, data: b
 
 
 def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match=r"gone.jpg does not exist"):
-        open_image(tmp_path / "gone.jpg")
-    with pytest.raises(ImageError, match="not a file"):
-        open_image(tmp_path)
-    with pytest.raises(ImageError):
-        open_image("a\0b.jpg")
+    missing = [(tmp_path / "gone.jpg", "gone.jpg does not exist"), (tmp_path, "not a file"), ("a\0b.jpg", "b.jpg")]
+    for source, message in missing:
+        with pytest.raises(ImageError, match=message):
+            open_image(source)
     (tmp_path / "a.png").write_bytes(encoded(corners(), "JPEG"))  # a wrong extension is accepted
     assert open_image(tmp_path / "a.png").size == corners().size
 
 
 def bomb(width: int, height: int) -> bytes:
-    """A PNG with the header of a huge image and no pixels."""
+    """Return a PNG with the header of a huge image and no pixels."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -191,9 +175,6 @@ def test_all_kinds_of_source_give_the_same_image(tmp_path: Path) -> None:
     source.info["comment"] = "kept"
     open_image(source)
     assert source.mode == "RGBA" and source.info == {"comment": "kept"}
-
-
-def test_invalid_arrays_are_refused() -> None:
     shapes = [np.zeros(shape) for shape in ((40,), (40, 40, 2), (0, 40))]
     for array in (*shapes, np.full((40, 40), 2.0), np.full((40, 40), np.nan), np.zeros((40, 40), np.int64)):
         with pytest.raises(ImageError):
@@ -254,6 +235,8 @@ def test_real_dermoscopic_lesions_are_kept(name: str, folder: str) -> None:
 
 
 def test_prepared_images_have_a_short_side_of_256() -> None:
+    square = to_square(corners(90, 30), 24)
+    assert square.size == (24, 24) and square.getpixel((2, 2)) == (255, 0, 0)
     assert prepare_image(skin(), "clinical")[0].size == (341, 256)
     assert prepare_image(skin(spot=(200, 150, 400, 300)), "dermoscopy")[0].size == (256, 256)
     distorted = skin(600, 400).resize((256, 256))
@@ -269,13 +252,6 @@ def test_large_jpegs_are_decoded_smaller_unless_a_box_is_given() -> None:
     image.paste("blue", (3000, 2000, 3400, 2400))
     prepared, crop = prepare_image(encoded(image, "JPEG", subsampling=0), "clinical", (3000, 2000, 3400, 2400))
     assert crop == "box" and close(prepared, Image.new("RGB", (256, 256), "blue"))
-
-
-def test_scaling_and_the_square() -> None:
-    assert resize_short_side(corners(100, 50), 25).size == (50, 25)
-    assert resize_short_side(corners(50, 100), 200).size == (200, 400)
-    square = to_square(corners(90, 30), 24)
-    assert square.size == (24, 24) and square.getpixel((2, 2)) == (255, 0, 0)
 
 
 def test_stored_jpegs_are_deterministic() -> None:

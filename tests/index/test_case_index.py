@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,19 +31,16 @@ def unit(rows: int, seed: int) -> np.ndarray:
 IMAGES, NOTES = unit(N, 0), unit(N, 1)
 
 
+def ids(rows: Iterable[int]) -> list[str]:
+    return [f"set/{row}" for row in rows]
+
+
 def table(rows: int = N) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "case_id": [f"set/{i}" for i in range(rows)],
-            "source": "set",
-            "split": "train",
-            "label": [f"class {i % 3}" for i in range(rows)],
-            "note": [f"note {i}" for i in range(rows)],
-            "age": [float(i) if i % 2 else None for i in range(rows)],
-            "sex": pd.array([None if i % 5 else "female" for i in range(rows)], dtype="string"),
-            "group": "not for the index",
-        }
-    )
+    numbers = range(rows)
+    columns = {"case_id": ids(numbers), "note": [f"note {i}" for i in numbers], "source": "set", "split": "train"}
+    columns |= {"label": [f"class {i % 3}" for i in numbers], "age": [float(i) if i % 2 else None for i in numbers]}
+    columns |= {"sex": pd.array([None if i % 5 else "female" for i in numbers], dtype="string"), "group": "not kept"}
+    return pd.DataFrame(columns)
 
 
 @pytest.fixture(scope="module")
@@ -53,25 +51,20 @@ def index() -> CaseIndex:
 
 @pytest.fixture(scope="module")
 def many() -> CaseIndex:
-    """More than one row group, and inverted lists."""
     return build_many()
 
 
 def build_many() -> CaseIndex:
+    """Build an index of several row groups and with inverted lists."""
     thumbnails = [None if row % 7 == 3 else b"\xff\xd8 image %d" % row for row in range(MANY)]
     return CaseIndex.build(table(MANY), unit(MANY, 3), unit(MANY, 4), thumbnails, FINGERPRINT, exact_up_to=1000)
-
-
-def ids(rows: list[int] | np.ndarray) -> list[str]:
-    return [f"set/{row}" for row in rows]
 
 
 @pytest.mark.parametrize("k", [1, 5, N, 10 * N])
 def test_search_equals_a_naive_search(index: CaseIndex, k: int) -> None:
     for query in unit(10, 2):
-        for search, vectors in (
-            *((index.search_notes, NOTES), (index.search_images, IMAGES), (index.search_similar, IMAGES)),
-        ):
+        searches = ((index.search_notes, NOTES), (index.search_images, IMAGES), (index.search_similar, IMAGES))
+        for search, vectors in searches:
             cosines = vectors @ query
             best = np.argsort(-cosines, kind="stable")[:k]
             hits = search(query, k)
@@ -79,14 +72,6 @@ def test_search_equals_a_naive_search(index: CaseIndex, k: int) -> None:
             np.testing.assert_allclose([hit.score for hit in hits], cosines[best], atol=1e-6)
             scaled = search(query * 7, k)
             np.testing.assert_allclose([hit.score for hit in scaled], cosines[best], atol=1e-6)
-
-
-def test_a_batch_equals_its_single_queries(index: CaseIndex) -> None:
-    queries = unit(7, 8)
-    assert index.search(queries, 3, "notes") == [index.search_notes(query, 3) for query in queries]
-    assert index.search(queries[:0], 3) == []
-    with pytest.raises(IndexQueryError, match="side must be"):
-        index.search(queries, 3, "note")  # type: ignore[arg-type]
 
 
 def test_a_hit_has_all_recorded_facts(index: CaseIndex) -> None:
@@ -100,7 +85,12 @@ def test_a_hit_has_all_recorded_facts(index: CaseIndex) -> None:
     assert other.thumbnail is None and other.sex is None and "group" not in index.table
 
 
-def test_invalid_queries_are_refused(index: CaseIndex) -> None:
+def test_a_batch_equals_its_single_queries_and_invalid_queries_are_refused(index: CaseIndex) -> None:
+    queries = unit(7, 8)
+    assert index.search(queries, 3, "notes") == [index.search_notes(query, 3) for query in queries]
+    assert index.search(queries[:0], 3) == []
+    with pytest.raises(IndexQueryError, match="side must be"):
+        index.search(queries, 3, "note")  # type: ignore[arg-type]
     for k in (0, -1, 1.5, True, "5"):
         with pytest.raises(IndexQueryError, match="whole number"):
             index.search_notes(NOTES[0], k)  # type: ignore[arg-type]
@@ -137,8 +127,7 @@ def test_files_that_do_not_match_are_refused(index: CaseIndex, tmp_path: Path) -
     index.save(tmp_path)
     with pytest.raises(BundleError, match="another model"):
         CaseIndex.load(tmp_path, "0" * 64)
-    few = table(N - 1)
-    CaseIndex.build(few, IMAGES[:-1], NOTES[:-1], [None] * (N - 1), FINGERPRINT).save(tmp_path / "few")
+    CaseIndex.build(table(N - 1), IMAGES[:-1], NOTES[:-1], [None] * (N - 1), FINGERPRINT).save(tmp_path / "few")
     (tmp_path / "few" / "notes.faiss").replace(tmp_path / "notes.faiss")
     with pytest.raises(BundleError, match=f"{N - 1} notes for {N} cases"):
         CaseIndex.load(tmp_path, FINGERPRINT)
@@ -221,8 +210,7 @@ def test_saving_over_the_loaded_folder_is_safe(index: CaseIndex, many: CaseIndex
         loaded = CaseIndex.load(tmp_path)
         loaded.save(tmp_path)
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-        for row in (0, N - 1):
-            assert loaded.search_notes(NOTES[row], 3) == made.search_notes(NOTES[row], 3)
+        assert loaded.search_notes(NOTES[0], 3) == made.search_notes(NOTES[0], 3)
 
 
 def test_the_embedded_index_is_read_and_written_unchanged(tmp_path: Path) -> None:
@@ -258,18 +246,13 @@ def test_filters_equal_a_naive_filter(index: CaseIndex, many: CaseIndex, tmp_pat
     assert two.search_similar(IMAGES[0], 5, {"site": "hand", "label": "class 1"}) == []
 
 
-@pytest.mark.parametrize(
-    ("where", "message"),
-    [
-        ({"lable": "class 1"}, "'label'"),
-        ({"label": "class1"}, "class 1"),
-        ({"site": "hand"}, "recorded for none"),
-        ({"age": "5"}, "Unknown key"),
-    ],
-)
-def test_an_unknown_filter_is_refused(index: CaseIndex, where: dict[str, str], message: str) -> None:
-    with pytest.raises(IndexQueryError, match=message):
-        index.search_similar(IMAGES[0], 5, where)
+def test_an_unknown_filter_is_refused(index: CaseIndex) -> None:
+    for column, value, message in (
+        *(("lable", "class 1", "'label'"), ("label", "class1", "class 1")),
+        *(("site", "hand", "recorded for none"), ("age", "5", "Unknown key")),
+    ):
+        with pytest.raises(IndexQueryError, match=message):
+            index.search_similar(IMAGES[0], 5, {column: value})
 
 
 @pytest.mark.parametrize("exact_up_to", [1000, 40])

@@ -65,7 +65,7 @@ def test_each_location_has_the_output_of_its_own_features() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backbone", ["densenet121", "resnet18", "regnet_y_400mf", "shufflenet_v2_x0_5", "swin_t"])
+@pytest.mark.parametrize("backbone", ["densenet121", "resnet18", "regnet_y_400mf", "swin_t"])
 def test_the_grid_matches_the_gradients(backbone: str) -> None:
     """The pixels that a central location depends on are around its centre."""
     torch.manual_seed(0)

@@ -81,21 +81,13 @@ def test_the_fingerprint_covers_weights_preprocessing_and_tokenizer() -> None:
     assert len(fingerprints) == 5 and make_model().fingerprint() in fingerprints
 
 
-@pytest.mark.parametrize("error", ["head missing", "head shape", "extra", "file", "image_encoder", "text_encoder"])
+@pytest.mark.parametrize("error", ["head", "model.safetensors", "image_encoder", "text_encoder"])
 def test_a_damaged_folder_is_refused(tmp_path: Path, error: str) -> None:
     make_model().save_pretrained(tmp_path, config())
-    path = tmp_path / "model.safetensors"
-    tensors = load_file(path)
-    if error == "head missing":
-        del tensors["classifier.weight"]
-    if error == "head shape":
-        tensors["classifier.weight"] = torch.zeros(5, 8)
-    if error == "extra":
-        tensors["second_head.weight"] = torch.zeros(5, 8)
-    save_file(tensors, path)
-    if error == "file":
-        path.unlink()
-    if error.endswith("encoder"):
+    if error == "head":
+        tensors = load_file(tmp_path / "model.safetensors")
+        save_file(tensors | {"classifier.weight": torch.zeros(5, 8)}, tmp_path / "model.safetensors")
+    else:
         (tmp_path / error).rename(tmp_path / "elsewhere")
     with pytest.raises(BundleError) as caught:
         DermNoteModel.from_pretrained(tmp_path)

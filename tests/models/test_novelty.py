@@ -60,17 +60,16 @@ def test_other_models_and_damaged_files_are_refused(known: KnownImages, tmp_path
     with pytest.raises(BundleError, match="other weights"):
         KnownImages.load(tmp_path, "e" * 64)
     tensors = load_file(path)
-    for name, wrong in (
-        ("percentiles", tensors["percentiles"][:5]),
-        ("vectors", tensors["vectors"][:0]),
-        ("vectors", tensors["vectors"] * np.float16("nan")),
+    vectors, percentiles = tensors["vectors"], tensors["percentiles"]
+    for wrong, message in (
+        (tensors | {"percentiles": percentiles[:5]}, "wrong shape"),
+        (tensors | {"vectors": vectors[:0]}, "wrong shape"),
+        (tensors | {"vectors": vectors * np.float16("nan")}, "not finite"),
+        ({"percentiles": percentiles}, "damaged"),
     ):
-        save_file({**tensors, name: wrong}, path, {"fingerprint": FINGERPRINT})
-        with pytest.raises(BundleError):
+        save_file(wrong, path, {"fingerprint": FINGERPRINT})
+        with pytest.raises(BundleError, match=message):
             KnownImages.load(tmp_path, FINGERPRINT)
-    save_file({"percentiles": tensors["percentiles"]}, path, {"fingerprint": FINGERPRINT})
-    with pytest.raises(BundleError, match="damaged"):
-        KnownImages.load(tmp_path, FINGERPRINT)
     path.write_bytes(b"not tensors")
     with pytest.raises(BundleError, match="damaged"):
         KnownImages.load(tmp_path, FINGERPRINT)

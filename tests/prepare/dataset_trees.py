@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from tests.places import REAL_DATA
 from train.data.sources import Item, RawCase, get_reader, table_reader
 
 TABLES = REAL_DATA / "csv_only"
+LABELS = yaml.safe_load(Path(__file__).with_name("source_labels.yaml").read_text(encoding="utf-8"))
 
 
 def table(path: Path, *rows: dict) -> None:
@@ -48,21 +50,20 @@ def cases_of(items: list[Item]) -> list[RawCase]:
 
 
 def labels(items: list[Item]) -> dict[str, str]:
-    """Class by case id, without the source."""
+    """Return the class by case id, without the source."""
     return {each.case_id.split("/", 1)[1]: each.label or "" for each in cases_of(items)}
 
 
 def reasons(items: list[Item]) -> Counter[str]:
-    """Reasons of rows that are no case."""
+    """Count the reasons of rows that are no case."""
     return Counter(each.reason for each in items if not isinstance(each, RawCase))
 
 
 class EveryImage(dict[str, Path]):
-    """A folder that has every image: only the table is tested."""
-
     def get(self, key: str, default: Path | None = None) -> Path | None:
         return Path(f"{key}.jpg")
 
 
 def with_every_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Find an image for every row, so that only the tables are read."""
     monkeypatch.setattr(table_reader, "index_images", lambda *_: EveryImage())

@@ -1,13 +1,9 @@
 """The cases dataset: written and read as a folder, by `datasets`, and from a Hub over real HTTP."""
 
-import csv
 import io
 import json
 import pickle
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +12,12 @@ import yaml
 from PIL import Image
 
 from dermnote.errors import CasesError, HubError
-from tests.places import REPOSITORY
 from tests.prepare.dataset_trees import noisy, table
-from tests.servers.hub_server import READ_TOKEN, Hub, running_hub
+from tests.servers.hub_server import READ_TOKEN, Hub
 from tests.servers.hub_store import Blob
 from tests.tiny_cases import write_cases
-from train import prepare
+from train import generate_notes, prepare
 from train.data.cases import Cases, cases_folder
-from train.data.cases_writer import write_rejected
-from train.data.sources import Rejected
 
 COLUMNS = (
     "case_id source modality image class_id label malignancy subtype description age sex site skin_type group split"
@@ -120,23 +113,15 @@ def test_the_card_and_the_summary(folder):
             assert classes == kept.loc[kept["split"] == split, "label"].value_counts().to_dict()
 
 
-def test_rejected_rows_run_nothing_in_a_spreadsheet(tmp_path):
-    write_rejected(tmp_path / "rejected.csv", [Rejected("mine", "=cmd|' /C calc'!A0", 2, "@odd")])
-    with (tmp_path / "rejected.csv").open(newline="", encoding="utf-8") as stream:
-        assert list(csv.reader(stream))[1] == ["mine", "'=cmd|' /C calc'!A0", "2", "'@odd"]
-
-
 def test_anything_missing_is_one_line(folder, tmp_path):
-    with pytest.raises(CasesError, match="is not there"):
-        Cases.read(tmp_path / "gone")
-    with pytest.raises(CasesError, match=r"no summary\.json"):
-        Cases.read(tmp_path)
-    with pytest.raises(CasesError, match="has no split 'tset'"):
-        Cases.read(folder, splits=["tset"])
-    with pytest.raises(CasesError, match="has no source 'ham'"):
-        Cases.read(folder, sources=["ham"])
-    with pytest.raises(CasesError, match="has no cases in external of near"):
-        Cases.read(folder, splits=["external"], sources=["near"])
+    for where, chosen, message in (
+        (tmp_path, {}, r"no summary\.json"),
+        (folder, {"splits": ["tset"]}, "has no split 'tset'"),
+        (folder, {"sources": ["ham"]}, "has no source 'ham'"),
+        (folder, {"splits": ["external"], "sources": ["near"]}, "has no cases in external of near"),
+    ):
+        with pytest.raises(CasesError, match=message):
+            Cases.read(where, **chosen)
     copy = shutil.copytree(folder, tmp_path / "copy")
     next((copy / "data").glob("train-*")).write_bytes(b"PAR1 broken PAR1")
     with pytest.raises(CasesError, match="damaged"):
@@ -144,16 +129,6 @@ def test_anything_missing_is_one_line(folder, tmp_path):
     shutil.rmtree(copy / "data")
     with pytest.raises(CasesError, match="no cases in"):
         Cases.read(copy)
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    with running_hub() as running:
-        monkeypatch.setenv("HF_ENDPOINT", running.url)
-        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
-        monkeypatch.delenv("HF_TOKEN", raising=False)
-        yield running
-        assert running.store.leaks == []  # the token never went to the large-file host
 
 
 @pytest.fixture
@@ -229,11 +204,8 @@ def test_an_unknown_and_a_private_dataset_are_one_line(hub, tiny, monkeypatch):
         Cases.read("org/other")
 
 
-@pytest.mark.slow
-def test_notes_are_written_for_a_dataset(hub, tiny, tmp_path):
+def test_notes_are_written_for_a_dataset(hub, tiny, tmp_path, capsys):
     publish(hub, "org/lesions", tiny)
-    words = ["--cases", "org/lesions@main", "--strategy", "m", "--out", str(tmp_path / "notes.jsonl")]
-    command = [sys.executable, "-m", "train.generate_notes", *words]
-    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert len((tmp_path / "notes.jsonl").read_text().splitlines()) == 6 and "org/lesions@main" in done.stdout
+    out = tmp_path / "notes.jsonl"
+    assert generate_notes.main(["--cases", "org/lesions@main", "--strategy", "m", "--out", str(out)]) == 0
+    assert len(out.read_text().splitlines()) == 6 and "org/lesions@main" in capsys.readouterr().out

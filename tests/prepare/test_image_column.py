@@ -1,4 +1,4 @@
-"""Images mapped from disk: the same bytes as in memory, written once, again after a change, and in any process."""
+"""Stored images: mapped from disk once and shared by processes; decoded to squares in order, one batch ahead."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pickle
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -20,12 +22,12 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from dermnote.errors import CasesError
+from dermnote.errors import CasesError, ImageError
 from tests.places import REPOSITORY
-from tests.tiny_cases import NAMES, case_row, write_cases
-from train.data import image_column
+from tests.tiny_cases import NAMES, case_row, square, write_cases
+from train.data import image_cache, image_column
 from train.data.cases import Cases, schema
-from train.data.image_cache import Squares
+from train.data.image_cache import Squares, decode_square, square_batches
 from train.data.image_column import JpegColumn, mapped_files
 
 KINDS = [0, 1, 2] * 7
@@ -81,6 +83,7 @@ def test_a_source_is_chosen_in_every_part(folder: Path) -> None:
 
 
 def test_files_are_made_once_and_shared(folder: Path) -> None:
+    (folder / ".arrow" / ".killed.part").mkdir(parents=True)  # of a killed process
     mapped(folder, splits=["train"])
     first = files_of(folder)
     assert len(first) == 2
@@ -139,14 +142,6 @@ def test_many_processes_starting_at_once_agree(folder: Path) -> None:
     assert all(process.returncode == 0 for process in started)
     assert len(set(outputs)) == 1
     assert len(files_of(folder)) == 3 and not list((folder / ".arrow").glob("*.part"))
-
-
-def test_partial_files_of_a_killed_process_are_removed(folder: Path) -> None:
-    left = folder / ".arrow" / ".abc.part"
-    left.mkdir(parents=True)
-    (left / "train-00000-of-00002.parquet.0.arrow").write_bytes(b"half")
-    mapped(folder)
-    assert not left.exists()
 
 
 def test_the_cache_folder_is_used_with_a_subfolder_each(
@@ -226,7 +221,7 @@ def test_cases_without_an_image_are_named_before_anything_is_decoded(folder: Pat
     rows[6]["image"]["bytes"] = None
     write_part(path, rows)
     ids = [rows[i]["case_id"] for i in (0, 2, 3)]
-    with pytest.raises(CasesError, match="4 of 27 cases in .* have no picture: " + ", ".join(ids) + " and 1 more"):
+    with pytest.raises(CasesError, match="4 of 27 cases in .* have no image: " + ", ".join(ids) + " and 1 more"):
         Cases.read(folder, in_memory=in_memory)
     assert len(Cases.read(folder, splits=["validation"], in_memory=in_memory)) == 6
 
@@ -240,3 +235,42 @@ def test_a_damaged_part_and_a_foreign_one_are_one_line(folder: Path) -> None:
     path.write_bytes(whole[:-2000])
     with pytest.raises(CasesError, match="damaged"):
         mapped(folder)
+
+
+@pytest.fixture(scope="module")
+def jpegs() -> list[bytes]:
+    return [square(row % 3, row) for row in range(23)]
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 1e9])
+@pytest.mark.parametrize("rows", [None, range(4, 17), range(20, 23), range(5, 5)])
+def test_squares_come_in_order_with_their_rows(jpegs: list[bytes], cache_bytes: float, rows: range | None) -> None:
+    batches = list(Squares(jpegs, 16, cache_bytes).batches(4, rows))
+    expected = list(rows if rows is not None else range(23))
+    assert [first + at for first, batch in batches for at in range(len(batch))] == expected
+    assert all(len(batch) == 4 for _, batch in batches[:-1])
+    for first, batch in batches:
+        assert torch.equal(batch, torch.stack([decode_square(jpegs[first + at], 16) for at in range(len(batch))]))
+
+
+def test_no_more_than_one_batch_is_decoded_ahead(jpegs: list[bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader slower than the decoding threads holds two batches, not the set."""
+    started, lock = [0], threading.Lock()
+
+    def counted(jpeg: bytes, size: int) -> torch.Tensor:
+        with lock:
+            started[0] += 1
+        return decode_square(jpeg, size)
+
+    monkeypatch.setattr(image_cache, "decode_square", counted)
+    for number, _ in enumerate(square_batches(jpegs, 16, 4), start=1):
+        time.sleep(0.02)  # long enough to decode all that was started
+        assert started[0] <= 4 * (number + 1)
+    assert started[0] == 23 and list(square_batches([], 16, 4)) == []
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 1e9])
+def test_a_damaged_stored_image_is_one_clear_error(jpegs: list[bytes], cache_bytes: float) -> None:
+    with pytest.raises(ImageError, match="A stored picture is damaged") as caught:
+        list(Squares([*jpegs[:5], jpegs[5][:200], *jpegs[6:]], 16, cache_bytes).batches(4))
+    assert caught.value.hint == "Prepare the cases again." and "\n" not in str(caught.value)

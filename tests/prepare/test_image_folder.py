@@ -1,15 +1,13 @@
 """A folder of images with a table of one's own, wrong folders, and the mapping of labels to classes."""
 
 import json
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from dermnote.errors import CasesError
 from tests.prepare.dataset_trees import photo, read, table
-from train.data.collection import classify, classnames
-from train.data.sources import NAMED, RawCase, Rejected
+from train.data.sources import NAMED, Rejected
 
 
 @pytest.mark.parametrize("name", [*(name for name in NAMED if name != "drawn"), "mine"])
@@ -60,7 +58,7 @@ def test_bad_rows_are_rejected_one_by_one(tmp_path):
     assert [each.row for each in bad] == list(range(2, 10))
     reasons = [each.reason for each in bad]
     assert reasons[:3] == ["file_name leads out of the folder"] * 3
-    assert reasons[3:5] == ["the picture is missing", "no file_name"]
+    assert reasons[3:5] == ["the image is missing", "no file_name"]
     assert (good.label, good.group, good.modality) == ("007", "mine/a.png", "clinical")
 
 
@@ -72,21 +70,3 @@ def test_a_table_that_cannot_be_used(tmp_path):
     (tmp_path / "metadata.parquet").write_bytes(b"not parquet")
     with pytest.raises(CasesError, match=r"metadata\.parquet cannot be read"):
         read("mine", tmp_path)
-
-
-def raw(label: str | None, **more) -> RawCase:
-    return RawCase("s/1", "s", "clinical", Path("a"), group="s/1", label=label, **more)
-
-
-def test_labels_to_classes():
-    nevus = classify(raw("Blue Nevus"), "eight")
-    assert (nevus.label, nevus.malignancy, nevus.subtype) == ("melanocytic nevus", "benign", "blue nevus")
-    assert classify(raw("mole"), "eight").subtype is None
-    assert classify(raw("melanoma", malignancy="benign", subtype="odd"), "eight").malignancy == "benign"
-    assert classify(raw("psoriasis"), "eight").reason == "no class for 'psoriasis'"
-    assert classify(raw(None), "own").reason == "no label"
-    assert "not among the five" in classify(raw("dermatofibroma"), "five").reason
-    assert classify(raw("psoriasis"), "own").label == "psoriasis"
-    assert classnames("own", ["b", "a", "b"]) == ("a", "b")
-    assert len(classnames("eight", [])) == 8
-    assert classnames("five", []).index("melanoma") == 4

@@ -5,13 +5,11 @@ from collections import Counter
 import pytest
 
 from tests.places import REAL_DATA
-from tests.prepare import test_source_labels
-from tests.prepare.dataset_trees import TABLES, cases_of, labels, read, reasons, rows_of, with_every_image
+from tests.prepare.dataset_trees import LABELS, TABLES, cases_of, labels, read, reasons, rows_of, with_every_image
 from train.data.collection import classify
 from train.data.sources import RawCase, Rejected
 
 pytestmark = pytest.mark.real_data
-LABELS = test_source_labels.LABELS
 
 
 @pytest.fixture
@@ -67,7 +65,7 @@ def test_derm7pt(every_image):
         "melanoma": 102 + 64 + 53 + 28 + 4 + 1,
     }
     assert len({case.group for case in cases}) == len(derm) == 1011 - 16 - 8
-    absent = "no clinical photo: the dermoscopic one stands in its place"
+    absent = "no clinical photo: the dermoscopic one is listed instead"
     assert reasons(items) == {"no class for melanosis": 2 * 16 - 3, "no class for miscellaneous": 2 * 8 - 2, absent: 9}
     assert len({case.case_id.lower() for case in cases}) == len(cases)
     # The publisher's lists are positions in the table.

@@ -1,9 +1,11 @@
+"""Splits by group: shares, invariants, official and external splits."""
+
 import random
 from collections import Counter
 
 import pytest
 
-from train.data.splits import Member, assign_splits, connected
+from train.data.splits import SHARES, Member, assign_splits, connected
 
 
 def member(
@@ -13,7 +15,7 @@ def member(
 
 
 def many(seed: int = 0) -> list[Member]:
-    """Three sources, uneven classes, patients with one to four images."""
+    """Return members of three sources with uneven classes and one to four images of each patient."""
     rng = random.Random(seed)
     members = []
     for source, count in (("one", 200), ("two", 90), ("three", 40)):
@@ -26,17 +28,11 @@ def many(seed: int = 0) -> list[Member]:
 def test_shares_by_source_and_class():
     members = many()
     result = assign_splits(members, seed=3)
-    for source in ("one", "two"):
-        for label in "abc":
-            counts = Counter(
-                assignment.split
-                for each, assignment in zip(members, result, strict=True)
-                if (each.source, each.label) == (source, label)
-            )
-            total = counts.total()
-            assert abs(counts["train"] / total - 0.70) < 0.06, (source, label, counts)
-            assert abs(counts["test"] / total - 0.15) < 0.06
-            assert abs(counts["validation"] / total - 0.15) < 0.06
+    for stratum in [(source, label) for source in ("one", "two") for label in "abc"]:
+        pairs = zip(members, result, strict=True)
+        counts = Counter(got.split for each, got in pairs if (each.source, each.label) == stratum)
+        for split, share in SHARES.items():
+            assert abs(counts[split] / counts.total() - share) < 0.06, (stratum, counts)
 
 
 def test_no_group_is_divided_and_the_seed_decides():
@@ -90,26 +86,18 @@ def test_a_chain_of_copies_and_groups_is_one_group():
         assert len({(each.group, each.split) for each in assign_splits(members + others, seed=seed)[:4]}) == 1
 
 
-def test_identical_images_with_different_labels_are_all_left_out():
-    members = [member(0, 0, "a", content="x"), member(1, 1, "b", content="x"), member(2, 2, "a")]
-    result = assign_splits(members)
-    assert [each.split is None for each in result] == [True, True, False]
-    assert "another label" in result[0].reason
-    assert result[1].reason == result[0].reason
-
-
-def test_the_two_wrong_copies_do_not_join_their_patients():
+def test_identical_images_with_different_labels_are_left_out_and_do_not_join_their_patients():
     members = [member(0, "p", "a", content="x"), member(1, "q", "b", content="x")]
     members += [member(2, "p", "a"), member(3, "q", "b")]
-    assert assign_splits(members)[2].group != assign_splits(members)[3].group
+    result = assign_splits(members)
+    assert [each.split is None for each in result] == [True, True, False, False]
+    assert "another label" in result[0].reason and result[1].reason == result[0].reason
+    assert result[2].group != result[3].group
 
 
-def test_official_splits_are_kept():
+def test_official_splits_are_kept_and_without_a_test_part_a_share_of_train_becomes_it():
     members = [member(i, i, split=("train", "validation", "test")[i % 3]) for i in range(60)]
     assert [each.split for each in assign_splits(members)] == [each.split for each in members]
-
-
-def test_without_official_test_a_share_of_train_becomes_test():
     members = [member(i, i, "ab"[i % 2], split="train" if i < 200 else "validation") for i in range(230)]
     result = assign_splits(members)
     assert {each.split for each in result[200:]} == {"validation"}

@@ -1,14 +1,10 @@
 """Local server with the HTTP API of the Hugging Face Hub, for the real `huggingface_hub` client.
 
-    python -m tests.servers.hub_server --port 8777
-    HF_ENDPOINT=http://127.0.0.1:8777 HF_HUB_DISABLE_XET=1 HF_TOKEN=hf_write python ...
-
 Large files are on another host name (localhost), as on the real Hub: a client must not send its token there.
 """
 
 from __future__ import annotations
 
-import argparse
 import base64
 import hashlib
 import json
@@ -16,7 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -29,11 +25,11 @@ from starlette.responses import JSONResponse, Response
 
 from tests.servers.hub_store import LARGE, Blob, RefusalError, Repo, Store
 
-WRITE_TOKEN, READ_TOKEN, STRANGER_TOKEN = "hf_write", "hf_read", "hf_stranger"
+WRITE_TOKEN, READ_TOKEN, OTHER_TOKEN = "hf_write", "hf_read", "hf_other"
 TOKENS = {
     WRITE_TOKEN: ("writer", True, ("writer", "org")),
     READ_TOKEN: ("reader", False, ("reader", "org")),
-    STRANGER_TOKEN: ("stranger", True, ("stranger",)),
+    OTHER_TOKEN: ("other", True, ("other",)),
 }
 
 
@@ -217,15 +213,15 @@ class Hub:
 
 
 @contextmanager
-def running_hub(port: int = 0) -> Iterator[Hub]:
-    """Serve in a thread until the block ends; port 0 takes any free one."""
+def running_hub() -> Iterator[Hub]:
+    """Serve in a thread, at a free port, until the block ends."""
     store = Store(tokens=dict(TOKENS))
-    server = uvicorn.Server(uvicorn.Config(application(store), "127.0.0.1", port, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(application(store), "127.0.0.1", 0, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         if not thread.is_alive():
-            raise RuntimeError(f"The test Hub could not listen on port {port}.")
+            raise RuntimeError("The test Hub could not start.")
         time.sleep(0.01)
     listening = server.servers[0].sockets[0].getsockname()[1]
     try:
@@ -267,16 +263,3 @@ def answer(store: Store, request: Request, body: bytes) -> Response:
     except RefusalError as refusal:
         headers = {"X-Error-Message": refusal.message, **({"X-Error-Code": refusal.code} if refusal.code else {})}
         return JSONResponse(refusal.body or {"error": refusal.message}, refusal.status, headers)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="A local Hub for tests; all data is in memory.")
-    parser.add_argument("--port", type=int, default=8777)
-    with running_hub(parser.parse_args().port) as hub:
-        print(f"HF_ENDPOINT={hub.url} HF_HUB_DISABLE_XET=1; tokens: {', '.join(TOKENS)}", flush=True)
-        with suppress(KeyboardInterrupt):
-            threading.Event().wait()
-
-
-if __name__ == "__main__":
-    main()

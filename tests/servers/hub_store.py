@@ -85,6 +85,11 @@ class Store:
     leaks: list[str] = field(default_factory=list)  # requests to the large-file host that carried a token
     errors: list[tuple[str, int]] = field(default_factory=list)  # (pattern of path, status), each for one request
 
+    def clear(self) -> None:
+        """Forget everything but the tokens."""
+        for state in (self.repos, self.large, self.log, self.leaks, self.errors):
+            state.clear()
+
     def next_error(self, path: str) -> int | None:
         for at, (pattern, status) in enumerate(self.errors):
             if re.search(pattern, path):

@@ -5,11 +5,10 @@ The folder is their `CSV` folder: one folder a data set with `labels_train.csv`,
 split is taken from there, never the label.
 
 - An image that they do not list is left out.
-- An image in two of their splits counts for the later one, as do all images of a patient or lesion: the 79 test images
-  of Derm7pt that are also in its validation list are no validation images here, and a lesion of BCN20000 that is tested
-  on is not trained on. `splits` leaves out the earlier ones and counts them.
-- A source of whose ids none is in their files keeps its own split, and is named.
-- Ids without a match are counted in both directions, and so are classes that differ from ours.
+- An image in two of their splits counts for the later one, as do all images of a patient or lesion; `splits` leaves out
+  the earlier ones and counts them. (All 79 test images of Derm7pt are also in its validation list.)
+- A source without any matching id keeps its own split, and is reported.
+- Ids without a match, in both directions, and classes that differ are counted.
 """
 
 from __future__ import annotations
@@ -25,33 +24,16 @@ from dermnote.errors import CasesError
 
 from .collection import CollectedCases
 from .sources import LeftOut, RawCase
+from .sources.catalogue import authors_lists
 from .splits import LATER
 
-FOLDERS = {
-    "bcn20000": ("BCN20000",),
-    "ddi": ("DDI",),
-    "derm12345": ("derm12345",),
-    "derm7pt": ("Derm7pt",),
-    "dermnet": ("DermNet",),
-    "fitzpatrick17k": ("Fitzpatrick17k",),
-    "fluo_sc": ("FLUO_SC",),
-    "ham10000": ("HAM10000",),
-    "hiba": ("Hospital_Italiano_Buenos_Aires",),
-    "milk10k": ("Milk10k_clinic", "Milk10k_dermo"),
-    "mra_midas": ("MRA_MIDAS",),
-    "msk": ("MSK",),
-    "pad_ufes_20": ("PAD_UFES_20",),
-    "ph2": ("PH2",),
-    "sd198": ("SD198",),
-    "skinl2": ("SKINL2",),
-}
 FILES = {"labels_train.csv": "train", "labels_valid.csv": "validation", "labels_test.csv": "test"}
 NOT_LISTED = "not in the authors' split files"
 
 
 @dataclass
 class ListedImages:
-    """The authors' lists of one source.
+    """Lists of one source.
 
     Attributes:
         split: The latest split of each image, by its lower-case name.
@@ -84,21 +66,19 @@ def read_lists(folders: Iterable[Path]) -> ListedImages:
 
 
 def apply_authors_splits(collected: CollectedCases, folder: Path) -> list[str]:
-    """Replace the official split of every case of a source in the authors' files; return a report, line by line.
+    """Replace the official split of every case of a source in the authors' files; return the lines of a report.
 
-    Args:
-        collected: Its cases get their split, or join those left out.
-        folder: The authors' folder.
+    Cases that are not in the files are left out.
 
     Raises:
         CasesError: The folder does not exist, or has lists of none of the sources.
     """
     if not folder.is_dir():
         raise CasesError(f"The folder of the authors' splits, {folder}, is not there.")
-    lists = {name: read_lists(folder / each for each in FOLDERS.get(name, ())) for name in collected.sources}
+    lists = {name: read_lists(folder / each for each in authors_lists(name)) for name in collected.sources}
     lists = {name: listed for name, listed in lists.items() if listed.split}
     if not lists:
-        hint = f"It should hold folders such as {FOLDERS['ham10000'][0]}/labels_test.csv."
+        hint = f"It should hold folders such as {authors_lists('ham10000')[0]}/labels_test.csv."
         raise CasesError(f"{folder} has no split files for {', '.join(collected.sources)}.", hint)
     report = []
     for name, listed in lists.items():

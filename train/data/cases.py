@@ -33,41 +33,25 @@ NAMED_CASES = 3  # cases named in a message
 HUB_DATASET = re.compile(r"(?P<name>[\w-][\w.-]*/[\w-][\w.-]*)(?:@(?P<revision>[^@\s]+))?")
 HUB_FILES = ("data/*.parquet", "summary.json", "README.md")
 
+_TEXTS = (
+    *("label", "malignancy", "subtype", "description", "age", "sex", "site", "skin_type"),
+    *("group", "split", "extra", "crop", "content_sha256"),
+)
 COLUMNS: dict[str, pa.DataType] = {
-    "case_id": pa.string(),
-    "source": pa.string(),
-    "modality": pa.string(),
+    **dict.fromkeys(("case_id", "source", "modality"), pa.string()),
     "image": pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
     "class_id": pa.int64(),
-    "label": pa.string(),
-    "malignancy": pa.string(),
-    "subtype": pa.string(),
-    "description": pa.string(),
+    **dict.fromkeys(_TEXTS, pa.string()),
     "age": pa.float64(),
-    "sex": pa.string(),
-    "site": pa.string(),
-    "skin_type": pa.string(),
-    "group": pa.string(),
-    "split": pa.string(),
-    "extra": pa.string(),
-    "crop": pa.string(),
-    "content_sha256": pa.string(),
 }
 
 
-def features() -> dict[str, dict[str, str]]:
-    """Return the columns as Hugging Face `datasets` features."""
-    names = {pa.string(): "string", pa.int64(): "int64", pa.float64(): "float64"}
-    return {
-        name: {"_type": "Image"} if name == "image" else {"dtype": names[kind], "_type": "Value"}
-        for name, kind in COLUMNS.items()
-    }
-
-
 def schema() -> pa.Schema:
-    """Return the Arrow schema, with the metadata by which `datasets` decodes the `image` column."""
-    metadata = {"huggingface": json.dumps({"info": {"features": features()}})}
-    return pa.schema(list(COLUMNS.items()), metadata=metadata)
+    """Return the Arrow schema, with the metadata by which Hugging Face `datasets` decodes the `image` column."""
+    names = {pa.string(): "string", pa.int64(): "int64", pa.float64(): "float64"}
+    features = {name: {"dtype": names.get(kind), "_type": "Value"} for name, kind in COLUMNS.items()}
+    info = {"features": features | {"image": {"_type": "Image"}}}
+    return pa.schema(list(COLUMNS.items()), metadata={"huggingface": json.dumps({"info": info})})
 
 
 @dataclass(frozen=True)
@@ -75,7 +59,7 @@ class Cases:
     """Cases read from a folder.
 
     Attributes:
-        table: One row a case, every column but `image`, index 0..n-1. Missing values are NaN or None.
+        table: One row for each case, all columns but `image`, index 0..n-1. Missing values are NaN or None.
         images: JPEG bytes in the same order.
         classnames: Class names by class id.
         summary: `summary.json` of the whole folder (sources, licences, counts, seed).
@@ -127,9 +111,8 @@ class Cases:
             kept = pc.is_in(table["source"], pa.array(chosen_sources)).to_numpy()
             table, images = table.filter(kept), images.take(np.flatnonzero(kept))
         if not table.num_rows:
-            raise CasesError(
-                f"{folder} has no cases in {', '.join(chosen_splits)} of {', '.join(sources or ())}.", REMAKE
-            )
+            wanted = f"{', '.join(chosen_splits)} of {', '.join(sources or ())}"
+            raise CasesError(f"{folder} has no cases in {wanted}.", REMAKE)
         _refuse_absent(images, table["case_id"], folder)
         return cls(table.to_pandas(), images, tuple(summary["classnames"]), summary)
 
@@ -146,11 +129,10 @@ def cases_folder(source: str | Path) -> Path:
     """Return the folder of a cases dataset; a Hub dataset is downloaded first, or found in the Hub cache.
 
     Args:
-        source: A folder, or a Hub dataset "org/name" or "org/name@revision". A folder comes before a dataset of its
-            name.
+        source: A folder, or a Hub dataset "org/name" or "org/name@revision"; a folder of that name comes first.
 
     Raises:
-        CasesError: There is no such folder, and it is no name of a dataset.
+        CasesError: There is no such folder, and it is not a dataset's name.
         HubError: The dataset is unknown, private, or cannot be reached.
     """
     folder = Path(source)
@@ -167,12 +149,7 @@ def cases_folder(source: str | Path) -> Path:
 
 
 def read_summary(folder: str | Path, named: str | Path | None = None) -> dict[str, Any]:
-    """Return the `summary.json` of a cases folder; CasesError if there is none.
-
-    Args:
-        folder: The folder.
-        named: Its name in messages, such as that of a Hub dataset.
-    """
+    """Return the `summary.json` of a cases folder, in messages called `named`; CasesError if there is none."""
     folder, named = Path(folder), named or folder
     if not folder.is_dir():
         raise CasesError(f"The cases folder {named} is not there.", REMAKE)
@@ -204,10 +181,10 @@ def _read_columns(parts: Sequence[Path]) -> pa.Table:
 
 
 def _refuse_absent(images: JpegColumn, case_ids: pa.ChunkedArray, folder: str | Path) -> None:
-    """Raise CasesError for cases without an image: better now than on the second day of a run."""
+    """Raise CasesError for cases without an image, which would otherwise end a long run."""
     rows = np.flatnonzero(images.absent())
     if len(rows):
         few = ", ".join(case_ids.take(pa.array(rows[:NAMED_CASES])).to_pylist())
         more = f" and {len(rows) - NAMED_CASES} more" if len(rows) > NAMED_CASES else ""
-        message = f"{len(rows)} of {len(images)} cases in {folder} have no picture: {few}{more}."
+        message = f"{len(rows)} of {len(images)} cases in {folder} have no image: {few}{more}."
         raise CasesError(message, f"Make the folder again with `{PREPARE} --force`.")

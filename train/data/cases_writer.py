@@ -1,4 +1,4 @@
-"""Writing a cases folder: Parquet, dataset card, rejected rows and summary, and the report that is printed."""
+"""Writer of a cases folder (Parquet, dataset card, rejected rows, summary), and the printed report."""
 
 from __future__ import annotations
 
@@ -29,15 +29,9 @@ TRAIN = (__package__ or "").rpartition(".")[0]
 
 @dataclass(frozen=True)
 class Entry:
-    """A case with its image, split and class id.
+    """A case with its image (whose bytes are at `place`: offset, length, of the spool file), split and class id.
 
-    Attributes:
-        case: The case.
-        image: Its prepared image; the bytes are at `place` (offset, length) of the spool file.
-        place: Offset and length in bytes.
-        class_id: Index of its class.
-        split: One of `SPLITS`.
-        group: Its group after groups that share an image were merged.
+    `group` is its group after groups that share an image were merged.
     """
 
     case: RawCase
@@ -49,12 +43,9 @@ class Entry:
 
 
 def write_parquet(folder: Path, entries: Iterable[Entry], spool: BinaryIO) -> dict[str, dict[str, Any]]:
-    """Write one Parquet file a split, in row groups; return size and sha256 of each file by its path in the folder.
+    """Write one Parquet file for each split; return size and sha256 of each file by its path in the folder.
 
-    Args:
-        folder: The cases folder.
-        entries: In row order.
-        spool: File of the images' bytes.
+    `spool` is the file of the images' bytes.
     """
     by_split: dict[str, list[Entry]] = {split: [] for split in SPLITS}
     for entry in entries:
@@ -116,19 +107,8 @@ def _size_category(count: int) -> str:
     return next((name for limit, name in steps if count < limit), "1M<n<10M")
 
 
-def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
-    """Write `summary.json`."""
-    path.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def summarise(collected: CollectedCases, entries: Sequence[Entry], classnames: Sequence[str]) -> dict[str, Any]:
-    """Return counts by source, split and class, with every reason for which a row was left out.
-
-    Args:
-        collected: All rows, those left out and rejected on the way included.
-        entries: The cases kept.
-        classnames: By class id.
-    """
+    """Return counts by source, split and class, with every reason for which a row was left out."""
     sources = {}
     for name, source in collected.sources.items():
         kept = [entry for entry in entries if entry.case.source == name]

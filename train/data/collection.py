@@ -21,7 +21,7 @@ from .sources.diagnoses import subtype_of
 
 SCHEMES = ("eight", "five", "own")
 DERMNOTE, TRAIN = Path(taxonomy.__file__).parent, Path(__file__).resolve().parent.parent
-# Code that decides the content of a cases folder: a change in any of it makes the folder again.
+# Code that determines the content of a cases folder; after a change the folder is made again.
 CODE = (
     *sorted((DERMNOTE / "images").glob("*.py")),
     DERMNOTE / "taxonomy.py",
@@ -34,14 +34,7 @@ DRAWING = (*sorted((TRAIN / "synthetic").glob("*.py")), *sorted((TRAIN / "synthe
 
 @dataclass
 class CollectedCases:
-    """Rows of the tables of all sources.
-
-    Attributes:
-        sources: By name, in the order given.
-        cases: Cases with a class.
-        left_out: Valid rows that are not used.
-        rejected: Rows that cannot be used.
-    """
+    """Rows of the tables of all sources: cases with a class, valid rows that are not used, and unusable rows."""
 
     sources: dict[str, Source] = field(default_factory=dict)
     cases: list[RawCase] = field(default_factory=list)
@@ -59,12 +52,9 @@ class CollectedCases:
 
 
 def collect_cases(sources: Mapping[str, str], scheme: str, modality: Modality | None = None) -> CollectedCases:
-    """Read the tables of all sources.
+    """Read the tables of all sources (folder or spec by name) and map their labels to a scheme of `SCHEMES`.
 
-    Args:
-        sources: Folder (or spec) by name.
-        scheme: One of `SCHEMES`.
-        modality: Of the images of folders that are no known source, where the table does not give it.
+    `modality` is that of the images of folders that are no known source, where the table does not give it.
 
     Raises:
         CasesError: A folder does not hold the files of its source.
@@ -77,7 +67,7 @@ def collect_cases(sources: Mapping[str, str], scheme: str, modality: Modality | 
             if not isinstance(item, RawCase):
                 collected.add(item)
             elif item.case_id in seen:
-                collected.add(Rejected(item.source, item.case_id, None, "this id stands twice in the table"))
+                collected.add(Rejected(item.source, item.case_id, None, "this id is twice in the table"))
             else:
                 seen.add(item.case_id)
                 collected.add(classify(item, scheme))
@@ -85,7 +75,7 @@ def collect_cases(sources: Mapping[str, str], scheme: str, modality: Modality | 
 
 
 def classify(case: RawCase, scheme: str) -> RawCase | LeftOut:
-    """Return the case with the scheme's class name, its malignancy and subtype; or why it has no class."""
+    """Return the case with the scheme's class name, its malignancy and subtype; or the reason for having no class."""
     if case.label is None:
         return LeftOut(case.case_id, case.source, "no label")
     known = find_class(case.label)

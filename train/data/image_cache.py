@@ -22,15 +22,9 @@ def decode_square(jpeg: bytes, size: int) -> Tensor:
 
 
 class Squares(Sequence[Tensor]):
-    """All images of a set as squares of one size.
+    """Images (JPEG bytes) as square tensors of `size` pixels a side.
 
     They are decoded once and kept if together they take no more than `cache_bytes`; otherwise at each access.
-
-    Args:
-        images: JPEG bytes.
-        size: Side in pixels.
-        cache_bytes: Memory they may take.
-        title: Name in the progress bar.
     """
 
     def __init__(self, images: Sequence[bytes], size: int, cache_bytes: float, title: str = "images") -> None:
@@ -51,12 +45,7 @@ class Squares(Sequence[Tensor]):
         return decode_square(self._images[index], self.size) if self._kept is None else self._kept[index]
 
     def batches(self, batch_size: int, rows: range | None = None) -> Iterator[tuple[int, Tensor]]:
-        """Yield squares in order: (row of the first, (B, 3, size, size) bytes).
-
-        Args:
-            batch_size: The last batch may be smaller.
-            rows: Only these; None for all.
-        """
+        """Yield the squares of all rows or of `rows` in order: (row of the first, (B, 3, size, size) bytes)."""
         start, stop = (rows.start, rows.stop) if rows is not None else (0, len(self))
         if self._kept is None:
             for first, batch in square_batches(self._images[start:stop], self.size, batch_size):

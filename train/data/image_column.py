@@ -40,8 +40,7 @@ class JpegColumn(Sequence[bytes]):
     Args:
         column: All images, of type binary.
         rows: Row numbers in the column, in order; None for all.
-        files: The Arrow files the column is mapped from, if it is. Only their names are pickled, so another process
-            maps them too.
+        files: Arrow files the column is mapped from, if any. Only their names are pickled: another process maps them.
     """
 
     def __init__(self, column: pa.ChunkedArray, rows: np.ndarray | None = None, files: Sequence[Path] = ()) -> None:
@@ -113,11 +112,7 @@ def image_bytes(part: Path) -> int:
 
 
 def mapped_files(cases: Path, parts: Sequence[Path]) -> list[Path]:
-    """Return the Arrow files of Parquet parts; missing ones are written. Safe in several processes at once.
-
-    Args:
-        cases: The cases folder.
-        parts: Parquet files in it.
+    """Return the Arrow files of a cases folder's Parquet parts; missing ones are written. Safe across processes.
 
     Raises:
         CasesError: No folder is writable, or the disk is full.
@@ -173,7 +168,7 @@ def _writable_folder(cases: Path) -> Path:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Lets one process write; on a file system without locks each writes its own file, and the last one stays."""
+    """Let one process write; on a file system without locks each writes its own file, and the last one is kept."""
     lock = FileLock(folder / ".lock")
     with suppress(NotImplementedError, OSError):
         lock.acquire()

@@ -1,4 +1,4 @@
-"""Image preparation in worker processes: opened, cropped, scaled, encoded, hashed. A bad image never ends a run."""
+"""Image preparation in worker processes: open, crop, scale, encode, hash. A bad image never ends a run."""
 
 from __future__ import annotations
 
@@ -82,16 +82,14 @@ def prepare_one(case: RawCase, max_pixels: int) -> PreparedImage:
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
     """Give each worker one thread: workers share the cores by process."""
-    before = {name: os.environ.get(name) for name in THREADS}
+    before = {name: os.environ[name] for name in THREADS if name in os.environ}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in THREADS:
+            os.environ.pop(name)
+        os.environ.update(before)
 
 
 def _silence_pillow() -> None:

@@ -47,7 +47,7 @@ class Assignment:
     Attributes:
         split: "train", "validation", "test", "external"; None if it is left out.
         group: Its group after merging.
-        reason: Why it is left out; empty if it is not.
+        reason: The reason for leaving it out; empty if it is kept.
     """
 
     split: str | None
@@ -59,12 +59,7 @@ def assign_splits(members: Sequence[Member], *, seed: int = 0, external: Collect
     """Assign every case to a split, in the order given.
 
     An official split is kept. Where it has no test (or no validation) part, a share of the source's training groups
-    becomes one, so that every source has held-out groups.
-
-    Args:
-        members: The cases.
-        seed: Chooses among equally good splits.
-        external: Names of sources that are kept whole as the "external" split.
+    becomes one, so that every source has held-out groups. Sources in `external` are kept whole as the "external" split.
     """
     left_out = _contradicting(members)
     merged = _merged_groups(members, left_out)
@@ -96,7 +91,7 @@ def check_disjoint(members: Sequence[Member], result: Sequence[Assignment]) -> N
 
 def _contradicting(members: Sequence[Member]) -> dict[int, str]:
     """Return identical images with different labels; the right one is unknown, so all of them are left out."""
-    reason = "an identical picture bears another label"
+    reason = "an identical image has another label"
     return {
         index: reason
         for component in connected([member.contents for member in members])
@@ -120,11 +115,7 @@ def _merged_groups(members: Sequence[Member], left_out: Collection[int]) -> list
 
 
 def connected(keys: Sequence[Collection[str]]) -> list[list[int]]:
-    """Return the sets of positions that are connected by common keys, each sorted, in order of their first position.
-
-    Args:
-        keys: The keys at each position.
-    """
+    """Return the sets of positions that are connected by common keys, each sorted, in order of their first position."""
     number_of = {key: number for number, key in enumerate(dict.fromkeys(key for each in keys for key in each))}
     rows = [row for row, each in enumerate(keys) for _ in each]
     columns = [len(keys) + number_of[key] for each in keys for key in each]
@@ -150,7 +141,7 @@ def _in_an_earlier_split(
         winner = LATER[latest.get(merged[index], 0)]
         # A case without an official split follows its group, but not out of its own source into an external one.
         if index not in left_out and (split != winner if split else winner == "external"):
-            superseded[index] = f"its group or an identical picture is in the {winner} split"
+            superseded[index] = f"its group or an identical image is in the {winner} split"
     return superseded
 
 

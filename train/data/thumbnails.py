@@ -30,13 +30,9 @@ def thumbnail(jpeg: bytes) -> bytes:
 
 
 def make_thumbnails(images: Sequence[bytes], scratch: Path | None) -> JpegColumn | None:
-    """Return the thumbnails in order, mapped from a file; None in every process but the main one.
+    """Return the thumbnails of JPEGs in order, mapped from a file; None in every process but the main one.
 
-    All processes of a launch call it together.
-
-    Args:
-        images: JPEG bytes.
-        scratch: File for the main process to write; None in the others.
+    All processes of a launch call it together; the main one writes the file `scratch`, None in the others.
     """
     writer = None if scratch is None else pa.ipc.new_file(str(scratch), SCHEMA)
     bar = tqdm(total=len(images), desc="thumbnails", unit="img", leave=False, disable=writer is None)

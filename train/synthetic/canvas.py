@@ -1,7 +1,6 @@
-"""The canvas: optical density at each pixel, and the frame of the lesion on it.
+"""Canvas: optical density (-log of the reflectance) at each pixel, and the frame of the lesion.
 
-Colours are kept as optical density (-log of the reflectance). Pigment and blood then simply add up, as they do in skin,
-and the same pigment is darker on darker skin. Scar, scale and veil are opaque: they pull the density towards a colour.
+Densities of pigment and blood add up, as they do in skin. Scar, scale and veil are opaque: they replace the density.
 """
 
 from __future__ import annotations
@@ -88,11 +87,7 @@ class Frame:
 
 
 class Canvas:
-    """A square image being drawn.
-
-    Args:
-        size: Side in pixels.
-    """
+    """A square image being drawn, `size` pixels a side."""
 
     def __init__(self, size: int) -> None:
         self.size = size

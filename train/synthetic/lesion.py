@@ -1,4 +1,4 @@
-"""Drawing a lesion: the same attributes and seed give the same pixels."""
+"""Drawing of a lesion; the same attributes and seed give the same pixels."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from .canvas import BLOOD, DARK, MELANIN, REFERENCE_SIZE, RGB, STEEL, WHITE, Can
 from .noise import Plane, fractal_noise, smooth_noise, step
 from .structures import STRUCTURES
 
-# Random streams, one for each part; those of structures and artefacts are counted on.
-SKIN, OUTLINE, COLOUR, LIGHT = range(4)
-STRUCTURE, ARTEFACT = 100, 200
+SKIN, OUTLINE, COLOUR, LIGHT = range(4)  # random streams, one for each part
+STRUCTURE, ARTEFACT = 100, 200  # first streams of the structures and of the artefacts
 TONES: dict[int, RGB] = {  # Fitzpatrick I to VI, as polarised dermoscopy shows them
     1: (230, 197, 186),
     2: (222, 184, 166),
@@ -32,13 +31,9 @@ COVERED: dict[str, tuple[float, RGB]] = {"blue-gray": (0.72, STEEL), "white": (0
 
 
 def draw_lesion(attributes: Attributes, seed: tuple[int, int], size: int = REFERENCE_SIZE) -> Image.Image:
-    """Draw a lesion with exactly these attributes.
+    """Draw a lesion with exactly these attributes, `size` pixels a side, from (seed, number of the lesion).
 
-    Args:
-        attributes: Of the lesion.
-        seed: (seed, number of the lesion). Each part has its own random stream, so that leaving one structure out
-            changes nothing else.
-        size: Side of the image in pixels.
+    Each part has its own random stream, so that leaving one structure out changes nothing else.
     """
 
     def stream(part: int) -> np.random.Generator:
@@ -59,14 +54,7 @@ def draw_lesion(attributes: Attributes, seed: tuple[int, int], size: int = REFER
 
 
 def draw_skin(canvas: Canvas, rng: np.random.Generator, skin_type: int, age: int) -> None:
-    """Fill the canvas with skin.
-
-    Args:
-        canvas: Empty canvas.
-        rng: Random generator.
-        skin_type: Fitzpatrick type, 1 to 6.
-        age: Years; old skin has coarser lines and more blotches.
-    """
+    """Fill an empty canvas with skin of a Fitzpatrick type (1 to 6); old skin has coarser lines and more blotches."""
     tone = density_of(TONES[skin_type])
     worn = np.clip((age - 20) / 70, 0, 1)
     canvas.absorb(1.0, tone)

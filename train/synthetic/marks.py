@@ -68,15 +68,9 @@ def _grey(strength: float) -> int:
 def curve(
     rng: np.random.Generator, start: Point, heading: float, length: float, bend: float, curl: float = 0.0
 ) -> list[Point]:
-    """Return a wandering line of 12 steps from `start`.
+    """Return a wandering line of 12 steps from `start`; positions and `length` in canvas pixels, angles in radians.
 
-    Args:
-        rng: Random generator.
-        start: Position in canvas pixels.
-        heading: First direction, radians.
-        length: Canvas pixels.
-        bend: Deviation of the turn at each step, radians.
-        curl: Additional turn at each step, radians.
+    At each step it turns by `curl`, with a standard deviation of `bend`.
     """
     turns = heading + np.cumsum(rng.normal(curl, bend, 12))
     x = start[0] + np.cumsum(np.cos(turns)) * length / 12

@@ -27,12 +27,7 @@ def smooth_noise(rng: np.random.Generator, size: int, cells: float) -> Plane:
 def fractal_noise(rng: np.random.Generator, size: int, cells: float, octaves: int = 3, gain: float = 0.55) -> Plane:
     """Return noise with detail at several scales, deviation near 1, (size, size).
 
-    Args:
-        rng: Random generator.
-        size: Side in pixels.
-        cells: Bumps along a side at the coarsest scale; each further octave has twice as many.
-        octaves: Number of scales.
-        gain: Weight of each octave against the one before.
+    The coarsest scale has about `cells` bumps along a side; each further octave has twice as many, weighted by `gain`.
     """
     whole = int(np.ceil(cells)) + 3
     grid = rng.standard_normal((whole, whole), dtype=np.float32)

@@ -25,11 +25,9 @@ class Reader:
 
 
 def get_reader(name: str, modality: Modality | None = None) -> Reader:
-    """Return the reader of a known source; any other name is a folder of images of that name.
+    """Return the reader of a known source; any other name is a folder of images.
 
-    Args:
-        name: Of the source.
-        modality: Of the images of a folder whose table does not give it.
+    `modality` is that of the images of a folder whose table does not give it.
     """
     if name == "drawn":
         from . import drawn

@@ -20,7 +20,7 @@ CATALOGUE = Path(__file__).with_name("sources.yaml")
 WIDTH, INDENT = 100, 12  # characters of a line, and of the names of fields
 ALL_CLASSES = f"The eight classes: {', '.join(each.name for each in EIGHT)}."
 OWN_FOLDERS = f"""Any other name is a folder of your own, with {" or ".join(image_folder.TABLES)}.
-Licences are those of the pictures; "other" means terms of their own, to be read where they are had.
+Licences are those of the images; "other" means terms of their own, given at their address.
 Research use only, never a diagnosis."""
 
 
@@ -33,10 +33,15 @@ def entries() -> dict[str, dict[str, Any]]:
 
 def source(name: str) -> Source:
     """Return a known source."""
-    entry = {key: value for key, value in entries()[name].items() if key != "read"}
+    entry = {key: value for key, value in entries()[name].items() if key not in ("read", "authors_lists")}
     classes, issues = entry.pop("classes"), entry.pop("known_issues")
     every = tuple(each.name for each in EIGHT)
     return Source(name, classes=every if classes == "all" else tuple(classes), known_issues=tuple(issues), **entry)
+
+
+def authors_lists(name: str) -> list[str]:
+    """Return the folders of a source's lists among the split files of the authors; empty without any."""
+    return list(entries().get(name, {}).get("authors_lists", ()))
 
 
 @cache
@@ -57,7 +62,7 @@ def listing() -> str:
 
 def _page(about: Source) -> Iterator[str]:
     yield f"{about.name} - {about.title}"
-    yield from _field("pictures", about.modality)
+    yield from _field("images", about.modality)
     yield from _field("classes", "all eight" if len(about.classes) == len(EIGHT) else ", ".join(about.classes))
     yield from _field("licence", about.licence)
     yield from _field("from", about.where)

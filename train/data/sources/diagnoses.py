@@ -67,11 +67,9 @@ def plain(name: str) -> str:
 
 
 def class_of(name: str | None, *, in_situ: str = ACTINIC) -> str | None:
-    """Return the class of a diagnosis, or None.
+    """Return the class of a diagnosis in the publisher's spelling, or None.
 
-    Args:
-        name: In the publisher's spelling.
-        in_situ: The class of squamous cell carcinoma in situ in this source.
+    `in_situ` is the class of squamous cell carcinoma in situ in this source.
     """
     if name is None:
         return None

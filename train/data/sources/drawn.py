@@ -1,7 +1,6 @@
-"""Drawn lesions: no patient, no download, and every attribute in the image is known.
+"""Drawn lesions (`drawn=800` or `drawn=800,seed=1`): no patient, no download, and every attribute is known.
 
-Spelled like a folder: `drawn=800` or `drawn=800,seed=1`. Lesion i of a seed is the same for every N, and its class is
-number i modulo eight, so that classes are spread evenly. Age, sex and site are sampled with the rest.
+Lesion i of a seed is the same for every count, and its class is number i modulo eight.
 """
 
 from __future__ import annotations

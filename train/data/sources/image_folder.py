@@ -19,7 +19,7 @@ from .table_reader import not_found
 
 TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 LAYOUT = f"one of {', '.join(TABLES)} with a file_name column"
-SOURCE = Source("imagefolder", "a folder of pictures", "other", "", LAYOUT)
+SOURCE = Source("imagefolder", "a folder of images", "other", "", LAYOUT)
 GROUPS = ("patient_id", "group", "lesion_id")
 BOX = ("x0", "y0", "x1", "y1")
 USED = {
@@ -29,12 +29,7 @@ USED = {
 
 
 def read(where: str | Path, source: Source = SOURCE, modality: Modality | None = None) -> Iterator[RawCase | Rejected]:
-    """Yield every row of the table.
-
-    Args:
-        where: The folder.
-        source: Its name and terms.
-        modality: Of the rows that do not give it.
+    """Yield every row of the folder's table; `modality` is that of the rows that do not give it.
 
     Raises:
         CasesError: There is no table, or it has no `file_name`.
@@ -90,7 +85,7 @@ def _path_inside(folder: Path, name: str) -> Path:
     if not path.is_relative_to(folder.resolve()):
         raise ValueError("file_name leads out of the folder")
     if not path.is_file():
-        raise ValueError("the picture is missing")
+        raise ValueError("the image is missing")
     return path
 
 

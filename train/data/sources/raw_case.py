@@ -1,4 +1,4 @@
-"""Rows of a source: a case as its publisher describes it, in the project's terms, or the reason why there is none."""
+"""Rows of a source: a case in the project's terms, or the reason for not having one."""
 
 from __future__ import annotations
 
@@ -60,10 +60,9 @@ class RawCase:
         split: Official split ("train", "validation", "test"), or None.
         box: x0, y0, x1, y1 of the lesion in pixels of the stored image.
         extra: The rest of the row. Never shown to a model.
-        aspect: True width / height of an image that was stored squashed; None if it was not.
-        row: Row number in the table (the header is row 1), for repairs.
-        isic_id: Name in the ISIC Archive. Several sources hold the same image, sometimes at another size; this name
-            identifies it.
+        aspect: True width / height of an image that was stored distorted; None if it was not.
+        row: Row number in the table (the header is row 1).
+        isic_id: Name in the ISIC Archive; identifies an image that several sources hold, sometimes at another size.
         modality_known: False if neither table nor command line gives the modality, and it is assumed.
     """
 

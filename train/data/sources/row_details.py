@@ -1,12 +1,12 @@
 """Logic of single sources that a specification in `sources.yaml` cannot express.
 
-Each function takes a source's folder and returns a function of (row, row number) that yields what is known of each
-image of the row: fields of its `RawCase`, or
+Each function takes a source's folder and returns a function of (row, row number) that yields for each image of the row
+fields of its `RawCase`, or
 
     name, code        its id within the source, and the publisher's diagnosis
     image, other_name the image file, or the lower-case stem it may have instead of `name`
     group_source      the source that defined the row's group
-    left_out          why the row is not used
+    left_out          the reason for not using the row
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def pad_ufes_20(folder: Path) -> RowDetails:
     """Leave out rows whose image is not in a partial copy: its `manifest.csv` lists the images."""
     manifest = folder / "manifest.csv"
     listed = {row["img_id"] for row in read_table(manifest, ("img_id",))} if manifest.is_file() else None
-    absent = {"left_out": "not among the pictures of this copy"}
+    absent = {"left_out": "not among the images of this copy"}
     return lambda row, row_number: [{} if listed is None or row["img_id"] in listed else absent]
 
 
@@ -100,7 +100,7 @@ def isic_archive(row: Row) -> Details:
     """Return the finest diagnosis that has a class; none for microscopy and histology."""
     kind = (text(row.get("image_type")) or "dermoscopic").lower().split(":")[0]
     if kind not in ISIC_IMAGE_TYPES:
-        return {"code": f"a picture of type {kind}", "label": None}
+        return {"code": f"an image of type {kind}", "label": None}
     named = [name for column in ISIC_DIAGNOSES if (name := text(row.get(column)))]
     classes = (class_of(name, in_situ=SQUAMOUS) for name in named)
     label = next(filter(None, classes), None)
@@ -131,7 +131,7 @@ def derm7pt(folder: Path) -> RowDetails:
         }
         clinic = {**common, "name": Path(str(row["clinic"])).stem, "modality": "clinical"}
         if str(row["clinic"]).lower() == str(row["derm"]).lower():
-            clinic["left_out"] = "no clinical photo: the dermoscopic one stands in its place"
+            clinic["left_out"] = "no clinical photo: the dermoscopic one is listed instead"
         yield clinic
 
     return details

@@ -23,9 +23,9 @@ def read_table(path: Path, columns: Iterable[str] = (), *, header: int = 0) -> l
     Cells of text formats stay text, so that an id "007" or a file named "1.0" is not changed.
 
     Args:
-        path: The file.
-        columns: Columns it must have.
-        header: Lines of an Excel sheet above its column names. Such names lose a list of codes in parentheses.
+        path: File to read.
+        columns: Required columns.
+        header: Lines of an Excel sheet above its column names, which then lose a list of codes in parentheses.
 
     Raises:
         CasesError: The file cannot be read as a table, or lacks one of `columns`.

@@ -21,13 +21,9 @@ from .table_files import IMAGE_FILES, Row, find_first, find_images, index_images
 
 @dataclass(frozen=True)
 class Join:
-    """Columns of another table, added to the rows that agree in one column.
+    """Columns of another table (a glob; several files are read as one), added to the rows that agree in column `by`.
 
-    Attributes:
-        table: Glob below the source's folder; several files are read as one.
-        by: The column.
-        columns: Those taken over; empty for all.
-        optional: Whether the table may be missing.
+    Without `columns` all of them are added. An optional table may be missing.
     """
 
     table: str
@@ -46,7 +42,7 @@ class Join:
 
 @dataclass(frozen=True)
 class Layout:
-    """One arrangement of a source's files, and the meaning of their columns: an entry of `read` in `sources.yaml`.
+    """Arrangement of a source's files and the meaning of their columns: an entry of `read` in `sources.yaml`.
 
     Attributes:
         tables: Globs below the folder. A list: the first file found is read. A mapping: every file found is read, and
@@ -234,7 +230,7 @@ class _Reader:
             return LeftOut(case_id, source.name, f"no class for {code}" if code else "no label")
         image = known.get("image") or self.images.get(name.lower()) or self.images.get(known.get("other_name", ""))
         if image is None:
-            return Rejected(source.name, f"{name}{layout.file_ending}", row_number, "the picture is missing")
+            return Rejected(source.name, f"{name}{layout.file_ending}", row_number, "the image is missing")
         rest = {key: value for key, value in row.items() if key not in self.used and value is not None}
         group = f"{known.get('group_source', source.name)}/{known.get('group') or self._value(row, 'group') or name}"
         return RawCase(
