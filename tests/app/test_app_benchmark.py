@@ -12,8 +12,7 @@ from PIL import Image
 from standin import StandIn
 
 from tests.benchmarks import app as benchmark
-from tests.benchmarks.app_parts.server import AppServer
-from tests.benchmarks.app_parts.visitors import QUESTIONS
+from tests.benchmarks.app_server import QUESTIONS, AppServer
 
 
 class BytesModel(StandIn):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from tests.benchmarks.app_parts.server import AppServer
+from tests.benchmarks.app_server import AppServer
 from tests.places import REPOSITORY, find_chromium
 
 SCREENSHOTS = REPOSITORY / "screenshots"
