@@ -45,11 +45,11 @@ def test_melanoma_against_nevus_uses_only_these_two_classes(random):
     pair = labels >= 2
     share = p[pair, 2] / (p[pair, 2] + p[pair, 3])
     expected = reference.roc_auc_score(labels[pair] == 2, share)
-    assert melanoma_vs_nevus_auroc(labels, p, NAMES) == pytest.approx(expected)
+    assert melanoma_vs_nevus_auroc(labels, p, NAMES)(np.ones(200)) == pytest.approx(expected)
     for own in (("a", "b", "Melanoma", "nevus", "e"), ("a", "b", "melanoma", "Naevus", "e")):
-        assert melanoma_vs_nevus_auroc(labels, p, own) == pytest.approx(expected)
+        assert melanoma_vs_nevus_auroc(labels, p, own)(np.ones(200)) == pytest.approx(expected)
     for unclear in (("a", "b", "c", "d", "e"), ("a", "b", "melanoma", "nevus", "blue nevus")):
-        assert np.isnan(melanoma_vs_nevus_auroc(labels, p, unclear))
+        assert np.isnan(melanoma_vs_nevus_auroc(labels, p, unclear)(np.ones(200)))
 
 
 def test_one_class_alone_has_no_kappa_and_no_auroc():
