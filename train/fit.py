@@ -45,7 +45,16 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 # Settings that may change with --resume: they do not affect the finished epochs.
-CHANGEABLE = "epochs patience num_workers cache_gb checkpoint_minutes compile batch_size accumulate".split()
+CHANGEABLE = (
+    "epochs",
+    "patience",
+    "num_workers",
+    "cache_gb",
+    "checkpoint_minutes",
+    "compile",
+    "batch_size",
+    "accumulate",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
