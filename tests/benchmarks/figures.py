@@ -51,7 +51,7 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is met; None without a target or a value."""
+        """True if the target is met; None without a target or a value."""
         return None if self.target is None or self.value is None else self.value >= self.target
 
     def cells(self) -> list[str]:

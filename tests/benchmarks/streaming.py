@@ -1,4 +1,4 @@
-"""What a large cases folder takes to open, to read at random, and in memory: mapped from disk, or all in memory.
+"""Time and memory to open a large cases folder and read it at random: mapped from disk, or all in memory.
 
     python -m tests.benchmarks.streaming --cases 200000 --json streaming.json
 

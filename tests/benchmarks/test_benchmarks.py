@@ -44,7 +44,7 @@ def test_serving(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
 
 def test_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "training.json"
-    small = ["--pair", "small", "--batch", "4", "--steps", "2", "--repeats", "1", "--pictures", "12"]
+    small = ["--pair", "small", "--batch", "4", "--steps", "2", "--repeats", "1", "--images", "12"]
     assert training.main([*small, "--peer-workers", "1", "--set", "ema=0.9", "--json", str(out)]) == 0
     printed, report = capsys.readouterr().out, json.loads(out.read_text(encoding="utf-8"))
     assert len(report["tables"]) == len(training.SECTIONS) + 1

@@ -79,10 +79,8 @@ def frozen(setting: Setting) -> Table:
     for name in ("plain", "plain, longer notes"):
         table.figures += [_rate(name, rates[name]), _times(f"ours against {name}", rates, name, setting.aim(FROZEN))]
     name = f"plain, padded to {setting.pair.max_length}"
-    table.figures += [
-        _rate(name, padded["plain"]),
-        _times(f"ours against {name}", padded, "plain", setting.aim(PADDED)),
-    ]
+    table.figures.append(_rate(name, padded["plain"]))
+    table.figures.append(_times(f"ours against {name}", padded, "plain", setting.aim(PADDED)))
     distinct = len(set(ours.material.texts))
     table.figures.append(Figure(f"text vectors of {distinct} distinct notes, made once", ours.note_seconds, "s"))
     return table
@@ -151,11 +149,8 @@ def against_trainer(setting: Setting) -> Table:
     theirs = DualEncoderTrainer(setting.model(), setting.material, config, setting.device, setting.steps)
     ours = Ours(setting.model(), setting.material, config, setting.steps)
     rates = alternate({"ours": ours.run, "theirs": theirs.run}, setting.repeats)
-    table = Table(
-        "Our step against transformers' VisionTextDualEncoderModel in Trainer",
-        [],
-        [*setting.description(), TRAINER_SETUP],
-    )
+    title = "Our step against transformers' VisionTextDualEncoderModel in Trainer"
+    table = Table(title, [], [*setting.description(), TRAINER_SETUP])
     table.figures += [_rate("ours", rates["ours"]), _rate("transformers", rates["theirs"])]
     table.figures.append(_times("ours against transformers", rates, "theirs", 1.0))
     return table
@@ -186,10 +181,9 @@ def breakdown(setting: Setting, text_layers: int | str = 0) -> Table:
     events = seen.key_averages()
     whole = block.seconds * 1e3 / setting.steps
     text = "trained" if text_layers else "frozen"
-    clocks = "host time (a GPU works on beside it)" if setting.on_gpu else "time"
-    table = Table(
-        f"Where our step's time goes, {text} text", [], [*setting.description(), f"{clocks}, the profiler's own in it"]
-    )
+    clocks = "host time (a GPU works in parallel)" if setting.on_gpu else "time"
+    remarks = [*setting.description(), f"{clocks}, including the profiler's own"]
+    table = Table(f"Where our step's time goes, {text} text", [], remarks)
     table.figures.append(Figure("whole step", whole, "ms"))
     for name, title in STAGES.items():
         found = [each for each in events if each.key.startswith(name)]
@@ -302,7 +296,7 @@ def parser() -> argparse.ArgumentParser:
     parser = new_parser(__doc__)
     parser.add_argument("--cases", type=Path, help="a folder that train.prepare wrote; otherwise lesions are drawn")
     parser.add_argument("--notes", type=Path, help="their notes.jsonl, with M notes")
-    parser.add_argument("--pictures", type=int, default=256, help="how many of them to use")
+    parser.add_argument("--images", type=int, default=256, help="number of images to use")
     parser.add_argument("--pair", choices=("paper", "small"), default="paper", help="sizes of the encoders")
     parser.add_argument("--batch", type=int, help="images in a step; 32, on a GPU 128")
     parser.add_argument("--steps", type=int, help="steps of a block; 2, on a GPU 30")
@@ -320,7 +314,7 @@ def chosen(args: argparse.Namespace) -> Setting:
         raise SystemExit("--cases and --notes go together; without both, lesions are drawn.")
     gpu = torch.cuda.is_available()
     workers = (min(14, os.cpu_count() or 1) if gpu else 0) if args.workers is None else args.workers
-    material = read_material(args.cases, args.notes, args.pictures) if args.cases else draw_material(args.pictures)
+    material = read_material(args.cases, args.notes, args.images) if args.cases else draw_material(args.images)
     return Setting(
         pair=SMALL if args.pair == "small" else PAPER,
         material=material,

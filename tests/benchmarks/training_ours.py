@@ -189,7 +189,7 @@ class Setting:
 
     @property
     def on_gpu(self) -> bool:
-        """Whether a GPU is measured."""
+        """True if a GPU is measured."""
         return self.device.type == "cuda"
 
     def aim(self, target: float) -> float | None:

@@ -128,7 +128,7 @@ def test_an_error_of_one_process_ends_both_with_one_line(made: list[str], tmp_pa
     path = cases / "data" / "train-00000-of-00001.parquet"
     table = pq.read_table(path)
     rows = table.to_pylist()
-    rows[20]["image"]["bytes"] = b"no picture at all"
+    rows[20]["image"]["bytes"] = b"not an image"
     pq.write_table(type(table).from_pylist(rows, schema=table.schema), path)
     words = [*made, "--without-metrics", "--cases", str(cases), "--out", str(tmp_path / "bundle")]
     done = torchrun("train.build_index", *words)

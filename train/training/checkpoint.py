@@ -63,7 +63,7 @@ class Progress:
 
     @property
     def begun(self) -> bool:
-        """Whether any update was made."""
+        """True if any update was made."""
         return bool(self.epoch or self.update)
 
 

@@ -120,7 +120,7 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or patience is exhausted."""
+        """True if all epochs are done, or patience is exhausted."""
         return self.progress.epoch >= self.config.epochs or self.progress.stale >= self.config.patience
 
     def run(self, *, profile: bool = False) -> None:
