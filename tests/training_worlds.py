@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from safetensors.torch import load_file
 
+from tests.places import free_port
 from tests.tiny_cases import write_cases, write_settings, write_square_notes
 from train.training.checkpoint import checkpoints
 
@@ -77,7 +78,7 @@ class World:
     """
 
     def __init__(self, function: Callable[..., Any], *arguments: Any, processes: int = 1, output: Path) -> None:
-        self.output, port = output, _free_port()
+        self.output, port = output, free_port()
         pipes = [_FORKS.Pipe(duplex=False) for _ in range(processes)]
         self._answers = [receiving for receiving, _ in pipes]
         self.processes = [
@@ -132,7 +133,7 @@ class World:
 
 
 def fit(arguments: Sequence[str], prepare: Callable[[], object] | None = None) -> None:
-    """Run `python -m train.fit` in a `World`, after `prepare` has put a fault in place."""
+    """Run `python -m train.fit` in a `World`, after `prepare` has put an error in place."""
     from train.fit import main
     from train.runtime import console
 
@@ -192,19 +193,6 @@ def _enter(
         raise
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def descendants(pid: int) -> Iterator[int]:
-    """Yield the processes started by a process, and by those (Linux)."""
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if parent == pid:
-            yield int(folder.name)
-            yield from descendants(int(folder.name))
+def descendants(pid: int) -> list[int]:
+    """Return the processes started by a process, and by those."""
+    return [each.pid for each in psutil.Process(pid).children(recursive=True)] if psutil.pid_exists(pid) else []

@@ -106,13 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cases", required=True, help="output folder of train.prepare, or a Hub dataset org/name")
     parser.add_argument("--notes", type=Path, help="notes.jsonl; not needed with multimodal: false")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run, e.g. runs/first")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change a setting; a.b=value reaches into a group",
-    )
+    changes = "change a setting; a.b=value reaches into a group"
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=changes)
     parser.add_argument("--resume", action="store_true", help="continue from the last checkpoint of --out")
     parser.add_argument("--profile", action="store_true", help="write a trace of a few updates and list the top costs")
     parser.add_argument("--init-from", metavar="ID", help="start from a published bundle: org/name, or its folder")

@@ -71,13 +71,9 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "sources", nargs="*", metavar="NAME=PATH", help="real sources to train on beside the synthetic one"
-    )
+    parser.add_argument("sources", nargs="*", metavar="NAME=PATH", help="real sources to train on as well")
     parser.add_argument("--drawn", type=int, default=2400, help="synthetic lesions to train and test on (%(default)s)")
-    parser.add_argument(
-        "--fresh", type=int, default=400, help="synthetic lesions of another seed to test on (%(default)s)"
-    )
+    parser.add_argument("--fresh", type=int, default=400, help="new synthetic lesions to test on (%(default)s)")
     parser.add_argument("--config", default=str(CONFIG), help="training settings (%(default)s)")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override a training setting")
     parser.add_argument("--work", default="runs/starter", help="folder for cases, notes and the run (%(default)s)")

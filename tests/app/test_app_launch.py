@@ -17,8 +17,7 @@ from dermnote.app.page import build_page
 from dermnote.app.service import parse_model_spec
 from dermnote.errors import ConfigError
 from tests.benchmarks import app as benchmark
-from tests.benchmarks.app_parts.server import AppServer
-from tests.benchmarks.app_parts.visitors import QUESTIONS
+from tests.benchmarks.app_server import QUESTIONS, AppServer
 
 
 @pytest.mark.parametrize(

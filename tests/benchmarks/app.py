@@ -11,31 +11,28 @@ cores with the app. About four minutes on two idle cores.
 from __future__ import annotations
 
 import argparse
-import io
-import json
-import os
-import platform
 import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from dermnote import DermNote
-from tests.benchmarks.app_parts.latency import measure_latency
-from tests.benchmarks.app_parts.server import AppServer
-from tests.benchmarks.app_parts.visitors import PATIENCE, Crowd, Visit
-from train.data.sources.drawn import draw
+from tests.benchmarks.app_server import PATIENCE, AppServer, Crowd, Visit
+from tests.benchmarks.figures import drawn_jpeg, load_average, new_parser, write_json
 
 # Upper limits of the figures.
 TARGETS = {"over HTTP": 1.5, "lost": 0, "slowest, s": PATIENCE, "memory, MB": 200, "again after, s": 15}
+WARM_UP = 3  # rounds of the latency that are not measured
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = _parse(argv)
-    images = [jpeg(seed) for seed in range(args.visitors)]
+    images = [drawn_jpeg(seed) for seed in range(args.visitors)]
     with tempfile.TemporaryDirectory() as folder:
         server = AppServer(Path(folder))
         server.start()
@@ -45,20 +42,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             server.stop()
     table = lines(figures)
     print("\n".join(table))
-    if args.json:
-        machine = {"cores": os.cpu_count(), "machine": platform.machine()}
-        args.json.write_text(json.dumps({"machine": machine, **figures, "table": table}, indent=2) + "\n")
+    write_json(args.json, {**figures, "table": table})
     return 0
 
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument("--small", action="store_true", help="4 visitors, 1 second, 10 requests")
     parser.add_argument("--visitors", type=int, default=50, help="at once (%(default)s)")
     parser.add_argument("--seconds", type=float, default=60, help="of load (%(default)s)")
     parser.add_argument("--requests", type=int, default=2000, help="for the memory (%(default)s)")
     parser.add_argument("--rounds", type=int, default=40, help="of the latency (%(default)s)")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
     args = parser.parse_args(argv)
     if args.small:
         args.visitors, args.seconds, args.requests, args.rounds = 4, 1.0, 10, 3
@@ -78,7 +72,7 @@ def measure(server: AppServer, images: Sequence[bytes], args: argparse.Namespace
 
 
 def with_load(figures: dict[str, Any]) -> dict[str, Any]:
-    return {**figures, "load_average": os.getloadavg()[0]}
+    return {**figures, "load_average": load_average()}
 
 
 def summary(visits: Sequence[Visit]) -> dict[str, Any]:
@@ -93,6 +87,49 @@ def summary(visits: Sequence[Visit]) -> dict[str, Any]:
         "slowest": max((each.seconds for each in visits), default=0.0),
         "errors": sorted({each.error for each in visits if each.outcome != "answered"})[:5],
     }
+
+
+def measure_latency(server: AppServer, model: DermNote, image: bytes, rounds: int) -> dict[str, float]:
+    """Return median milliseconds in process, over HTTP, and over HTTP with the upload, measured in turns.
+
+    Of the first two also the minimum and the processor time: on a busy machine the median depends on other work.
+    """
+    with httpx.Client(base_url=f"{server.url}/gradio_api", timeout=60) as client:
+        uploaded = upload(client, image)
+        calls: dict[str, Callable[[], object]] = {
+            "in process": lambda: model.classify(image),
+            "over HTTP": lambda: classify(client, uploaded),
+            "with upload": lambda: classify(client, upload(client, image)),
+        }
+        times: dict[str, list[float]] = {name: [] for name in calls}
+        for turn in range(rounds + WARM_UP):
+            for name, call in calls.items():
+                begun = time.perf_counter()
+                call()
+                times[name] += [1e3 * (time.perf_counter() - begun)] if turn >= WARM_UP else []
+        results = {name: statistics.median(each) for name, each in times.items()}
+        results |= {f"minimum {name}": min(each) for name, each in times.items()}
+        for name, clock in (("in process", time.process_time), ("over HTTP", server.processor_seconds)):
+            begun = clock()
+            for _ in range(rounds):
+                calls[name]()
+            results[f"processor {name}"] = 1e3 * (clock() - begun) / rounds
+        return results
+
+
+def upload(client: httpx.Client, image: bytes) -> dict[str, Any]:
+    """Upload an image as the page does; return its file data."""
+    [path] = client.post("/upload", files={"files": ("lesion.jpg", image, "image/jpeg")}).raise_for_status().json()
+    return {"path": path, "meta": {"_type": "gradio.FileData"}}
+
+
+def classify(client: httpx.Client, uploaded: dict[str, Any]) -> str:
+    """Call `/classify` without a client library: a call, then its event stream."""
+    sent = client.post("/call/classify", json={"data": [uploaded, "dermoscopy"]}).raise_for_status()
+    answer = client.get(f"/call/classify/{sent.json()['event_id']}").text
+    if "event: complete" not in answer:
+        raise RuntimeError(f"No answer: {answer}")
+    return answer
 
 
 def measure_growth(server: AppServer, crowd: Crowd, args: argparse.Namespace) -> dict[str, Any]:
@@ -119,13 +156,6 @@ def measure_restart(server: AppServer, crowd: Crowd) -> dict[str, Any]:
     outcomes = [each.outcome for each in crowd.visits(1, lambda _: next(once, False))]
     seconds = {"seconds": time.monotonic() - begun, "processor_s": server.processor_seconds()}
     return with_load({**seconds, "outcomes": outcomes, "left_behind": left})
-
-
-def jpeg(seed: int) -> bytes:
-    """Return a drawn dermoscopic image of 600 x 450 pixels."""
-    buffer = io.BytesIO()
-    draw(seed, seed % 8, 450).resize((600, 450)).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
 
 
 def lines(figures: dict[str, Any]) -> list[str]:

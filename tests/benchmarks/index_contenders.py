@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from dermnote.hub.bundle import STARTER
 from dermnote.hub.manifest import verify_manifest, write_manifest
 from dermnote.index.case_index import CaseIndex
 from dermnote.index.case_table import MemoryTable
 from dermnote.index.faiss_index import VectorIndex
+from tests.benchmarks.figures import memory_mb
 
 K = 10
 SINGLE_QUERIES, SINGLE_SECONDS = 100, 20.0
@@ -35,9 +35,9 @@ Search = Callable[[np.ndarray, int], np.ndarray]
 class DermNoteIndex:
     """Ours: flat or inverted lists, whichever the size asks for."""
 
-    def build(self, folder: Path, images: np.ndarray, notes: np.ndarray) -> dict[str, Any]:
-        from dermnote.index.faiss_index import VectorIndex
+    file = "images.faiss"
 
+    def build(self, folder: Path, images: np.ndarray, notes: np.ndarray) -> dict[str, Any]:
         index = VectorIndex.build(images, {"image": images, "text": notes})
         index.save(folder / "images.faiss")
         settings = index.settings_json()
@@ -47,18 +47,15 @@ class DermNoteIndex:
         return {"settings": f"IVF nlist {settings['nlist']} nprobe {settings['nprobe']}", "tuned": settings}
 
     def load(self, folder: Path) -> Search:
-        from dermnote.index.faiss_index import VectorIndex
-
         dim = int(np.load(folder / "images.npy", mmap_mode="r").shape[1])
         index = VectorIndex.load(folder / "images.faiss", dim, json.loads((folder / "settings.json").read_text()))
         return lambda queries, k: index.search(queries, k)[1]
 
-    def file(self, folder: Path) -> Path:
-        return folder / "images.faiss"
-
 
 class ScikitLearn:
     """NearestNeighbors keeps the vectors it is given: what it loads is the array itself."""
+
+    file = "images.npy"
 
     def build(self, folder: Path, images: np.ndarray, notes: np.ndarray) -> dict[str, Any]:
         self._fitted(images)
@@ -73,12 +70,11 @@ class ScikitLearn:
 
         return NearestNeighbors(algorithm="brute", metric="cosine").fit(images)
 
-    def file(self, folder: Path) -> Path:
-        return folder / "images.npy"
-
 
 class Hnswlib:
     """Its usual M = 16, ef_construction = 200; ef doubled until it finds 0.99 of queries other than those measured."""
+
+    file = "hnsw.bin"
 
     def build(self, folder: Path, images: np.ndarray, notes: np.ndarray) -> dict[str, Any]:
         import hnswlib
@@ -108,9 +104,6 @@ class Hnswlib:
         index.set_num_threads(threads())
         return lambda queries, k: index.knn_query(queries, k)[0]
 
-    def file(self, folder: Path) -> Path:
-        return folder / "hnsw.bin"
-
 
 CONTENDERS: dict[str, Any] = {"dermnote": DermNoteIndex, "scikit-learn": ScikitLearn, "hnswlib": Hnswlib}
 
@@ -121,7 +114,7 @@ def threads() -> int:
 
 
 def recall(folder: Path, found: np.ndarray, kind: str) -> float:
-    """Mean share of the exact K that were found; what is as near as the K-th true one counts (rounding decides ties).
+    """Return the mean share of the exact K found; what is as near as the K-th true one counts (rounding decides ties).
 
     Args:
         folder: With the vectors and the queries' exact answers.
@@ -134,42 +127,29 @@ def recall(folder: Path, found: np.ndarray, kind: str) -> float:
     return float((cosines >= queries[f"{kind}_cosines"][:, -1:] - TIE).mean())
 
 
-def resident() -> float:
-    """Memory of this process now, in MB; pages of mapped files that were touched count."""
-    return float(psutil.Process().memory_info().rss / 1e6)
-
-
-def highest() -> float:
-    """The most memory this process ever had, in MB (Linux)."""
-    status = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1.024e-3
-
-
 def build(name: str, folder: Path) -> dict[str, Any]:
     contender = CONTENDERS[name]()
     images, notes = np.load(folder / "images.npy"), np.load(folder / "notes.npy")
     started = time.perf_counter()
     extra = contender.build(folder, images, notes)
-    seconds = time.perf_counter() - started
-    peak = highest()
-    size = contender.file(folder).stat().st_size / 1e6
-    return {"build_s": seconds, "build_peak_mb": peak, "file_mb": size, **extra}
+    figures = {"build_s": time.perf_counter() - started, "build_peak_mb": memory_mb("VmHWM")}
+    return {**figures, "file_mb": (folder / contender.file).stat().st_size / 1e6, **extra}
 
 
 def search(name: str, folder: Path) -> dict[str, Any]:
     contender, queries = CONTENDERS[name](), dict(np.load(folder / "queries.npz"))
     build(name, folder / "small")
     contender.load(folder / "small")(queries["image"][:1], 1)  # now its package is in memory and counts no more
-    before, started = resident(), time.perf_counter()
+    before, started = memory_mb("VmRSS"), time.perf_counter()
     find = contender.load(folder)
-    load_s, loaded = time.perf_counter() - started, resident()
+    load_s, loaded = time.perf_counter() - started, memory_mb("VmRSS")
     seconds: list[float] = []
     while len(seconds) < SINGLE_QUERIES and (sum(seconds) < SINGLE_SECONDS or len(seconds) < 5):
         query = queries["image" if len(seconds) % 2 else "text"][len(seconds)][None]
         started = time.perf_counter()
         find(query, K)
         seconds.append(time.perf_counter() - started)
-    after = resident()
+    after = memory_mb("VmRSS")
     figures: dict[str, Any] = {
         "load_s": load_s,
         "load_rss_mb": loaded - before,
@@ -209,7 +189,7 @@ def starter_index() -> CaseIndex:
 
 
 def save_cases(folder: Path) -> dict[str, float]:
-    """A bundle's index of as many cases as there are vectors; the cases are the starter's, renamed."""
+    """Write a bundle's index of as many cases as there are vectors; the cases are the starter's, renamed."""
     starter, images = starter_index(), np.load(folder / "images.npy", mmap_mode="r")
     rows, dim = images.shape
     table = starter.table.iloc[np.arange(rows) % len(starter)].reset_index(drop=True)
@@ -220,7 +200,7 @@ def save_cases(folder: Path) -> dict[str, float]:
     CaseIndex(MemoryTable(table, thumbnails), images, None, "made").save(folder / "bundle" / "index")
     seconds = time.perf_counter() - started
     write_manifest(folder / "bundle")
-    peak = highest()
+    peak = memory_mb("VmHWM")
     size = sum(path.stat().st_size for path in (folder / "bundle" / "index").iterdir()) / 1e6
     return {"save_s": seconds, "save_peak_mb": peak, "bundle_mb": size}
 
@@ -232,9 +212,9 @@ def search_cases(folder: Path) -> dict[str, float]:
     started = time.perf_counter()
     verify_manifest(folder / "bundle")
     verify_s = time.perf_counter() - started
-    before, started = resident(), time.perf_counter()
+    before, started = memory_mb("VmRSS"), time.perf_counter()
     index = CaseIndex.load(folder / "bundle" / "index", "made")
-    load_s, loaded = time.perf_counter() - started, resident()
+    load_s, loaded = time.perf_counter() - started, memory_mb("VmRSS")
     seconds = []
     for query in queries[:SEARCHES]:
         started = time.perf_counter()
@@ -245,7 +225,7 @@ def search_cases(folder: Path) -> dict[str, float]:
         "verify_s": verify_s,
         "load_s": load_s,
         "load_rss_mb": loaded - before,
-        "queried_rss_mb": resident() - before,
+        "queried_rss_mb": memory_mb("VmRSS") - before,
         "search_ms": 1e3 * float(np.median(seconds)),
         "search_p95_ms": 1e3 * float(np.percentile(seconds, 95)),
     }

@@ -13,18 +13,15 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
-import platform
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 from threadpoolctl import threadpool_info
+
+from tests.benchmarks.figures import markdown, memory_mb, new_parser, run_module, write_json
 
 CLASSES = 8
 SHARES = np.array([0.3, 0.2, 0.15, 0.12, 0.1, 0.06, 0.05, 0.02])
@@ -83,16 +80,18 @@ CONTENDERS: dict[str, Means] = {"dermnote": dermnote, "scikit-learn": scikit_lea
 
 
 def measure(name: str, size: int, dim: int) -> dict[str, Any]:
-    """Seconds and mAP of both directions, and the most memory (MB) the process had, before and with it."""
+    """Return seconds and mAP of both directions, and memory before, and at the peak of this process and its workers."""
     small = made(50, dim)
     CONTENDERS[name](*small)  # now its package is in memory
     images, notes, labels = made(size, dim)
-    figures: dict[str, Any] = {"before_mb": psutil.Process().memory_info().rss / 1e6}
+    figures: dict[str, Any] = {"before_mb": memory_mb("VmRSS")}
     for direction, sides in (("image_to_text", (images, notes)), ("text_to_image", (notes, images))):
         started = time.perf_counter()
         figures[f"map_{direction}"] = CONTENDERS[name](*sides, labels)
         figures[f"{direction}_s"] = time.perf_counter() - started
-    return figures | {"peak_mb": highest(), "blas": blas_version()}
+    this = psutil.Process()
+    figures["peak_mb"] = sum(memory_mb("VmHWM", each.pid) for each in (this, *this.children(recursive=True)))
+    return figures | {"blas": blas_version()}
 
 
 def blas_version() -> str:
@@ -103,55 +102,14 @@ def blas_version() -> str:
     )
 
 
-def highest() -> float:
-    """The most memory this process and its workers ever had, each at its own time, in MB (Linux)."""
-    this = psutil.Process()
-    return sum(_highest(each.pid) for each in (this, *this.children(recursive=True)))
-
-
-def _highest(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1.024e-3
-
-
 PACKAGES = {"scikit-learn": "sklearn"}  # a contender's name -> the package to import, where they differ
-THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-SAME = 1e-4  # of mAP: peers order ties anyhow, and round otherwise
-
-
-def run(name: str, size: int, dim: int, threads: int | None) -> dict[str, Any]:
-    """The figures of one contender."""
-    command = [
-        sys.executable,
-        "-m",
-        "tests.benchmarks.metrics",
-        "--measure",
-        name,
-        "--size",
-        str(size),
-        "--dim",
-        str(dim),
-    ]
-    limits = {each: str(threads) for each in THREAD_LIMITS} if threads else {}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **limits})
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
-    figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {"vectors": size, "measured by": name, **figures}
+SAME = 1e-4  # of mAP: peers break ties arbitrarily, and round differently
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The figures as Markdown."""
-    header = [
-        "vectors",
-        "measured by",
-        "image to note, s",
-        "note to image, s",
-        "both, s",
-        "peak MB",
-        "of it before",
-    ]
-    lines = [[*header, "mAP both ways", "agrees with ours"], ["---"] * 9]
+    """Return the figures as Markdown."""
+    head = ["vectors", "measured by", "image to note, s", "note to image, s", "both, s", "peak MB", "of it before"]
+    lines = [[*head, "mAP both ways", "agrees with ours"]]
     for row in rows:
         ours = next(each for each in rows if each["vectors"] == row["vectors"] and each["measured by"] == "dermnote")
         apart = max(abs(row[key] - ours[key]) for key in ("map_image_to_text", "map_text_to_image"))
@@ -160,16 +118,15 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         cells += [f"{row['peak_mb']:.0f}", f"{row['before_mb']:.0f}"]
         cells += [f"{row['map_image_to_text']:.4f} / {row['map_text_to_image']:.4f}"]
         lines.append([*cells, "" if row is ours else "yes" if apart < SAME else f"NO, {apart:.1e} apart"])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown(lines)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument("--size", type=int, default=100_000, help="images, and as many notes")
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--peer-size", type=int, default=5000, help="the same where peers are measured too")
     parser.add_argument("--threads", type=int, help="of matrix products, e.g. 1 on a busy machine; default: all cores")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--measure", choices=tuple(CONTENDERS), help=argparse.SUPPRESS)  # in a process of its own
     args = parser.parse_args(argv)
     if args.measure:
@@ -178,15 +135,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     peers = [name for name in CONTENDERS if importlib.util.find_spec(PACKAGES.get(name, name)) or name == "dermnote"]
     if "torchmetrics" not in peers:
         print("torchmetrics is not installed (pip install -r tests/benchmarks/requirements.txt): left out.")
-    rows = [run("dermnote", args.size, args.dim, args.threads)]
-    rows += [run(name, args.peer_size, args.dim, args.threads) for name in peers]
-    report = table(rows)
-    print(f"{report}\nmatrix products of dermnote: {rows[0]['blas']}")
-    if args.json:
-        load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-        machine = {"cores": os.cpu_count(), "machine": platform.machine(), "load_average": load}
-        figures = {"machine": machine, "dim": args.dim, "threads": args.threads, "figures": rows}
-        args.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    sizes = [("dermnote", args.size), *((name, args.peer_size) for name in peers)]
+    rows = []
+    for name, size in sizes:
+        words = ["--measure", name, "--size", size, "--dim", args.dim]
+        figures = run_module("tests.benchmarks.metrics", *words, threads=args.threads)
+        rows.append({"vectors": size, "measured by": name, **figures})
+    print(f"{table(rows)}\nmatrix products of dermnote: {rows[0]['blas']}")
+    write_json(args.json, {"dim": args.dim, "threads": args.threads, "figures": rows})
     return 0
 
 

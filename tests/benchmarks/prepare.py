@@ -1,16 +1,12 @@
 """Images a second of `train.prepare`, by number of worker processes.
 
-    python -m tests.benchmarks.prepare --milk10k ../shared/data/milk10k --out prepare.json
+    python -m tests.benchmarks.prepare --milk10k ../shared/data/milk10k --json prepare.json
 
 Without `--milk10k`, it times generated images of the same size (600 x 450).
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
 import resource
 import tempfile
 import time
@@ -20,12 +16,13 @@ import numpy as np
 from PIL import Image
 
 from dermnote.images.opening import MAX_PIXELS
+from tests.benchmarks.figures import markdown, new_parser, write_json
 from train.data.image_preparation import prepare_all
 from train.data.sources import RawCase, get_reader
 
 
 def generated(folder: Path, count: int) -> list[RawCase]:
-    """Blurry dark spots on noisy skin."""
+    """Return images of blurry dark spots on noisy skin."""
     random = np.random.default_rng(0)
     ys, xs = np.mgrid[:450, :600]
     for index in range(count):
@@ -49,23 +46,19 @@ def measure(cases: list[RawCase], workers: int) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument("--milk10k", type=Path, help="the MILK10k folder")
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--out", type=Path, help="also write the figures as JSON")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         read = get_reader("milk10k").read(str(args.milk10k)) if args.milk10k else generated(Path(folder), args.images)
         cases = [case for case in read if isinstance(case, RawCase)][: args.images]
         rows = [measure(cases, workers) for workers in args.workers]
-    print("| workers | images | images/s | CPU ms/image |\n|---|---|---|---|")
-    for row in rows:
-        speed, cost = row["images_per_second"], row["cpu_ms_per_image"]
-        print(f"| {row['workers']} | {row['images']} | {speed:.0f} | {cost:.1f} |")
-    if args.out:
-        machine = {"cores": os.cpu_count(), "machine": platform.machine(), "load_average": os.getloadavg()[0]}
-        args.out.write_text(json.dumps({"machine": machine, "rows": rows}, indent=2) + "\n")
+    head = ["workers", "images", "images/s", "CPU ms/image"]
+    figures = [[f"{row['images_per_second']:.0f}", f"{row['cpu_ms_per_image']:.1f}"] for row in rows]
+    print(markdown([head, *([row["workers"], row["images"], *each] for row, each in zip(rows, figures, strict=True))]))
+    write_json(args.json, {"rows": rows})
 
 
 if __name__ == "__main__":

@@ -13,19 +13,15 @@ sentence-transformers, where they are installed:
 
 from __future__ import annotations
 
-import argparse
 import copy
-import importlib.util
 import io
-import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,23 +37,9 @@ from dermnote.models.image_encoder import ImageEncoder
 from dermnote.models.joint_model import DermNoteModel
 from dermnote.models.text_encoder import TextEncoder
 from dermnote.taxonomy import EIGHT
-from train.data.sources.drawn import draw
+from tests.benchmarks.figures import drawn_jpeg, new_parser, write_json
 
 Encode = Callable[[Sequence[Image.Image]], np.ndarray]
-
-
-def installed_peers(folder: Path) -> dict[str, Encode]:
-    """By title, how each peer that is installed turns images into vectors, by its own way of doing it.
-
-    Args:
-        folder: Empty; what a peer must be loaded from is written here.
-    """
-    return {title: made(folder) for title, (package, made) in PEERS.items() if importlib.util.find_spec(package)}
-
-
-def missing_peers() -> list[str]:
-    """Titles of those that are not installed."""
-    return [title for title, (package, _) in PEERS.items() if not importlib.util.find_spec(package)]
 
 
 def _open_clip(folder: Path) -> Encode:
@@ -86,6 +68,7 @@ def _sentence_transformers(folder: Path) -> Encode:
     return lambda images: model.encode(list(images), batch_size=len(images), show_progress_bar=False)
 
 
+# By title: the package, and a function that loads the peer from an empty folder it may write to.
 PEERS: dict[str, tuple[str, Callable[[Path], Encode]]] = {
     "open_clip ViT-B/16": ("open_clip", _open_clip),
     "sentence-transformers CLIP ViT-B/32": ("sentence_transformers", _sentence_transformers),
@@ -95,7 +78,7 @@ PEERS: dict[str, tuple[str, Callable[[Path], Encode]]] = {
 CASES, BATCH, WIDTH = 1000, 64, 128
 # Each line says what is timed, against what, and its target ratio ("at most" if True).
 TARGETS = {"one image": (1.3, True), "many images": (0.9, False), "many notes": (2.0, False)}
-STARTS = {  # Python, with the path of a image to put in
+STARTS = {  # Python, with the path of an image to insert
     "nothing": "pass",
     "imports": "import torch, torchvision, transformers",
     "import dermnote": "import dermnote",
@@ -104,33 +87,26 @@ STARTS = {  # Python, with the path of a image to put in
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    args = _parse(argv)
+    parser = new_parser(__doc__)
+    parser.add_argument("--small", action="store_true", help="small networks and few items")
+    parser.add_argument("--rounds", type=int, default=30, help="turns of each contestant (%(default)s)")
+    args = parser.parse_args(argv)
     torch.manual_seed(0)
     model = built(small=args.small)
     with tempfile.TemporaryDirectory() as folder:
-        peers = {} if args.small else installed_peers(Path(folder))
+        installed = {} if args.small else {title: each for title, each in PEERS.items() if find_spec(each[0])}
+        peers = {title: load(Path(folder)) for title, (_, load) in installed.items()}
     rows = [one_image(model, peers, args.rounds), many_images(model, peers, args.rounds // 5 or 1)]
     rows += [many_notes(model, args.rounds // 10 or 1, 64 if args.small else 512)]
     lines = [*map(line, rows), *starts(3)]
-    lines += [f"{title}: not installed, left out" for title in missing_peers()]
+    lines += [f"{title}: not installed, left out" for title, (package, _) in PEERS.items() if not find_spec(package)]
     print("\n".join(lines))
-    if args.json:
-        machine = {"cores": os.cpu_count(), "machine": platform.machine(), "load_average": os.getloadavg()[0]}
-        figures = {"machine": machine, "torch": torch.__version__, "figures": rows, "lines": lines}
-        args.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_json(args.json, {"figures": rows, "lines": lines})
     return 0
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--small", action="store_true", help="small networks and few items")
-    parser.add_argument("--rounds", type=int, default=30, help="turns of each contestant (%(default)s)")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
-    return parser.parse_args(argv)
-
-
 def built(*, small: bool) -> DermNote:
-    """A model with an index, all numbers random."""
+    """Return a model with an index, all numbers random."""
     backbone, side = ("shufflenet_v2_x0_5", 64) if small else ("densenet121", 224)
     size = {"hidden_size": 32, "layers": 1} if small else {"hidden_size": 768, "layers": 12, "heads": 12}
     text = TextEncoder.from_scratch(notes(200), vocab_size=2000, max_length=128, **size)
@@ -144,26 +120,19 @@ def built(*, small: bool) -> DermNote:
 
 
 def notes(count: int) -> list[str]:
-    """Notes of 5 to 60 words, as they come."""
+    """Return notes of 5 to 60 words, as they come."""
     words = " ".join(DermNote.from_pretrained(device="cpu").index.columns("note")["note"]).split()
     random = np.random.default_rng(1)
     lengths, starts = random.integers(5, 61, count), random.integers(0, len(words) - 61, count)
     return [" ".join(words[start : start + length]) for start, length in zip(starts, lengths, strict=True)]
 
 
-def jpeg(seed: int) -> bytes:
-    """A dermoscopic image of the usual size."""
-    buffer = io.BytesIO()
-    draw(seed, seed % 8, 450).resize((600, 450)).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
-
-
 def one_image(model: DermNote, peers: Mapping[str, Encode], rounds: int) -> dict[str, Any]:
-    """From the bytes of a file to classes and notes, against the bare image encoder on a tensor that is ready.
+    """Time the way from the bytes of a file to classes and notes, against the bare image encoder on a ready tensor.
 
-    Peers get from the bytes to a vector.
+    Peers compute a vector from the bytes.
     """
-    data = jpeg(0)
+    data = drawn_jpeg(0)
     side = model.model.image_encoder.image_size
     ready = torch.randn(1, 3, side, side).contiguous(memory_format=torch.channels_last)
 
@@ -182,11 +151,11 @@ def one_image(model: DermNote, peers: Mapping[str, Encode], rounds: int) -> dict
 
 
 def many_images(model: DermNote, peers: Mapping[str, Encode], rounds: int) -> dict[str, Any]:
-    """Images a second in a batch, from decoded images, against the bare image encoder on a ready batch.
+    """Measure images a second in a batch, from decoded images, against the bare image encoder on a ready batch.
 
-    Beside the peers stands the bare encoder on an eighth of it at a time: a pass of 64 is dominated by page faults.
+    The bare encoder also takes an eighth of it at a time: a pass of 64 is dominated by page faults.
     """
-    images = [Image.open(io.BytesIO(jpeg(seed))).convert("RGB") for seed in range(8)] * (BATCH // 8)
+    images = [Image.open(io.BytesIO(drawn_jpeg(seed))).convert("RGB") for seed in range(8)] * (BATCH // 8)
     side = model.model.image_encoder.image_size
     ready = torch.randn(BATCH, 3, side, side).contiguous(memory_format=torch.channels_last)
 
@@ -204,7 +173,7 @@ def many_images(model: DermNote, peers: Mapping[str, Encode], rounds: int) -> di
 
 
 def many_notes(model: DermNote, rounds: int, count: int) -> dict[str, Any]:
-    """Notes a second, against a plain loop of the same tokenizer and BERT: float32, in the order they come."""
+    """Measure notes a second, against a plain loop of the same tokenizer and BERT: float32, in the order they come."""
     texts, encoder = notes(count), model.model.text_encoder
     assert encoder is not None
     short = DermNote(copy.deepcopy(model.model), model.config, model.index, device="cpu", dtype=best_dtype())
@@ -221,14 +190,14 @@ def many_notes(model: DermNote, rounds: int, count: int) -> dict[str, Any]:
 
 
 def row(what: str, unit: str, figures: Mapping[str, float], other: str, against: str) -> dict[str, Any]:
-    """The figures of one contest: "ours", the one it is measured against, and the peers'."""
+    """Return the figures of one contest: "ours", the one it is measured against, and the peers'."""
     peers = {name: value for name, value in figures.items() if name not in ("ours", other)}
-    figures_row = {"what": what, "unit": unit, "ours": figures["ours"], "other": figures[other], "against": against}
-    return figures_row | {"ratio": figures["ours"] / figures[other], "peers": peers}
+    whole = {"what": what, "unit": unit, "ours": figures["ours"], "other": figures[other], "against": against}
+    return whole | {"ratio": figures["ours"] / figures[other], "peers": peers}
 
 
 def best_dtype() -> Any:
-    """bfloat16 on a processor with instructions for it."""
+    """Return bfloat16 on a processor with instructions for it."""
     return "bfloat16" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "float32"
 
 
@@ -238,7 +207,7 @@ def bare(model: DermNote, ready: torch.Tensor) -> None:
 
 
 def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each, one after another `rounds` times, once unmeasured."""
+    """Return median seconds of each, one after another `rounds` times, once unmeasured."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, run in ways.items():
@@ -250,14 +219,12 @@ def in_turns(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
 
 
 def starts(rounds: int) -> list[str]:
-    """Seconds of fresh processes: what is imported anyway, the first answer of the starter, and the bare import."""
-    image = Path(os.environ.get("TMPDIR", "/tmp")) / f"serving-{os.getpid()}.jpg"
-    image.write_bytes(jpeg(0))
-    try:
-        codes = {name: code.format(image=str(image)) for name, code in STARTS.items()}
+    """Time fresh processes: imports needed in any case, the first answer of the starter, and the bare import."""
+    with tempfile.NamedTemporaryFile(suffix=".jpg") as image:
+        image.write(drawn_jpeg(0))
+        image.flush()
+        codes = {name: code.format(image=image.name) for name, code in STARTS.items()}
         times = in_turns({name: (lambda code=code: _python(code)) for name, code in codes.items()}, rounds)
-    finally:
-        image.unlink()
     ratio = times["first answer"] / times["imports"]
     alone = times["import dermnote"] - times["nothing"]
     return [

@@ -1,21 +1,16 @@
-"""What a large cases folder takes to open, to read at random, and in memory: mapped from disk, or all in memory.
+"""Time and memory to open a large cases folder and read it at random: mapped from disk, or all in memory.
 
-    python -m tests.benchmarks.streaming --cases 200000 --out streaming.json
+    python -m tests.benchmarks.streaming --cases 200000 --json streaming.json
 
-Draws a few hundred images and repeats them: what is measured depends on the number and size of the bytes, not on what
-they show. Each way runs in a process of its own, one after the other. "Private" is anonymous memory (Linux's RssAnon),
-what a process cannot give back. Neither the resident size nor USS would do: both count the pages of a mapped file, USS
-if nobody else has it open just then, though they belong to the system's cache and go as soon as memory is needed.
+Draws a few hundred images and repeats them: the figures depend on the number and size of the bytes only. Each way runs
+in a process of its own, one after the other. "Private" is anonymous memory (Linux's RssAnon), which a process cannot
+give back. The resident size and USS also count pages of mapped files, which belong to the system's cache.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +22,8 @@ import pyarrow.parquet as pq
 from PIL import Image, ImageFilter
 
 from dermnote.images.opening import encode_jpeg
+from tests.benchmarks.figures import markdown, memory_mb, new_parser, run_module, write_json
+from tests.tiny_cases import NAMES, case_row
 from train.data.cases import Cases, schema
 from train.data.image_cache import Squares
 
@@ -45,19 +42,14 @@ FIGURES = {
 
 
 def drawn(count: int, mean_bytes: int) -> list[bytes]:
-    """Spots on noisy skin, 256 x 256, about `mean_bytes` each: noise of this strength makes a JPEG that large."""
+    """Return spots on noisy skin, 256 x 256, about `mean_bytes` each by the strength of the noise."""
     random = np.random.default_rng(0)
     ys, xs = np.mgrid[:256, :256]
     low, high = 0.0, 60.0
     for _ in range(8):
-        low, high = (
-            (low, (low + high) / 2)
-            if len(one(random, ys, xs, (low + high) / 2)) > mean_bytes
-            else (
-                (low + high) / 2,
-                high,
-            )
-        )
+        noise = (low + high) / 2
+        too_large = len(one(random, ys, xs, noise)) > mean_bytes
+        low, high = (low, noise) if too_large else (noise, high)
     return [one(random, ys, xs, low) for _ in range(count)]
 
 
@@ -68,44 +60,25 @@ def one(random: np.random.Generator, ys: np.ndarray, xs: np.ndarray, noise: floa
 
 
 def write(folder: Path, count: int, jpegs: list[bytes]) -> None:
-    """A cases folder of `count` training cases."""
+    """Write a cases folder of `count` training cases."""
     (folder / "data").mkdir(parents=True)
     random = np.random.default_rng(1)
     with pq.ParquetWriter(folder / "data" / "train-00000-of-00001.parquet", schema(), compression="zstd") as writer:
         for start in range(0, count, ROWS_A_GROUP):
             numbers = range(start, min(start + ROWS_A_GROUP, count))
-            rows = [
-                {
-                    **dict.fromkeys(schema().names),
-                    "case_id": f"drawn/{number}",
-                    "source": "drawn",
-                    "modality": "dermoscopy",
-                    "image": {"bytes": jpegs[random.integers(len(jpegs))], "path": None},
-                    "class_id": number % 8,
-                    "label": "melanoma",
-                    "group": f"drawn/{number}",
-                    "split": "train",
-                    "extra": "{}",
-                    "content_sha256": f"{number:064x}",
-                }
-                for number in numbers
-            ]
+            rows = [case_row("train", number, number % 3, NAMES) for number in numbers]
+            for row in rows:
+                row["image"] = {"bytes": jpegs[random.integers(len(jpegs))], "path": None}
             writer.write_table(pa.Table.from_pylist(rows, schema=schema()), row_group_size=ROWS_A_GROUP)
-    summary = {"classnames": ["melanoma"], "sources": {"drawn": {"licence": "cc0-1.0"}}, "splits": {"train": count}}
+    summary = {"classnames": NAMES, "sources": {"squares": {"licence": "cc0-1.0"}}, "splits": {"train": count}}
     (folder / "summary.json").write_text(json.dumps(summary))
 
 
-def private() -> float:
-    """Anonymous memory of this process, MB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) * 1024 / 1e6
-
-
 def measure(folder: Path, in_memory: float, reads: int) -> dict[str, float]:
-    """One way, in this process."""
-    before, started = private(), time.perf_counter()
+    """Measure one way, in this process."""
+    before, started = memory_mb("RssAnon"), time.perf_counter()
     cases = Cases.read(folder, in_memory=in_memory)
-    opened, found = time.perf_counter() - started, private() - before
+    opened, found = time.perf_counter() - started, memory_mb("RssAnon") - before
     random = np.random.default_rng(2)
     rows = random.integers(0, len(cases), reads)
     started = time.perf_counter()
@@ -121,27 +94,19 @@ def measure(folder: Path, in_memory: float, reads: int) -> dict[str, float]:
         "reads_per_second": speed,
         "batches_per_second": decoded,
         "private_opened_mb": found,
-        "private_growth_mb": private() - before - found,
+        "private_growth_mb": memory_mb("RssAnon") - before - found,
         "uss_mb": memory.uss / 1e6,
         "resident_mb": memory.rss / 1e6,
         "mean_bytes": total / reads,
     }
 
 
-def in_a_process(folder: Path, in_memory: float, reads: int) -> dict[str, float]:
-    words = ["-m", "tests.benchmarks.streaming", "--measure", str(folder), str(in_memory), "--reads", str(reads)]
-    done = subprocess.run([sys.executable, *words], check=True, capture_output=True, text=True)
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return figures
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = new_parser(__doc__)
     parser.add_argument("--cases", type=int, default=200_000, help="cases to write (default: %(default)s)")
-    parser.add_argument("--bytes", type=int, default=15_000, help="of a image (default: %(default)s)")
+    parser.add_argument("--bytes", type=int, default=15_000, help="of an image (default: %(default)s)")
     parser.add_argument("--reads", type=int, default=20_000, help="random images (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="where to write for the time being (default: the system's own)")
-    parser.add_argument("--out", type=Path, help="also write the figures as JSON")
     parser.add_argument("--measure", nargs=2, metavar=("FOLDER", "IN_MEMORY"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
@@ -150,15 +115,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=args.folder) as place:
         folder = Path(place) / "cases"
         write(folder, args.cases, drawn(DISTINCT, args.bytes))
-        rows = {way: in_a_process(folder, in_memory, args.reads) for way, in_memory in WAYS.items()}
+        words = ["--reads", args.reads, "--measure", folder]
+        rows = {way: run_module("tests.benchmarks.streaming", *words, limit) for way, limit in WAYS.items()}
     print(f"{args.cases:,} cases of {rows['all in memory']['mean_bytes'] / 1e3:.1f} kB\n")
-    print(f"| | {' | '.join(rows)} |\n|---|{'---|' * len(rows)}")
-    for name, title in FIGURES.items():
-        print(f"| {title} | " + " | ".join(f"{figures[name]:,.1f}" for figures in rows.values()) + " |")
-    if args.out:
-        machine = {"cores": os.cpu_count(), "machine": platform.machine(), "load_average": os.getloadavg()[0]}
-        report = {"machine": machine, "cases": args.cases, "reads": args.reads, "ways": rows}
-        args.out.write_text(json.dumps(report, indent=2) + "\n")
+    figures = [[title, *(f"{each[name]:,.1f}" for each in rows.values())] for name, title in FIGURES.items()]
+    print(markdown([["", *rows], *figures]))
+    write_json(args.json, {"cases": args.cases, "reads": args.reads, "ways": rows})
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import gc
-import json
 import os
 import shlex
 import sys
@@ -25,10 +24,30 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from tests.benchmarks.figures import Block, Figure, Rates, Table, alternate, clock, machine, middle, ratios
+from tests.benchmarks.figures import (
+    Block,
+    Figure,
+    Rates,
+    Table,
+    alternate,
+    clock,
+    machine,
+    middle,
+    new_parser,
+    ratios,
+    write_json,
+)
 from tests.benchmarks.training_gpu import on_gpu
-from tests.benchmarks.training_material import PAPER, SMALL, Material, draw_material, read_material
-from tests.benchmarks.training_ours import CACHE_GB, Ours, Setting
+from tests.benchmarks.training_ours import (
+    CACHE_GB,
+    PAPER,
+    SMALL,
+    Material,
+    Ours,
+    Setting,
+    draw_material,
+    read_material,
+)
 from tests.benchmarks.training_peers import DualEncoderTrainer, PlainLoop
 from train.training.train_config import TrainConfig
 from train.training.training_data import training_side
@@ -43,10 +62,10 @@ PLAIN_SETUP = (
 
 
 def frozen(setting: Setting) -> Table:
-    """Frozen text: short notes, notes as long as a language model's, and every note padded to the longest input."""
+    """Measure frozen text: short notes, notes as long as a language model's, and notes padded to the longest input."""
     config = setting.config(text_layers=0)
     short, long = setting.material, setting.material.longer()
-    table = Table("Our step against a plain loop, frozen text", [], _remarks(setting))
+    table = Table("Our step against a plain loop, frozen text", [], [*setting.description(), PLAIN_SETUP])
     workers = _better_workers(setting, config, table)
     ours = Ours(setting.model(), short, config, setting.steps)
     contestants = {
@@ -60,19 +79,17 @@ def frozen(setting: Setting) -> Table:
     for name in ("plain", "plain, longer notes"):
         table.figures += [_rate(name, rates[name]), _times(f"ours against {name}", rates, name, setting.aim(FROZEN))]
     name = f"plain, padded to {setting.pair.max_length}"
-    table.figures += [
-        _rate(name, padded["plain"]),
-        _times(f"ours against {name}", padded, "plain", setting.aim(PADDED)),
-    ]
+    table.figures.append(_rate(name, padded["plain"]))
+    table.figures.append(_times(f"ours against {name}", padded, "plain", setting.aim(PADDED)))
     distinct = len(set(ours.material.texts))
     table.figures.append(Figure(f"text vectors of {distinct} distinct notes, made once", ours.note_seconds, "s"))
     return table
 
 
 def trained(setting: Setting) -> Table:
-    """Every layer of BERT learns."""
+    """Measure training of every layer of BERT."""
     config = setting.config(text_layers="all")
-    table = Table("Our step against a plain loop, trained text", [], _remarks(setting))
+    table = Table("Our step against a plain loop, trained text", [], [*setting.description(), PLAIN_SETUP])
     contestants = {
         "ours": Ours(setting.model(), setting.material, config, setting.steps).run,
         "plain": _plain(setting, config, setting.material, 0).run,
@@ -83,10 +100,6 @@ def trained(setting: Setting) -> Table:
     return table
 
 
-def _remarks(setting: Setting) -> list[str]:
-    return [*setting.description(), PLAIN_SETUP]
-
-
 def _plain(
     setting: Setting, config: TrainConfig, material: Material, workers: int, *, longest: bool = True
 ) -> PlainLoop:
@@ -95,7 +108,7 @@ def _plain(
 
 
 def _better_workers(setting: Setting, config: TrainConfig, table: Table) -> int:
-    """Which number of DataLoader workers serves the plain loop better; it keeps that one."""
+    """Return the number of DataLoader workers with which the plain loop is faster."""
     loops = {
         f"num_workers={workers}": _plain(setting, config, setting.material, workers)
         for workers in dict.fromkeys((0, setting.peer_workers))
@@ -108,7 +121,7 @@ def _better_workers(setting: Setting, config: TrainConfig, table: Table) -> int:
 
 
 def _padded(setting: Setting, config: TrainConfig, workers: int, ours: Ours) -> Rates:
-    """One round fewer and a step a block: it is slow, and the target far."""
+    """Measure in fewer rounds and shorter blocks: it is slow, and the target far."""
     brief = replace(setting, steps=max(1, setting.steps // 2))
     loop = _plain(brief, config, setting.material, workers, longest=False)
     return alternate({"ours": ours.run, "plain": loop.run}, max(1, setting.repeats - 1))
@@ -131,16 +144,13 @@ TRAINER_SETUP = (
 
 
 def against_trainer(setting: Setting) -> Table:
-    """Trained text on both sides."""
+    """Measure trained text on both sides."""
     config = setting.config(text_layers="all")
     theirs = DualEncoderTrainer(setting.model(), setting.material, config, setting.device, setting.steps)
     ours = Ours(setting.model(), setting.material, config, setting.steps)
     rates = alternate({"ours": ours.run, "theirs": theirs.run}, setting.repeats)
-    table = Table(
-        "Our step against transformers' VisionTextDualEncoderModel in Trainer",
-        [],
-        [*setting.description(), TRAINER_SETUP],
-    )
+    title = "Our step against transformers' VisionTextDualEncoderModel in Trainer"
+    table = Table(title, [], [*setting.description(), TRAINER_SETUP])
     table.figures += [_rate("ours", rates["ours"]), _rate("transformers", rates["theirs"])]
     table.figures.append(_times("ours against transformers", rates, "theirs", 1.0))
     return table
@@ -157,12 +167,11 @@ STAGES = {
     "optimizer": "clipping, optimizer",
     "average": "moving average",
 }
-OPERATIONS = 8
 PROFILED = 2  # steps at most: each leaves some ten thousand events
 
 
 def breakdown(setting: Setting, text_layers: int | str = 0) -> Table:
-    """One block, after a warm one, under the profiler."""
+    """Profile one block, after a warm one."""
     setting = replace(setting, steps=min(PROFILED, setting.steps))
     ours = Ours(setting.model(), setting.material, setting.config(text_layers=text_layers), setting.steps)
     ours.run()
@@ -172,10 +181,9 @@ def breakdown(setting: Setting, text_layers: int | str = 0) -> Table:
     events = seen.key_averages()
     whole = block.seconds * 1e3 / setting.steps
     text = "trained" if text_layers else "frozen"
-    clocks = "host time (a GPU works on beside it)" if setting.on_gpu else "time"
-    table = Table(
-        f"Where our step's time goes, {text} text", [], [*setting.description(), f"{clocks}, the profiler's own in it"]
-    )
+    clocks = "host time (a GPU works in parallel)" if setting.on_gpu else "time"
+    remarks = [*setting.description(), f"{clocks}, including the profiler's own"]
+    table = Table(f"Where our step's time goes, {text} text", [], remarks)
     table.figures.append(Figure("whole step", whole, "ms"))
     for name, title in STAGES.items():
         found = [each for each in events if each.key.startswith(name)]
@@ -189,12 +197,9 @@ def breakdown(setting: Setting, text_layers: int | str = 0) -> Table:
 def _operations(events: Any, whole: float, setting: Setting) -> list[Figure]:
     kind = "self_device_time_total" if setting.on_gpu else "self_cpu_time_total"
     named = [each for each in events if not each.key.startswith(tuple(STAGES))]
-    largest = sorted(named, key=lambda each: -float(getattr(each, kind)))[:OPERATIONS]
-    figures = []
-    for each in largest:
-        value = float(getattr(each, kind)) / 1e3 / setting.steps
-        figures.append(Figure(f"operation {each.key[:60]}", value, "ms", remark=f"{100 * value / whole:.1f}%"))
-    return figures
+    costs = sorted(((float(getattr(each, kind)) / 1e3 / setting.steps, each.key) for each in named), reverse=True)
+    share = "{:.1f}%".format
+    return [Figure(f"operation {key[:60]}", cost, "ms", remark=share(100 * cost / whole)) for cost, key in costs[:8]]
 
 
 TIMES = 10.0
@@ -202,7 +207,7 @@ BATCHES = 8  # of the pipeline for each step of the encoder on a CPU: it is that
 
 
 def input_pipeline(setting: Setting) -> Table:
-    """Decoding at each access, and out of the cache of decoded squares."""
+    """Measure decoding at each access, and reading the cache of decoded squares."""
     learning = Ours(setting.model(), setting.material, setting.config(text_layers=0), setting.steps)
     step = {"step": learning.run}
     batches = setting.steps * (1 if setting.on_gpu else BATCHES)
@@ -232,24 +237,24 @@ SIZES = (10_000, 100_000, 1_000_000)  # images in an epoch
 
 
 def epochs(setting: Setting, tables: Sequence[Table]) -> Table:
-    """Table (e): duration and size of an epoch, from our rates in the other tables."""
-    rates = [figure for table in tables for figure in table.figures if _is_our_rate(figure)]
+    """Extrapolate duration and size of an epoch from our rates in the other tables."""
+    rates = [
+        figure
+        for table in tables
+        for figure in table.figures
+        if figure.unit == "images/s" and figure.name.startswith("ours, ")
+    ]
     stored = [len(jpeg) for jpeg in setting.material.cases.images]
     side = training_side(setting.config())
-    table = Table("An epoch, extrapolated (images / rate; without validation and checkpoints)")
-    for rate in rates:
-        for size in SIZES:
-            table.figures.append(Figure(f"{size:,} images: {rate.name}", size / (rate.value or 1) / 60, "min"))
+    figures = [
+        Figure(f"{size:,} images: {rate.name}", size / (rate.value or 1) / 60, "min")
+        for rate in rates
+        for size in SIZES
+    ]
     for size in SIZES:
-        table.figures += [
-            Figure(f"{size:,} images, JPEG on disk", size * sum(stored) / len(stored) / 1e9, "GB"),
-            Figure(f"{size:,} images, decoded at {side} px", size * 3 * side * side / 1e9, "GB"),
-        ]
-    return table
-
-
-def _is_our_rate(figure: Figure) -> bool:
-    return figure.unit == "images/s" and figure.name.startswith("ours, ") and bool(figure.value)
+        figures.append(Figure(f"{size:,} images, JPEG on disk", size * sum(stored) / len(stored) / 1e9, "GB"))
+        figures.append(Figure(f"{size:,} images, decoded at {side} px", size * 3 * side * side / 1e9, "GB"))
+    return Table("An epoch, extrapolated (images / rate; without validation and checkpoints)", figures)
 
 
 SECTIONS: dict[str, Callable[[Setting], Table]] = {
@@ -265,13 +270,12 @@ SECTIONS: dict[str, Callable[[Setting], Table]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a tokenizer that has threads is not fit to be forked
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # a tokenizer with threads cannot be forked
     setting = chosen(args)
     words = sys.argv[1:] if argv is None else list(argv)
     command = shlex.join(["python", "-m", "tests.benchmarks.training", *words])
     about = {**machine(setting.device), "command": command}
-    for name, value in about.items():
-        print(f"{name}: {value}")
+    print("\n".join(f"{name}: {value}" for name, value in about.items()))
     tables = []
     for name in args.sections:
         started = time.perf_counter()
@@ -280,20 +284,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         gc.collect()
         if setting.on_gpu:
             torch.cuda.empty_cache()
-            torch.compiler.reset()  # else the code of all the models compiled so far counts against one limit
+            torch.compiler.reset()  # otherwise the code of all compiled models counts against one limit
     tables.append(epochs(setting, tables))
     print(tables[-1].text())
-    if args.json:
-        report = {"machine": about, "setting": setting.description(), "tables": [table.plain() for table in tables]}
-        args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    report = {"command": command, "setting": setting.description(), "tables": [table.plain() for table in tables]}
+    write_json(args.json, report, setting.device)
     return 0
 
 
 def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=Path, help="a folder that train.prepare wrote; else lesions are drawn")
+    parser = new_parser(__doc__)
+    parser.add_argument("--cases", type=Path, help="a folder that train.prepare wrote; otherwise lesions are drawn")
     parser.add_argument("--notes", type=Path, help="their notes.jsonl, with M notes")
-    parser.add_argument("--pictures", type=int, default=256, help="how many of them to use")
+    parser.add_argument("--images", type=int, default=256, help="number of images to use")
     parser.add_argument("--pair", choices=("paper", "small"), default="paper", help="sizes of the encoders")
     parser.add_argument("--batch", type=int, help="images in a step; 32, on a GPU 128")
     parser.add_argument("--steps", type=int, help="steps of a block; 2, on a GPU 30")
@@ -302,17 +305,16 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--peer-workers", type=int, help="that the plain loop tries beside 0; 2, on a GPU as ours")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting of ours")
     parser.add_argument("--sections", nargs="+", choices=tuple(SECTIONS), default=list(SECTIONS), metavar="NAME")
-    parser.add_argument("--json", type=Path, help="also write the tables here")
     return parser
 
 
 def chosen(args: argparse.Namespace) -> Setting:
-    """The run the command line asks for."""
+    """Return the setting of the command line."""
     if (args.cases is None) != (args.notes is None):
         raise SystemExit("--cases and --notes go together; without both, lesions are drawn.")
     gpu = torch.cuda.is_available()
     workers = (min(14, os.cpu_count() or 1) if gpu else 0) if args.workers is None else args.workers
-    material = read_material(args.cases, args.notes, args.pictures) if args.cases else draw_material(args.pictures)
+    material = read_material(args.cases, args.notes, args.images) if args.cases else draw_material(args.images)
     return Setting(
         pair=SMALL if args.pair == "small" else PAPER,
         material=material,

@@ -1,4 +1,4 @@
-"""How many bytes a training step must move through the device's memory, counted layer by layer.
+"""Training on a GPU, against the bytes a step must move through its memory, counted layer by layer.
 
 A layer is a module without children, x its input, y its output, w its weights; a is the bytes of an activation
 (2 in bf16), and weights are kept in 4 bytes and used in a:
@@ -14,7 +14,7 @@ and so do functions that are no module: concatenation, addition, attention's pro
 counts as one reading, though a batch's statistics need two. All of that makes it a floor: what is left cannot be
 avoided without fusing across convolutions. Caches are taken as too small to hold an activation until the next layer.
 
-Time floor = bytes / bandwidth, the bandwidth being what a large copy on the same device reaches.
+Time floor = bytes / bandwidth, bandwidth as a large copy on the same device reaches.
 """
 
 from __future__ import annotations
@@ -39,13 +39,7 @@ WEIGHT_BYTES = 4
 
 @dataclass(frozen=True)
 class StepBytes:
-    """Bytes of one step.
-
-    Attributes:
-        forward: Read and written by the forward pass.
-        backward: By the backward pass.
-        optimizer: By the optimizer.
-    """
+    """Bytes read and written in one step, by part."""
 
     forward: int
     backward: int
@@ -53,14 +47,14 @@ class StepBytes:
 
     @property
     def total(self) -> int:
-        """All together."""
+        """Bytes of all parts."""
         return self.forward + self.backward + self.optimizer
 
 
 def count_bytes(
     model: nn.Module, run: Callable[[nn.Module], Any], activation_bytes: int = 2, moments: int = 2
 ) -> StepBytes:
-    """Counts by the formula above; nothing is computed (tensors without storage), so any batch fits any machine.
+    """Count by the formula above; nothing is computed (tensors without storage), so any batch fits any machine.
 
     Args:
         model: In the mode it learns in; `requires_grad` says what learns. Left as it is.
@@ -92,7 +86,7 @@ def count_bytes(
 
 
 def copy_bandwidth(device: torch.device, megabytes: int = 1024, repeats: int = 20) -> float:
-    """Bytes a second that a copy within the device's memory moves, reading and writing counted; the best of some."""
+    """Return the bytes a second that a copy within the device's memory reads and writes; the best of some."""
     source = torch.empty(megabytes * 2**20, dtype=torch.uint8, device=device).fill_(1)
     target = torch.empty_like(source)
     best = float("inf")
@@ -114,7 +108,7 @@ HOW = (
 
 
 def on_gpu(setting: Setting) -> Table:
-    """The table; without a GPU it says so, and counts the bytes all the same."""
+    """Return the table; without a GPU it says so, and counts the bytes all the same."""
     step = step_bytes(setting, setting.config(text_layers=0))
     counted = Figure("bytes a step must move (see tests/benchmarks/training_gpu.py)", step.total / 1e9, "GB")
     if not setting.on_gpu:
@@ -125,14 +119,7 @@ def on_gpu(setting: Setting) -> Table:
 
 
 def measured(setting: Setting, step: StepBytes, counted: Figure, copied_megabytes: int = 1024) -> Table:
-    """The table's rates, on whatever device the setting names.
-
-    Args:
-        setting: Of the run.
-        step: Bytes of our step.
-        counted: The same as a figure.
-        copied_megabytes: By which the bandwidth is measured.
-    """
+    """Measure the rates of the table; the bandwidth is that of a copy of so many megabytes."""
     decoding = setting.config(text_layers=0)
     cached = setting.config(text_layers=0, cache_gb=2 * CACHE_GB)
     steps = LONGER * setting.steps
@@ -178,7 +165,7 @@ def measured(setting: Setting, step: StepBytes, counted: Figure, copied_megabyte
 
 
 def _peak_memory(setting: Setting, ours: Ours) -> float | None:
-    """GiB that tensors took at most during a block; None without a GPU."""
+    """Return the GiB that tensors took at most during a block; None without a GPU."""
     if not setting.on_gpu:
         return None
     torch.cuda.reset_peak_memory_stats(setting.device)
@@ -187,7 +174,7 @@ def _peak_memory(setting: Setting, ours: Ours) -> float | None:
 
 
 def step_bytes(setting: Setting, config: TrainConfig) -> StepBytes:
-    """Bytes of a step with text vectors made before, in bf16."""
+    """Return the bytes of a step with text vectors made before, in bf16."""
     model = setting.model()
     set_trainable(model, config)
     assert model.text_encoder is not None

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, StackDataset
 from torchvision import transforms
 from transformers import (
     AutoConfig,
@@ -26,26 +26,20 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from dermnote.models.image_encoder import IMAGENET_MEAN, IMAGENET_STD, ImageEncoder
-from dermnote.models.joint_model import DermNoteModel, ModelOutput
+from dermnote.models.joint_model import DermNoteModel
 from tests.benchmarks.figures import Block, clock
-from tests.benchmarks.training_material import Material
+from tests.benchmarks.training_ours import Material
 from train.data.image_cache import Squares
 from train.training.augment import DRAWS, augment
 from train.training.losses import loss_parts, total
 from train.training.train_config import Augmentation, TrainConfig
 from train.training.training_data import training_side
 
-
-def plain_loss(output: ModelOutput, labels: Tensor, config: TrainConfig) -> Tensor:
-    """The weighted sum of all parts, for a batch in which every image has a note."""
-    return total(loss_parts(output, labels, None, config), config)
-
-
 _NUMBERS = torch.Generator().manual_seed(0)
 
 
 def training_views(pixels: Tensor, config: TrainConfig) -> Tensor:
-    """(B, 3, L, L) bytes to augmented (B, 3, S, S) in 0..255."""
+    """Augment (B, 3, L, L) bytes to (B, 3, S, S) in 0..255."""
     settings = config.augmentation
     if settings is None:
         return pixels
@@ -67,7 +61,7 @@ class ImageFiles(Dataset[tuple[Tensor, int, str]]):
 
 
 def pil_transforms(size: int, settings: Augmentation) -> Any:
-    """The same kinds of change as `train.training.augment` makes, each by torchvision on one PIL image."""
+    """Return the changes of `train.training.augment`, each made by torchvision on one PIL image."""
     scale, ratio = (settings.crop_scale_min, settings.crop_scale_max), (1 / settings.crop_ratio, settings.crop_ratio)
     turns = [transforms.RandomRotation((angle, angle)) for angle in (90, 180, 270)]
     crop = transforms.RandomChoice(
@@ -88,7 +82,7 @@ def pil_transforms(size: int, settings: Augmentation) -> Any:
 
 
 class ChannelShift:
-    """Adds a number of its own to each channel of a image in 0..1; `low` and `high` are 0..255 steps."""
+    """Adds a number of its own to each channel of an image in 0..1; `low` and `high` are 0..255 steps."""
 
     def __init__(self, low: float, high: float) -> None:
         self._low, self._high = low, high
@@ -99,10 +93,10 @@ class ChannelShift:
 
 
 class PlainLoop:
-    """The loop.
+    """Plain training loop.
 
     Args:
-        model: Moved to the device; learns.
+        model: Model to train, moved to the device.
         material: At least `steps` batches of it.
         config: Losses, batch size, optimizer, which text layers learn (none or all).
         device: Where to compute.
@@ -136,10 +130,12 @@ class PlainLoop:
             num_workers=workers,
             pin_memory=device.type == "cuda",
         )
-        self._optimizer = plain_optimizer(model, config)
+        kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+        learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        self._optimizer = kind(learning, lr=config.lr, weight_decay=config.weight_decay, amsgrad=config.amsgrad)
 
     def run(self) -> Block:
-        """A block of steps. With workers the clock starts when they have delivered the first batch."""
+        """Run a block of steps. With workers the clock starts when they have delivered the first batch."""
         self._model.train()
         if self._config.text_layers == 0:
             self._encoder.eval()
@@ -161,21 +157,14 @@ class PlainLoop:
         )
         images, labels = images.to(self._device), labels.to(self._device)
         output = self._model(pixel_values=images, **{name: value.to(self._device) for name, value in tokens.items()})
-        loss = plain_loss(output, labels, self._config)
+        loss = total(loss_parts(output, labels, None, self._config), self._config)
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
 
 
-def plain_optimizer(model: DermNoteModel, config: TrainConfig) -> torch.optim.Optimizer:
-    """The optimizer of the config as torch gives it by default."""
-    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
-    learning = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    return kind(learning, lr=config.lr, weight_decay=config.weight_decay, amsgrad=config.amsgrad)
-
-
 class ImageConfig(PretrainedConfig):
-    """Says which torchvision network, and how wide its features are."""
+    """Config of a torchvision network with features of `hidden_size`."""
 
     model_type = "dermnote-image"
 
@@ -207,21 +196,8 @@ class ImageModel(PreTrainedModel):
         return BaseModelOutputWithPooling(last_hidden_state=features[:, None], pooler_output=features)
 
 
-class SquaresAndNotes(Dataset[tuple[Tensor, str]]):
-    """(3, L, L) bytes, note."""
-
-    def __init__(self, squares: Squares, texts: Sequence[str]) -> None:
-        self._squares, self._texts = squares, texts
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-    def __getitem__(self, row: int) -> tuple[Tensor, str]:
-        return self._squares[row], self._texts[row]
-
-
 class StepTimes(TrainerCallback):
-    """When each step ended."""
+    """Records when each step ended."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -232,13 +208,13 @@ class StepTimes(TrainerCallback):
 
 
 class DualEncoderTrainer:
-    """The library's training of the same pair.
+    """Training of the same pair by transformers.
 
     Args:
         model: Its encoders are copied.
         material: At least `steps` + 1 batches are taken of it.
         config: Batch size, precision, optimizer settings, augmentation.
-        device: What the Trainer will choose.
+        device: Device that the Trainer will choose.
         steps: In a block; one more goes before it, uncounted.
     """
 
@@ -258,7 +234,7 @@ class DualEncoderTrainer:
         self._trainer = Trainer(
             model=double,
             args=self._arguments(device),
-            train_dataset=SquaresAndNotes(squares, taken.texts),
+            train_dataset=StackDataset(squares, taken.texts),
             data_collator=self._collate,
             callbacks=[self._times],
         )
@@ -289,7 +265,7 @@ class DualEncoderTrainer:
         return {"pixel_values": torch.stack(pixels), "return_loss": True, **self._tokenize(texts)}
 
     def run(self) -> Block:
-        """A block of steps, from the end of the first step to the end of the last."""
+        """Run a block of steps, from the end of the first step to the end of the last."""
         self._times.ends.clear()
         self._trainer.train()
         ends = self._times.ends
@@ -297,7 +273,7 @@ class DualEncoderTrainer:
 
 
 def dual_encoder(model: DermNoteModel) -> VisionTextDualEncoderModel:
-    """The library's model around copies of our encoders."""
+    """Return the library's model around copies of our encoders."""
     AutoConfig.register(ImageConfig.model_type, ImageConfig, exist_ok=True)
     encoder, text_encoder = copy.deepcopy(model.image_encoder), model.text_encoder
     assert text_encoder is not None

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from standin import launched
 
 from dermnote.hub.manifest import write_manifest
-from tests.benchmarks.app_parts.server import AppServer
+from tests.benchmarks.app_server import AppServer
 from tests.places import find_chromium
 from tests.servers.hub_server import Hub, running_hub
 from tests.servers.llm_server import LlmServer

@@ -18,7 +18,7 @@ from standin import as_jpeg, scribble
 from test_app_clients import ask_agent
 
 from dermnote.app.serving.middleware import MAX_CALL
-from tests.benchmarks.app_parts.server import AppServer
+from tests.benchmarks.app_server import AppServer
 from tests.places import REPOSITORY
 
 NAME, PASSWORD = "ann", "open,sesame:1"

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from standin import as_jpeg, scribble
 
 from tests.app.zips import zipped
-from tests.benchmarks.app_parts.server import AppServer
+from tests.benchmarks.app_server import AppServer
 
 pytestmark = pytest.mark.browser
 JPEGS = [as_jpeg(scribble(seed, 400)) for seed in range(4)]

@@ -11,7 +11,7 @@ from browsing import PHONE, check_one_line, choose, drop, keep, open_form, open_
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.benchmarks.app_parts.server import AppServer
+from tests.benchmarks.app_server import AppServer
 from train.data.sources.drawn import draw
 
 pytestmark = pytest.mark.browser

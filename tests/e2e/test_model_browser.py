@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from dermnote.app.loaded_models import KEPT
 from dermnote.hub import push
 from dermnote.hub.manifest import write_manifest
-from tests.benchmarks.app_parts.server import AppServer
+from tests.benchmarks.app_server import AppServer
 from tests.micro_bundle import make_bundle
 from tests.servers.hub_server import WRITE_TOKEN, Hub
 

@@ -1,5 +1,6 @@
-"""Classification metrics against scikit-learn and naive loops."""
+"""Classification, calibration and selective prediction against scikit-learn and naive loops."""
 
+import itertools
 import warnings
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 from sklearn import metrics as reference
 
 from tests.random_answers import answers
+from train.metrics import calibration
 from train.metrics.classification import classification_metrics, melanoma_vs_nevus_auroc, statistics
+from train.metrics.selective import Aurc, risk_coverage
 
 NAMES = ("a", "b", "melanoma", "melanocytic nevus", "never")
 
@@ -32,6 +35,8 @@ def test_classification_agrees_with_scikit_learn(random, weighted):
     each = [reference.roc_auc_score(labels == c, p[:, c], sample_weight=w) for c in range(4)]
     assert got["macro_auroc"] == pytest.approx(np.mean(each))
     np.testing.assert_allclose(got["confusion"], reference.confusion_matrix(labels, predicted, **same))
+    recall = reference.recall_score(labels, predicted, labels=range(4), average=None, sample_weight=w)
+    assert list(got["recall"].values())[:4] == pytest.approx(recall)
     assert got["classes_absent"] == ["never"] and np.isnan(got["recall"]["never"])
 
 
@@ -40,11 +45,11 @@ def test_melanoma_against_nevus_uses_only_these_two_classes(random):
     pair = labels >= 2
     share = p[pair, 2] / (p[pair, 2] + p[pair, 3])
     expected = reference.roc_auc_score(labels[pair] == 2, share)
-    assert melanoma_vs_nevus_auroc(labels, p, NAMES) == pytest.approx(expected)
+    assert melanoma_vs_nevus_auroc(labels, p, NAMES)(np.ones(200)) == pytest.approx(expected)
     for own in (("a", "b", "Melanoma", "nevus", "e"), ("a", "b", "melanoma", "Naevus", "e")):
-        assert melanoma_vs_nevus_auroc(labels, p, own) == pytest.approx(expected)
+        assert melanoma_vs_nevus_auroc(labels, p, own)(np.ones(200)) == pytest.approx(expected)
     for unclear in (("a", "b", "c", "d", "e"), ("a", "b", "melanoma", "nevus", "blue nevus")):
-        assert np.isnan(melanoma_vs_nevus_auroc(labels, p, unclear))
+        assert np.isnan(melanoma_vs_nevus_auroc(labels, p, unclear)(np.ones(200)))
 
 
 def test_one_class_alone_has_no_kappa_and_no_auroc():
@@ -66,31 +71,72 @@ def test_the_statistics_of_intervals_equal_the_metrics(random):
         assert all(np.isnan(each(np.zeros(200))) for each in found.values())  # a resample may omit a group
 
 
-def naive_macro_auroc(labels, p):
-    """Over the classes that occur, the mean chance that one of it scores above one of the rest."""
-    each = []
-    for c in sorted(set(labels)):
-        pairs = [(a > b) + (a == b) / 2 for a in p[labels == c, c] for b in p[labels != c, c]]
-        each.append(np.mean(pairs))
-    return np.mean(each)
+def test_temperature_has_the_lowest_likelihood_and_keeps_the_order(random):
+    labels = random.integers(0, 4, size=500)
+    logits = 3.0 * (random.normal(size=(500, 4)) + 1.5 * np.eye(4)[labels])  # three times overconfident
+    best = calibration.fit_temperature(logits, labels)
+    losses = {t: calibration.negative_log_likelihood(logits, labels, t) for t in np.linspace(0.5, 6, 111)}
+    assert best == pytest.approx(min(losses, key=losses.get), abs=0.05)
+    error = [calibration.expected_calibration_error(calibration.softmax(logits, t), labels) for t in (1.0, best)]
+    assert error[1] < error[0] / 2
+    assert calibration.fit_temperature(np.eye(4)[labels] * 5.0, labels) == pytest.approx(calibration.LOWEST)
 
 
-def naive_kappa(labels, predicted, cost):
-    """One minus the cost of the errors over their expected cost by chance."""
-    by_chance = np.mean([cost(a, b) for a in labels for b in predicted])
-    return 1 - np.mean([cost(a, b) for a, b in zip(labels, predicted, strict=True)]) / by_chance
+def test_brier_scores_agree_with_a_naive_loop_and_scikit_learn(random):
+    labels, p = answers(random)
+    p = p / p.sum(axis=1, keepdims=True)
+    expected = [sum((p[i, c] - (labels[i] == c)) ** 2 for c in range(5)) for i in range(200)]
+    got = calibration.brier_scores(p, labels)
+    np.testing.assert_allclose(got, expected)
+    assert got.mean() == pytest.approx(reference.brier_score_loss(labels, p, labels=range(5), scale_by_half=False))
+    assert calibration.brier_scores(np.eye(3), np.arange(3)).tolist() == [0, 0, 0]
+    assert calibration.brier_scores(np.eye(3), np.array([1, 2, 0])).tolist() == [2, 2, 2]
 
 
-def test_classification_agrees_with_naive_loops(random):
-    labels, p = answers(random, 60)
-    predicted = p.argmax(axis=1)
-    got = classification_metrics(labels, p, NAMES)
-    assert got["kappa"] == pytest.approx(naive_kappa(labels, predicted, lambda a, b: a != b))
-    assert got["kappa_linear"] == pytest.approx(naive_kappa(labels, predicted, lambda a, b: abs(a - b)))
-    assert got["macro_auroc"] == pytest.approx(naive_macro_auroc(labels, p))
-    recall = [np.mean(predicted[labels == c] == c) for c in range(4)]
-    precision = [np.mean(labels[predicted == c] == c) if (predicted == c).any() else 0 for c in range(4)]
-    assert list(got["recall"].values())[:4] == pytest.approx(recall)
-    assert got["balanced_accuracy"] == pytest.approx(np.mean(recall))
-    f1 = [2 * r * s / (r + s) if r + s else 0 for r, s in zip(recall, precision, strict=True)]
-    assert got["macro_f1"] == pytest.approx(np.mean(f1))
+def test_reliability_counts_every_case_once_and_sums_to_the_calibration_error(random):
+    labels, p = answers(random)
+    got = calibration.reliability(p, labels, bins=10)
+    sure, right = p.max(axis=1), p.argmax(axis=1) == labels
+    for step in got:
+        last = step["high"] == 1
+        inside = (sure >= step["low"]) & ((sure < step["high"]) | last)
+        assert step["n_cases"] == inside.sum()
+        expected = [sure[inside].mean(), right[inside].mean()] if inside.any() else [np.nan, np.nan]
+        assert [step["confidence"], step["accuracy"]] == pytest.approx(expected, nan_ok=True)
+    assert any(step["n_cases"] == 0 for step in got)
+    error = sum(s["n_cases"] / 200 * abs(s["confidence"] - s["accuracy"]) for s in got if s["n_cases"])
+    assert error == pytest.approx(calibration.expected_calibration_error(p, labels, bins=10))
+
+
+def naive_aurc(wrong, scores):
+    """Keep one more case at a time, in one order without ties."""
+    order = np.argsort(-scores)
+    return np.mean([wrong[order[:k]].mean() for k in range(1, len(wrong) + 1)])
+
+
+def test_the_area_agrees_with_a_naive_loop(random):
+    wrong, scores = random.random(80) < 0.3, random.normal(size=80)
+    assert Aurc(wrong, scores)(np.ones(80)) == pytest.approx(naive_aurc(wrong, scores))
+    weights = random.integers(0, 3, size=80)
+    twice = np.repeat(np.arange(80), weights)  # a case drawn twice is two cases of equal score
+    orders = [naive_aurc(wrong[twice], scores[twice] - 1e-9 * random.permutation(len(twice))) for _ in range(40)]
+    assert Aurc(wrong, scores)(weights.astype(float)) == pytest.approx(np.mean(orders))  # twins are equally right
+    assert np.isnan(Aurc(wrong, scores)(np.zeros(80)))
+
+
+def test_ties_count_with_the_mean_over_all_orders():
+    wrong, scores = np.array([0, 1, 1, 0, 0, 1], dtype=bool), np.array([3.0, 3, 2, 2, 2, 1])
+    orders = [scores - 1e-6 * np.array(order) for order in itertools.permutations(range(6))]
+    assert Aurc(wrong, scores)(np.ones(6)) == pytest.approx(np.mean([naive_aurc(wrong, each) for each in orders]))
+    shares = np.arange(1, 7) / 6
+    expected = np.mean([np.cumsum(wrong[np.argsort(-each)]) / np.arange(1, 7) for each in orders], axis=0)
+    np.testing.assert_allclose(risk_coverage(wrong, scores, shares), expected)
+
+
+def test_an_uninformative_score_gains_nothing_and_a_perfect_one_most(random):
+    wrong = random.random(200) < 0.3
+    assert Aurc(wrong, np.zeros(200))(np.ones(200)) == pytest.approx(wrong.mean())
+    areas = [Aurc(wrong, scores)(np.ones(200)) for scores in (-wrong.astype(float), wrong.astype(float))]
+    assert areas[0] < wrong.mean() / 4 < wrong.mean() < areas[1]
+    risks = risk_coverage(wrong, -wrong.astype(float))
+    assert risks[0] == 0 and risks[-1] == pytest.approx(wrong.mean()) and (np.diff(risks) >= 0).all()

@@ -23,15 +23,14 @@ def test_few_groups_and_undefined_statistics_have_no_interval():
     assert bootstrap.interval(lambda w: float("nan"), range(50), n_boot=20) is None
 
 
-def naive_paired_difference(first, second, groups, n_boot, seed):
-    """Resample groups, collect their cases, and average them, for both sides alike."""
-    names = sorted(set(groups))
-    random, rows = np.random.default_rng(seed), {name: np.flatnonzero(np.array(groups) == name) for name in names}
+def resampled(groups, n_boot, seed, statistic):
+    """Resample groups by hand; return the interval of a function of the rows of their cases."""
+    groups, random = np.asarray(groups), np.random.default_rng(seed)
+    rows = [np.flatnonzero(groups == name) for name in sorted(set(groups))]
     drawn = []
     for _ in range(n_boot):
-        often = random.multinomial(len(names), [1 / len(names)] * len(names))
-        cases = np.concatenate([np.tile(rows[name], times) for name, times in zip(names, often, strict=True)])
-        drawn.append(np.mean([run[cases].mean() for run in first]) - np.mean([run[cases].mean() for run in second]))
+        often = random.multinomial(len(rows), [1 / len(rows)] * len(rows))
+        drawn.append(statistic(np.concatenate([np.tile(each, k) for each, k in zip(rows, often, strict=True)])))
     return np.quantile(drawn, [0.025, 0.975])
 
 
@@ -42,7 +41,11 @@ def test_a_paired_difference_agrees_with_resampling_by_hand(random):
         [weighted_mean(run) for run in first], [weighted_mean(run) for run in second], groups, n_boot=200, seed=3
     )
     assert value == pytest.approx(np.mean(first) - np.mean(second))
-    np.testing.assert_allclose(ends, naive_paired_difference(first, second, groups, 200, 3))
+
+    def difference(rows):
+        return np.mean([run[rows].mean() for run in first]) - np.mean([run[rows].mean() for run in second])
+
+    np.testing.assert_allclose(ends, resampled(groups, 200, 3, difference))
 
 
 def test_the_difficulty_of_cases_cancels_out(random):
@@ -78,19 +81,6 @@ def test_bands_and_scales():
     assert {tone: tone_scale(tone) for tone in scales} == scales
 
 
-def naive_gap(right, values, groups, high, low, n_boot, seed):
-    """Resample groups by hand and subtract the means of the two values."""
-    names, random = sorted(set(groups)), np.random.default_rng(seed)
-    drawn = []
-    for _ in range(n_boot):
-        often = random.multinomial(len(names), [1 / len(names)] * len(names))
-        rows = np.concatenate(
-            [np.tile(np.flatnonzero(groups == name), k) for name, k in zip(names, often, strict=True)]
-        )
-        drawn.append(right[rows][values[rows] == high].mean() - right[rows][values[rows] == low].mean())
-    return np.quantile(drawn, [0.025, 0.975])
-
-
 def compared(right, values, groups, **options):
     return compare_groups(values, {"accuracy": lambda mask: weighted_mean(right[mask])}, groups, **options)
 
@@ -107,7 +97,12 @@ def test_values_worst_and_gap_agree_with_resampling_by_hand(random):
     assert (got.best["accuracy"], got.worst["accuracy"]) == ("red", worst)
     gap = got.gap["accuracy"]
     assert gap.value == pytest.approx(means["red"] - means[worst])
-    np.testing.assert_allclose(gap.ci, naive_gap(right, values, groups, "red", worst, 150, 2))
+
+    def difference(rows):
+        red, other = (right[rows][values[rows] == value].mean() for value in ("red", worst))
+        return red - other
+
+    np.testing.assert_allclose(gap.ci, resampled(groups, 150, 2, difference))
 
 
 def test_a_group_under_twenty_and_a_missing_value_give_no_figure(random):

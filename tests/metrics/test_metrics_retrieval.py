@@ -45,7 +45,7 @@ def test_rankings_agree_with_naive_loops_and_scikit_learn(random, classes):
             assert [got.precision[k][i] for k in (5, 10)] == [naive_precision(scores, relevant, k) for k in (5, 10)]
     unknown = ~np.isin(ql, gl)
     assert np.isnan(got.average_precision).tolist() == np.isnan(got.precision[5]).tolist() == unknown.tolist()
-    assert unknown.any()
+    assert unknown.any() and np.isfinite(got.chance)
 
 
 def test_blocks_and_processes_do_not_change_the_answer(random, monkeypatch):
@@ -95,22 +95,18 @@ def test_different_vectors_with_equal_scores_are_tied(random):
     np.testing.assert_allclose(got.precision[10], np.bincount(labels)[labels] / 50)
 
 
-def test_a_gallery_of_one_repeated_vector_scores_exactly_chance_in_any_row_order(random):
+def test_uninformative_vectors_score_exactly_chance_in_any_row_order(random):
     q, labels = units(random, 50), np.sort(random.integers(0, 4, size=50))
     same = np.repeat(units(random, 1), 50, axis=0)
     for order in (np.arange(50), np.arange(50)[::-1], random.permutation(50)):
         got = mean_average_precision(q, same, labels, labels[order], np.arange(50))
         assert got.average_precision.mean() == pytest.approx(got.chance, rel=1e-12)
         np.testing.assert_allclose(got.recall_of_own(5), 5 / 50)
-
-
-def test_a_constant_query_scores_exactly_chance(random):
-    """Near the most frequent class, one fixed order beats a random one without any information."""
-    labels = np.repeat([0, 1, 2], [30, 8, 2])
+    labels = np.repeat([0, 1, 2], [30, 8, 2])  # near the most frequent class, one fixed order beats a random one
     gallery = np.eye(3, dtype=np.float32)[labels]
     got = mean_average_precision(np.repeat(gallery[:1], 40, axis=0), gallery, labels, labels)
     assert got.average_precision.mean() == pytest.approx(got.chance, rel=1e-12)
-    assert got.chance > 0.75 > sum(share**2 for share in (0.75, 0.2, 0.05))
+    assert got.chance > 0.75
 
 
 def test_chance_is_the_mean_over_shuffled_classes(random):
@@ -124,13 +120,6 @@ def test_chance_is_the_mean_over_shuffled_classes(random):
     assert got.chance == pytest.approx(np.mean(shuffled), abs=0.008)
     some = np.arange(12) < 7
     assert got.take(some).chance == pytest.approx(mean_average_precision(q[:7], g, labels[:7], shown).chance)
-
-
-def test_chance_leaves_out_what_cannot_be_found(random):
-    labels = np.array([0, 0, 1, 5])
-    got = mean_average_precision(units(random, 4), units(random, 6), labels, np.array([0, 0, 0, 1, 1, 1]))
-    assert np.isnan(got.average_precision).tolist() == [False, False, False, True]
-    assert 0 < got.chance < 1
 
 
 def test_chance_of_many_queries_uses_a_sample(random, monkeypatch):
@@ -148,17 +137,11 @@ def test_chance_of_many_queries_uses_a_sample(random, monkeypatch):
     assert part.chance == pytest.approx((whole.by_class[drawn] @ shares).mean())
 
 
-def test_a_perfect_search_scores_one_and_an_inverted_one_near_nothing():
-    vectors, labels = np.eye(4, dtype=np.float32)[[0, 0, 1, 1]], np.array([0, 0, 1, 1])
-    assert mean_average_precision(vectors, vectors, labels, labels).average_precision.tolist() == [1.0] * 4
-    worst = mean_average_precision(vectors, vectors, labels, labels[::-1]).average_precision
-    np.testing.assert_allclose(worst, (1 / 3 + 2 / 4) / 2)
-
-
 def test_the_exact_pair_as_relevance_is_the_reciprocal_of_its_rank(random):
     q, g, own = units(random, 30), units(random, 30), np.arange(30)
     got = mean_average_precision(q, g, own, own, own)
     np.testing.assert_allclose(got.average_precision, 1 / got.rank_of_own)
+    assert mean_average_precision(q, q, own, own).average_precision.tolist() == [1.0] * 30
 
 
 def test_results_are_aligned_with_cases_without_a_query(random):

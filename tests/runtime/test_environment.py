@@ -1,4 +1,4 @@
-"""Memory allocator and threads of a process."""
+"""Memory allocator, threads, and garbage collection of a process."""
 
 from __future__ import annotations
 
@@ -34,6 +34,16 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(20):
     torch.ones(2**24)
 print(int(kept), resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+COLLECTION = """
+import gc, sys
+sys.argv[0] = "-m"  # as set by Python while it imports the module
+from train.runtime.console import run
+
+imported = gc.isenabled()
+run(lambda argv: print(int(imported), int(gc.isenabled()), int(gc.get_freeze_count() > 1000)) or 0)
 """
 
 
@@ -78,3 +88,8 @@ def test_freed_memory_is_reused_without_page_faults(tmp_path: Path) -> None:
 
 def test_memory_is_not_kept_beside_a_gpu() -> None:
     assert not keep_freed_memory("cuda")
+
+
+def test_garbage_is_collected_after_the_imports_of_a_step(tmp_path: Path) -> None:
+    assert numbers(COLLECTION, tmp_path) == [0, 1, 1]
+    assert numbers("import gc, train; print(int(gc.isenabled()))", tmp_path) == [1]  # the package changes no setting

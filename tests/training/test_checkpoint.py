@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -75,21 +76,29 @@ def test_model_optimizer_and_progress_survive_a_round_trip(saved: Path) -> None:
     assert {path.suffix for path in saved.rglob("*") if path.is_file()} == {".json", ".safetensors"}  # no code
 
 
-@pytest.mark.parametrize("fault", ["torn state", "other keys", "no optimizer", "other groups"])
-def test_a_damaged_checkpoint_is_refused(saved: Path, fault: str) -> None:
-    path = saved / STATE
-    if fault == "torn state":
-        path.write_text(path.read_text()[:-9])
-    if fault == "other keys":
-        path.write_text('{"epoch": 2}')
-    if fault == "no optimizer":
-        (saved / OPTIMIZER).unlink()
-    _, optimizer = initial()
+def tear_state(saved: Path, progress: Progress) -> None:
+    (saved / STATE).write_text((saved / STATE).read_text()[:-9])
+
+
+def other_keys(saved: Path, progress: Progress) -> None:
+    (saved / STATE).write_text('{"epoch": 2}')
+
+
+def no_optimizer(saved: Path, progress: Progress) -> None:
+    (saved / OPTIMIZER).unlink()
+
+
+def other_groups(saved: Path, progress: Progress) -> None:
+    progress.groups.pop()
+
+
+@pytest.mark.parametrize("damage", [tear_state, other_keys, no_optimizer, other_groups])
+def test_a_damaged_checkpoint_is_refused(saved: Path, damage: Callable[[Path, Progress], None]) -> None:
+    progress = load_progress(saved)
+    damage(saved, progress)
     with pytest.raises(BundleError) as caught:
-        progress = load_progress(saved)
-        if fault == "other groups":
-            progress.groups.pop()
-        load_optimizer(saved, optimizer, progress)
+        load_progress(saved)
+        load_optimizer(saved, initial()[1], progress)
     assert "\n" not in str(caught.value)
 
 
@@ -137,7 +146,7 @@ def test_a_small_disk_is_refused_before_the_first_update(
 
 
 def limit_file_size() -> None:
-    """From the second checkpoint on no file may grow beyond a limit of the system: a real error of a real write."""
+    """Limit the size of files from the second checkpoint on: a real error of a real write."""
     import resource
 
     import train.training.training_loop as module
@@ -159,10 +168,8 @@ def test_a_disk_that_fills_up_is_one_line_and_the_last_checkpoint_stays(inputs: 
     world = World(fit, inputs.arguments(out), limit_file_size, output=tmp_path / "printed")
     assert world.statuses() == [2], world.printed
     line = next(each for each in world.printed.replace("\r", "\n").splitlines() if each.startswith("error:"))
-    assert f"The run in {out} was interrupted" in line
-    assert "File too large" in line
-    assert "continue with --resume; the last checkpoint is complete" in line
-    assert "Traceback" not in world.printed
+    assert f"The run in {out} was interrupted" in line and "File too large" in line
+    assert "the last checkpoint is complete" in line and "Traceback" not in world.printed
     assert [path.name for path in (out / "checkpoints").iterdir()] == ["00000-00000001"]
     again = World(fit, [*inputs.arguments(out), "--resume"], output=tmp_path / "again")
     assert again.statuses() == [0], again.printed

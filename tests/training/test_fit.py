@@ -1,4 +1,4 @@
-"""Whole runs on a few coloured squares: learning, resuming, fine-tuning, profiling, and refusals."""
+"""Whole runs on a few coloured squares (learning, resuming, fine-tuning, profiling, refusals), and the starter step."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from dermnote.errors import CasesError, ConfigError, DermNoteError, NotesError
+from dermnote import DermNote
+from dermnote.errors import BundleError, CasesError, ConfigError, DermNoteError, NotesError
 from dermnote.models.joint_model import DermNoteModel
+from tests.places import REPOSITORY
 from tests.tiny_cases import NAMES, write_cases, write_square_notes
 from tests.training_worlds import Inputs, assert_same_weights, last_checkpoint
-from train import fit
+from train import fit, starter
 from train.runtime import launch
 from train.training import train_step
 from train.training.checkpoint import checkpoints
@@ -65,18 +67,17 @@ def test_a_run_writes_its_files_and_publishes_the_best_epoch(finished: Path) -> 
 def test_a_run_stopped_before_validation_resumes_to_the_same_weights(
     inputs: Inputs, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "stopped"
-    original = fit.Training._validate
+    out, original = tmp_path / "stopped", fit.Training._validate
 
     def interrupt(self: fit.Training, *rest: object) -> object:
         if self.progress.epoch == 1:
             raise KeyboardInterrupt
         return original(self, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fit.Training, "_validate", interrupt)
-    with pytest.raises(KeyboardInterrupt):  # in the second epoch, after its updates
-        fit.main(inputs.arguments(out, "epochs=3"))
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(fit.Training, "_validate", interrupt)
+        with pytest.raises(KeyboardInterrupt):  # in the second epoch, after its updates
+            fit.main(inputs.arguments(out, "epochs=3"))
     torch.manual_seed(99)  # the initial state of a new process must not matter
     assert fit.main([*inputs.arguments(out, "epochs=3"), "--resume"]) == 0
     assert_same_weights(out, finished)
@@ -191,10 +192,10 @@ def test_missing_classes_and_notes_are_reported_before_the_first_update(
 def test_a_run_that_cannot_start_is_refused_in_one_line(inputs: Inputs, tmp_path: Path) -> None:
     out, empty = tmp_path / "out", tmp_path / "empty"
     empty.mkdir()
-    no_train, no_validation = (
-        write_cases(tmp_path / name, *kinds) for name, *kinds in (("t", [], [0]), ("v", [0], []))
-    )
+    no_train = write_cases(tmp_path / "no_train", [], [0])
+    no_validation = write_cases(tmp_path / "no_validation", [0], [])
     no_notes = write_square_notes(tmp_path / "none.jsonl", [])
+    no_model = inputs.arguments(out, "text_config=null", f"text_model={empty}", "text_layers=0")
     for error, match, words in (
         (ConfigError, "needs --notes", inputs.arguments(out, notes=False)),
         (CasesError, "A run needs some to", [*inputs.arguments(out), "--cases", str(no_train)]),
@@ -202,13 +203,12 @@ def test_a_run_that_cannot_start_is_refused_in_one_line(inputs: Inputs, tmp_path
         (CasesError, "not there", [*inputs.arguments(out), "--cases", str(tmp_path / "nowhere")]),
         (NotesError, "no note of strategy m", [*inputs.arguments(out), "--notes", str(no_notes)]),
         (ConfigError, "fp16 needs a GPU", inputs.arguments(out, "precision=fp16")),
+        (ConfigError, "text_model=FOLDER", no_model),
     ):
-        with pytest.raises(error, match=match):
+        assert not out.exists()
+        with pytest.raises(error, match=match) as caught:
             fit.main(words)
-    assert not out.exists()
-    with pytest.raises(ConfigError, match="text_model=FOLDER") as caught:
-        fit.main(inputs.arguments(out, "text_config=null", f"text_model={empty}", "text_layers=0"))
-    assert "\n" not in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 def test_a_non_finite_loss_is_skipped_and_a_lost_run_ends(
@@ -245,3 +245,22 @@ def test_a_profile_names_the_largest_costs(inputs: Inputs, tmp_path: Path, capsy
     assert fit.main([*words, "--profile"]) == 0  # 2 updates
     assert "--profile saw 2 updates and needs 5: no trace was written." in capsys.readouterr().out
     assert not (tmp_path / "short" / "profile").exists()
+
+
+def test_the_starter_step_builds_a_bundle_that_loads(tmp_path: Path) -> None:
+    smoke = str(REPOSITORY / "train" / "configs" / "smoke.yaml")
+    small = ["--drawn", "96", "--fresh", "40", "--config", smoke, "--set", "epochs=1"]
+    small += ["--set", "backbone=mobilenet_v3_small"]
+    out = tmp_path / "starter"
+    assert starter.main([*small, "--work", str(tmp_path / "work"), "--out", str(out)]) == 0
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["splits"]["external"]["all"]["n_cases"] == 40
+    assert set(metrics["splits"]) == {"test", "external"}
+    model = DermNote.from_pretrained(out)
+    assert {hit.source for hit in model.find_images("dots", k=3)} == {"drawn"}
+
+
+def test_a_starter_that_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starter, "SIZE_LIMIT", 10)
+    with pytest.raises(BundleError, match="over"):
+        starter.check_size(REPOSITORY / "tests")

@@ -7,17 +7,24 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from dermnote.models.joint_model import ModelOutput
+from train.training.augment import draw_mixing
 from train.training.losses import class_aware_nt_xent, cosine, l1, loss_parts, nt_xent, total
 from train.training.train_config import Losses, TextConfig, TrainConfig
 
-CONFIG = TrainConfig(text_config=TextConfig(), text_layers="all")
+CONFIG = TrainConfig(text_config=TextConfig(), text_layers="all", label_smoothing=0.1)
+ALIGNMENT = ("l1", "cosine", "nt_xent")
 
 
-def pairs(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(count, 6, generator=generator), torch.randn(count, 6, generator=generator)
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def pairs(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    both = torch.randn(2, count, 6, generator=generator(0))
+    return both[0], both[1]
 
 
 def cosines(image: torch.Tensor, text: torch.Tensor) -> np.ndarray:
@@ -48,17 +55,12 @@ def naive_class_aware(image: torch.Tensor, text: torch.Tensor, labels: list[int]
 
 
 @pytest.mark.parametrize("temperature", [0.07, 0.5, 1.0])
-def test_plain_nt_xent_is_the_softmax_formula(temperature: float) -> None:
+def test_contrastive_losses_are_their_formulas(temperature: float) -> None:
     image, text = pairs(7)
     assert nt_xent(image, text, temperature).item() == pytest.approx(naive_nt_xent(image, text, temperature), rel=1e-5)
-
-
-@pytest.mark.parametrize("labels", [[0, 0, 1, 2, 2, 2, 1], [0, 1, 2, 3, 4, 5, 6], [3] * 7])
-@pytest.mark.parametrize("temperature", [0.07, 0.5])
-def test_class_aware_nt_xent_is_its_formula(labels: list[int], temperature: float) -> None:
-    image, text = pairs(7)
-    loss = class_aware_nt_xent(image, text, torch.tensor(labels), temperature)
-    assert loss.item() == pytest.approx(naive_class_aware(image, text, labels, temperature), rel=1e-5)
+    for labels in ([0, 0, 1, 2, 2, 2, 1], [0, 1, 2, 3, 4, 5, 6], [3] * 7):
+        loss = class_aware_nt_xent(image, text, torch.tensor(labels), temperature)
+        assert loss.item() == pytest.approx(naive_class_aware(image, text, labels, temperature), rel=1e-5)
 
 
 def test_distances_are_their_formulas() -> None:
@@ -68,22 +70,22 @@ def test_distances_are_their_formulas() -> None:
     assert cosine(image, text).item() == pytest.approx(float((1 - diagonal).mean()), rel=1e-5)
 
 
-@pytest.mark.parametrize("case", ["one class", "one pair", "identical", "zeros", "large"])
+EDGES = {
+    "one class": (*pairs(4), torch.zeros(4, dtype=torch.long)),
+    "one pair": (*pairs(1), torch.arange(1)),
+    "identical": (torch.ones(4, 6), torch.ones(4, 6), torch.arange(4)),
+    "zeros": (torch.zeros(4, 6), torch.zeros(4, 6), torch.arange(4)),
+    "large": (1e6 * pairs(4)[0], -1e6 * pairs(4)[0], torch.arange(4)),
+}
+
+
+@pytest.mark.parametrize("case", EDGES)
 def test_the_edges_are_finite_in_value_and_gradient(case: str) -> None:
-    image, text = pairs(1 if case == "one pair" else 4)
-    labels = torch.zeros(len(image), dtype=torch.long) if case == "one class" else torch.arange(len(image))
-    if case == "identical":
-        image, text = torch.ones(4, 6), torch.ones(4, 6)
-    if case == "zeros":
-        image, text = torch.zeros(4, 6), torch.zeros(4, 6)
-    if case == "large":
-        image, text = image * 1e6, -image * 1e6
-    image.requires_grad_(True)
+    image, text, labels = EDGES[case]
+    image = image.clone().requires_grad_()
     loss = nt_xent(image, text, 0.05) + class_aware_nt_xent(image, text, labels, 0.05) + l1(image, text)
     (loss + cosine(image, text)).backward()
-    assert loss.isfinite()
-    assert image.grad is not None
-    assert image.grad.isfinite().all()
+    assert loss.isfinite() and image.grad is not None and image.grad.isfinite().all()
 
 
 LABELS, ORDER = torch.tensor([0, 1, 0, 2, 1, 1]), torch.tensor([4, 2, 0, 5, 1, 3])
@@ -103,16 +105,14 @@ def test_order_and_modalities_can_be_exchanged(name: str) -> None:
     torch.testing.assert_close(loss(text, image, LABELS), expected)
 
 
-def test_only_other_classes_repel() -> None:
-    image, text = pairs(4)
-    one_class = class_aware_nt_xent(image, text, torch.tensor([0, 0, 0, 0]))
-    assert one_class < class_aware_nt_xent(image, text, torch.tensor([0, 1, 2, 3]))
-
-
 def output(count: int) -> tuple[ModelOutput, torch.Tensor]:
     image, text = pairs(count)
-    head = torch.randn(6, 3, generator=torch.Generator().manual_seed(9))
+    head = torch.randn(6, 3, generator=generator(9))
     return ModelOutput(image, text, image @ head, text @ head), torch.arange(count) % 3
+
+
+def rows_of(out: ModelOutput, rows: torch.Tensor) -> ModelOutput:
+    return ModelOutput(*(None if each is None else each[rows] for each in vars(out).values()))
 
 
 def test_the_total_is_the_weighted_sum_of_the_parts_with_a_weight() -> None:
@@ -129,9 +129,26 @@ def test_cases_without_a_note_only_count_for_image_classification() -> None:
     out, labels = output(6)
     with_note = torch.tensor([0, 2, 3, 5])
     parts = loss_parts(out, labels, with_note, CONFIG)
-    assert out.image_embedding is not None
-    assert out.text_embedding is not None
-    torch.testing.assert_close(parts["l1"], l1(out.image_embedding[with_note], out.text_embedding[with_note]))
-    torch.testing.assert_close(parts["ce_image"], torch.nn.functional.cross_entropy(out.image_logits, labels))
+    alone = loss_parts(rows_of(out, with_note), labels[with_note], None, CONFIG)
+    for name in ("ce_text", *ALIGNMENT):
+        torch.testing.assert_close(parts[name], alone[name])
+    expected = F.cross_entropy(out.image_logits, labels, label_smoothing=0.1)
+    torch.testing.assert_close(parts["ce_image"], expected)
     none = loss_parts(out, labels, torch.tensor([], dtype=torch.long), CONFIG)
     torch.testing.assert_close(total(none, CONFIG), none["ce_image"])
+
+
+def test_mixed_images_count_for_both_classes_and_are_not_aligned() -> None:
+    out, labels = output(8)
+    mixing = draw_mixing(8, 8, 0.5, generator(1))
+    kept, share, own = mixing.whole, mixing.share[:, None], F.one_hot(labels, 3)
+    assert 0 < int(kept.sum()) < 8
+    parts, plain = (loss_parts(out, labels, None, CONFIG, each) for each in (mixing, None))
+    smooth = 0.9 * (share * own + (1 - share) * own[mixing.partner]) + 0.1 / 3
+    torch.testing.assert_close(parts["ce_image"], -(smooth * out.image_logits.log_softmax(1)).sum(1).mean())
+    assert torch.equal(parts["ce_text"], plain["ce_text"])
+    alone = loss_parts(rows_of(out, kept), labels[kept], None, CONFIG)
+    for name in ALIGNMENT:
+        assert torch.equal(parts[name], alone[name])
+    all_mixed = loss_parts(out, labels, None, CONFIG, draw_mixing(8, 8, 1.0, generator(2)))
+    assert [float(all_mixed[name]) for name in ALIGNMENT] == [0.0] * 3

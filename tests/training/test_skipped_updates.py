@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     return Inputs.write(tmp_path_factory.mktemp("skipped"), [0, 1, 2] * 32, [0, 1, 2], more)
 
 
-def nan_in_image(process: int = 0, updates: tuple[int, ...] = (SKIPPED,)) -> None:
+def nan_in_image(process: int = 0, updates: Sequence[int] = (SKIPPED,)) -> None:
     """One image of one process is NaN: so are features, losses and BatchNorm statistics."""
     from train.training.train_step import TrainStep
 
@@ -64,21 +65,12 @@ def infinite_loss() -> None:
     module.total = total
 
 
-def nan_in_every_image() -> None:
-    nan_in_image(process=1, updates=tuple(range(1, 999)))
-
-
-def nan_across_epochs() -> None:
-    """The last 6 updates of an epoch of 12 and the first 6 of the next: ten in a row span both."""
-    nan_in_image(updates=tuple(range(6, 18)))
-
-
-def fit_recorded(words: list[str], fault: Callable[[], None]) -> list[dict[str, torch.Tensor]]:
+def fit_recorded(words: list[str], error: Callable[[], None]) -> list[dict[str, torch.Tensor]]:
     """Train, and return the complete state after every update."""
     from train import fit as step
     from train.training.train_step import TrainStep
 
-    fault()
+    error()
     original, states = TrainStep.update, []
 
     def update(self: TrainStep, *rest: object, **more: object) -> None:
@@ -97,13 +89,13 @@ def fit_recorded(words: list[str], fault: Callable[[], None]) -> list[dict[str, 
 
 
 @pytest.mark.parametrize(
-    ("fault", "processes"), [(nan_in_image, 1), (nan_in_image, 2), (nan_in_gradient, 1), (infinite_loss, 1)]
+    ("error", "processes"), [(nan_in_image, 1), (nan_in_image, 2), (nan_in_gradient, 1), (infinite_loss, 1)]
 )
 def test_a_skipped_update_changes_nothing(
-    inputs: Inputs, tmp_path: Path, fault: Callable[[], None], processes: int
+    inputs: Inputs, tmp_path: Path, error: Callable[[], None], processes: int
 ) -> None:
     words = inputs.arguments(tmp_path / "out", "sync_batchnorm=false")
-    world = World(fit_recorded, words, fault, processes=processes, output=tmp_path / "printed")
+    world = World(fit_recorded, words, error, processes=processes, output=tmp_path / "printed")
     for states in world.values():
         before, after, later = states[SKIPPED - 1 : SKIPPED + 2]
         assert [name for name in before if (before[name] != after[name]).any()] == []
@@ -114,7 +106,7 @@ def test_a_skipped_update_changes_nothing(
 
 def test_ten_in_a_row_end_both_processes_with_one_line(inputs: Inputs, tmp_path: Path) -> None:
     words = inputs.arguments(tmp_path / "out")
-    world = World(fit, words, nan_in_every_image, processes=2, output=tmp_path / "printed")
+    world = World(fit, words, partial(nan_in_image, 1, range(1, 999)), processes=2, output=tmp_path / "printed")
     assert world.statuses() == [2, 2], world.printed
     lines = [line for line in world.printed.replace("\r", "\n").splitlines() if "error:" in line]
     assert len(lines) == 1 and "Traceback" not in world.printed
@@ -123,7 +115,8 @@ def test_ten_in_a_row_end_both_processes_with_one_line(inputs: Inputs, tmp_path:
 
 
 def test_skipped_updates_are_counted_across_epochs(inputs: Inputs, tmp_path: Path) -> None:
+    """The last 6 updates of an epoch of 12 and the first 6 of the next: ten in a row span both."""
     words = inputs.arguments(tmp_path / "out", "epochs=2", "batch_size=8")
-    world = World(fit, words, nan_across_epochs, output=tmp_path / "printed")
+    world = World(fit, words, partial(nan_in_image, 0, range(6, 18)), output=tmp_path / "printed")
     assert world.statuses() == [2], world.printed
     assert "10 updates in a row had no finite loss or gradient, in epoch 2" in world.printed

@@ -1,7 +1,8 @@
-"""Stopping a run: SIGTERM, Ctrl-C, the end of the launcher, and a folder locked by another run."""
+"""Stopping a run (kill, SIGTERM, Ctrl-C, the end of the launcher), resuming it bitwise, and locking its folder."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.places import REPOSITORY
@@ -23,7 +25,8 @@ from tests.training_worlds import (
     last_checkpoint,
     wait_until,
 )
-from train.training.checkpoint import newest
+from train.training.checkpoint import checkpoints, newest
+from train.training.run_folder import read_log
 
 pytestmark = pytest.mark.slow
 LONG = ("epochs=4000", "patience=4000", "schedule=constant")  # takes minutes, if not stopped
@@ -34,6 +37,10 @@ ENVIRONMENT = {
     for name, value in os.environ.items()
     if not name.startswith(("ACCELERATE_", "TORCHELASTIC_", "MASTER_")) and name not in ("RANK", "WORLD_SIZE")
 } | {"OMP_NUM_THREADS": "1"}
+
+
+# Shuffling, balance, masking, dropout (0.1), augmentation, accumulation, average, warm-up, a checkpoint each update.
+FULL = "ema: 0.99\naccumulate: 2\nwarmup_epochs: 0.5\nlabel_smoothing: 0.1\ncheckpoint_minutes: 1.0e-9\n"
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +55,13 @@ class Command:
     def __init__(self, words: Sequence[str], output: Path, **environment: str) -> None:
         self.output = output
         with output.open("wb") as stream:
-            self.process = subprocess.Popen(
-                words, cwd=REPOSITORY, env={**ENVIRONMENT, **environment}, stdout=stream, stderr=subprocess.STDOUT
-            )
+            env = {**ENVIRONMENT, **environment}
+            self.process = subprocess.Popen(words, cwd=REPOSITORY, env=env, stdout=stream, stderr=subprocess.STDOUT)
 
     def wait_for(self, path: Path) -> None:
         end = time.monotonic() + PATIENCE
         while not path.exists():
-            assert self.process.poll() is None, self.printed
-            assert time.monotonic() < end, self.printed
+            assert self.process.poll() is None and time.monotonic() < end, self.printed
             time.sleep(0.01)
 
     @property
@@ -75,23 +80,52 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Command]]:
 
     yield start_command
     for command in started:
-        for pid in [*descendants(command.process.pid), command.process.pid]:
-            if command.process.poll() is None or pid != command.process.pid:
-                os.kill(pid, signal.SIGKILL)
+        for pid in descendants(command.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        command.process.kill()
         command.process.wait()
 
 
 def all_ended(pids: Sequence[int]) -> bool:
     def alive(pid: int) -> bool:
         try:
-            return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-        except OSError:
+            return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
             return False
 
     end = time.monotonic() + PATIENCE
     while any(map(alive, pids)) and time.monotonic() < end:
         time.sleep(0.05)
     return not any(map(alive, pids))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_killed_and_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, processes: int) -> None:
+    inputs = Inputs.write(tmp_path, [0, 0, 1, 2] * 20, [0, 1, 2] * 2, FULL, leave_out=[1, 9, 30])
+    whole, out, output = tmp_path / "whole", tmp_path / "killed", tmp_path / "output"
+    size = f"batch_size={8 // processes}"
+    reference = World(fit, inputs.arguments(whole, size), processes=processes, output=tmp_path / "reference")
+    words = inputs.arguments(out, size)
+    for kill_at in ("00000-00000002", "00001-00000003"):  # checkpoints within both epochs
+        world = World(fit, words, processes=processes, output=output)
+        wait_until(lambda kill_at=kill_at: (out / "checkpoints" / kill_at).exists(), world)
+        world.kill()
+        words = [*inputs.arguments(out, size), "--resume"]
+    assert len(checkpoints(out / "checkpoints")) <= 3  # the last two, and one just written
+    (out / "checkpoints" / ".00009-00000001.torn.part").mkdir()  # as left by a kill while writing
+    world = World(fit, words, processes=processes, output=output)
+    assert world.statuses() == [0] * processes, world.printed
+    assert reference.statuses() == [0] * processes, reference.printed
+    assert "Resuming after epoch 0, update" in world.printed
+    assert "Resuming after epoch 1, update" in world.printed
+    assert_same_weights(out, whole)
+    names = {path.relative_to(last_checkpoint(out)).parts[0] for path in last_checkpoint(out).rglob("*.safetensors")}
+    assert names == {"model", "average", "optimizer.safetensors"}
+    rows, expected = ([{**row, "images_per_second": 0} for row in read_log(run / "log.jsonl")] for run in (out, whole))
+    assert rows == expected
+    states = [json.loads((last_checkpoint(run) / "state.json").read_text()) | {"seconds": 0} for run in (out, whole)]
+    assert states[0] == states[1]
+    assert not list((out / "checkpoints").glob(".*"))
 
 
 def test_sigterm_saves_a_checkpoint_within_the_epoch(

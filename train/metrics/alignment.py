@@ -50,18 +50,15 @@ def modality_gap(image: np.ndarray, text: np.ndarray) -> float:
     return float(np.linalg.norm(difference))
 
 
-def uniformity(vectors: np.ndarray, t: float = 2.0) -> float:
-    """Return the log of the mean of exp(-t * squared distance) over pairs (Wang and Isola 2020).
+def uniformity(vectors: np.ndarray) -> float:
+    """Return the log of the mean of exp(-2 * squared distance) over pairs (Wang and Isola 2020).
 
-    0 if all vectors are equal, never below -4 t; lower is more uniform. Of more than 10,000 vectors a random sample of
+    0 if all vectors are equal, never below -8; lower is more uniform. Of more than 10,000 vectors a random sample of
     10,000 is used.
+    NaN for fewer than two vectors.
 
     Args:
         vectors: (n, d) unit rows.
-        t: Sharpness.
-
-    Returns:
-        NaN for fewer than two vectors.
     """
     if len(vectors) > PAIRED_VECTORS:
         vectors = vectors[np.random.default_rng(0).choice(len(vectors), PAIRED_VECTORS, replace=False)]
@@ -70,6 +67,6 @@ def uniformity(vectors: np.ndarray, t: float = 2.0) -> float:
         return float("nan")
     for start in range(0, n, BLOCK):
         block = vectors[start : start + BLOCK]
-        total += float(np.exp(2 * t * (block @ vectors.T - 1)).sum(dtype=np.float64))
-        total -= float(np.exp(2 * t * ((block * block).sum(axis=1) - 1)).sum(dtype=np.float64))  # pairs with itself
+        total += float(np.exp(4 * (block @ vectors.T - 1)).sum(dtype=np.float64))
+        total -= float(np.exp(4 * ((block * block).sum(axis=1) - 1)).sum(dtype=np.float64))  # pairs with itself
     return float(np.log(total / (n * (n - 1))))

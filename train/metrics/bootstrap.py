@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 Statistic = Callable[[np.ndarray], float]
+LEVEL = 0.95
 MIN_GROUPS = 5  # an interval over fewer groups would be meaningless
 
 
@@ -25,22 +26,20 @@ def intervals(
     *,
     n_boot: int = 1000,
     seed: int = 0,
-    level: float = 0.95,
 ) -> dict[str, tuple[float, float] | None]:
-    """Return percentile bootstrap intervals over groups, of several statistics on the same resamples.
+    """Return 95% bootstrap intervals over groups, of several statistics on the same resamples.
 
     Args:
         statistics: Functions of (n,) case weights; NaN where undefined.
         groups: (n,) the patient or lesion of each case.
         n_boot: Number of resamples.
         seed: Seed of the resamples.
-        level: Confidence level.
 
     Returns:
         (low, high) by name; None with fewer than five groups or where most resamples leave the statistic undefined.
     """
     values = draws(statistics, groups, n_boot=n_boot, seed=seed)
-    return dict.fromkeys(statistics) if values is None else {name: ends(each, level) for name, each in values.items()}
+    return dict.fromkeys(statistics) if values is None else {name: ends(each) for name, each in values.items()}
 
 
 def draws(
@@ -61,12 +60,12 @@ def interval(
     return intervals({"": statistic}, groups, n_boot=n_boot, seed=seed)[""]
 
 
-def ends(values: np.ndarray, level: float = 0.95) -> tuple[float, float] | None:
-    """Return the percentile interval of resampled values without NaN; None where most are NaN."""
+def ends(values: np.ndarray) -> tuple[float, float] | None:
+    """Return the 95% percentile interval of resampled values without NaN; None where most are NaN."""
     known = values[np.isfinite(values)]
     if len(known) < len(values) / 2:
         return None
-    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 

@@ -65,16 +65,10 @@ def reliability(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -
     with np.errstate(invalid="ignore"):
         confidence = np.bincount(bin_of, weights=confidences, minlength=bins) / count
         accuracy = np.bincount(bin_of, weights=correct, minlength=bins) / count
-    return [
-        {
-            "low": b / bins,
-            "high": (b + 1) / bins,
-            "confidence": float(confidence[b]),
-            "accuracy": float(accuracy[b]),
-            "n_cases": int(count[b]),
-        }
-        for b in range(bins)
-    ]
+    ends = np.arange(bins + 1) / bins
+    columns = [values.tolist() for values in (ends[:-1], ends[1:], confidence, accuracy, count)]
+    names = ("low", "high", "confidence", "accuracy", "n_cases")
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def expected_calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:

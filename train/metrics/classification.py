@@ -58,77 +58,56 @@ def macro_f1(confusion: np.ndarray) -> float:
     return float(f1[support > 0].mean()) if (support > 0).any() else float("nan")
 
 
-class Auroc:
-    """Area under the ROC curve of fixed scores, for any weights. The scores are ranked once.
+def macro_auroc(labels: np.ndarray, scores: np.ndarray) -> Statistic:
+    """Return the mean one-vs-rest AUROC over the classes that have cases, ties counted half, as a function of weights.
+
+    The scores are ranked once, and all classes are computed together: a bootstrap calls this often. NaN if fewer than
+    two classes have cases.
 
     Args:
-        positive: (n,) bool.
-        scores: (n,) any float.
+        labels: (n,) class ids.
+        scores: (n, c) any floats.
     """
+    present = np.unique(labels)
+    ranks = [np.unique(scores[:, c], return_inverse=True)[1] for c in present]
+    shape = (len(present), len(labels))  # no class has more ranks than there are cases
+    bins = np.array(ranks).ravel() + np.repeat(np.arange(len(present)) * len(labels), len(labels))
+    positive = (labels == present[:, None]).ravel()
 
-    def __init__(self, positive: np.ndarray, scores: np.ndarray) -> None:
-        _, self._rank = np.unique(scores, return_inverse=True)
-        self._positive = positive.astype(bool)
-
-    def __call__(self, weights: np.ndarray) -> float:
-        """Return the AUROC, ties counted half; NaN without positive or negative cases."""
-        high = np.bincount(self._rank, weights=weights * self._positive)
-        low = np.bincount(self._rank, weights=weights * ~self._positive)
-        pairs = high.sum() * low.sum()
-        wins = (high * (np.cumsum(low) - low / 2)).sum()
-        return float(wins / pairs) if pairs > 0 else float("nan")
-
-
-class MacroAuroc:
-    """Mean one-vs-rest AUROC over the classes that have cases, for any weights (see `Auroc`).
-
-    Vectorised over classes: a bootstrap calls this often, mostly with few cases.
-    """
-
-    def __init__(self, labels: np.ndarray, probabilities: np.ndarray) -> None:
-        present = np.unique(labels)
-        ranks = [np.unique(probabilities[:, c], return_inverse=True)[1] for c in present]
-        self._shape = (len(present), len(labels))  # no class has more ranks than there are cases
-        self._bin = np.array(ranks).ravel() + np.repeat(np.arange(len(present)) * len(labels), len(labels))
-        self._positive = (labels == present[:, None]).ravel()
-
-    def __call__(self, weights: np.ndarray) -> float:
-        """Return the mean AUROC; NaN if fewer than two classes have cases."""
-        of_class = np.tile(weights, self._shape[0])
-        bins = self._shape[0] * self._shape[1]
-        high = np.bincount(self._bin, weights=of_class * self._positive, minlength=bins).reshape(self._shape)
-        low = np.bincount(self._bin, weights=of_class * ~self._positive, minlength=bins).reshape(self._shape)
+    def auroc(weights: np.ndarray) -> float:
+        of_class, count = np.tile(weights, len(present)), shape[0] * shape[1]
+        high = np.bincount(bins, weights=of_class * positive, minlength=count).reshape(shape)
+        low = np.bincount(bins, weights=of_class * ~positive, minlength=count).reshape(shape)
         pairs = high.sum(axis=1) * low.sum(axis=1)
         wins = (high * (np.cumsum(low, axis=1) - low / 2)).sum(axis=1)
         return float((wins[pairs > 0] / pairs[pairs > 0]).mean()) if (pairs > 0).any() else float("nan")
 
+    return auroc
 
-class MelanomaAgainstNevus:
-    """AUROC of p(melanoma) / (p(melanoma) + p(nevus)) among the cases of these two classes, for any weights.
 
-    The two are recognised by any name in `dermnote.taxonomy`, such as "nevus". If several classes match one of them,
-    e.g. kinds of nevi, the AUROC is undefined.
+def melanoma_vs_nevus_auroc(labels: np.ndarray, probabilities: np.ndarray, classnames: Sequence[str]) -> Statistic:
+    """Return the AUROC of p(melanoma) / (p(melanoma) + p(nevus)) among the cases of both, as a function of weights.
+
+    The two are recognised by any name in `dermnote.taxonomy`, such as "nevus". NaN if either has no cases or no class,
+    or several classes match one of them, e.g. kinds of nevi.
     """
+    found = [find_class(name) for name in classnames]
+    if (found.count(MELANOMA), found.count(MELANOCYTIC_NEVUS)) != (1, 1):
+        return lambda weights: float("nan")
+    melanoma, nevus = found.index(MELANOMA), found.index(MELANOCYTIC_NEVUS)
+    kept = np.isin(labels, (melanoma, nevus))
+    p = probabilities[kept].astype(np.float64)
+    share = p[:, melanoma] / np.maximum(p[:, melanoma] + p[:, nevus], np.finfo(np.float64).tiny)
+    _, rank = np.unique(share, return_inverse=True)
+    positive = labels[kept] == melanoma
 
-    def __init__(self, labels: np.ndarray, probabilities: np.ndarray, classnames: Sequence[str]) -> None:
-        self._auroc: Auroc | None = None
-        found = [find_class(name) for name in classnames]
-        if (found.count(MELANOMA), found.count(MELANOCYTIC_NEVUS)) != (1, 1):
-            return
-        melanoma, nevus = found.index(MELANOMA), found.index(MELANOCYTIC_NEVUS)
-        self._kept = np.isin(labels, (melanoma, nevus))
-        p = probabilities[self._kept].astype(np.float64)
-        share = p[:, melanoma] / np.maximum(p[:, melanoma] + p[:, nevus], np.finfo(np.float64).tiny)
-        self._auroc = Auroc(labels[self._kept] == melanoma, share)
+    def auroc(weights: np.ndarray) -> float:
+        high = np.bincount(rank, weights=weights[kept] * positive)
+        low = np.bincount(rank, weights=weights[kept] * ~positive)
+        pairs = high.sum() * low.sum()
+        return float((high * (np.cumsum(low) - low / 2)).sum() / pairs) if pairs > 0 else float("nan")
 
-    def __call__(self, weights: np.ndarray) -> float:
-        """Return the AUROC; NaN if either class is unknown or has no cases."""
-        return self._auroc(weights[self._kept]) if self._auroc else float("nan")
-
-
-def melanoma_vs_nevus_auroc(labels: np.ndarray, probabilities: np.ndarray, classnames: Sequence[str]) -> float:
-    """Return the AUROC of melanoma against nevus (see `MelanomaAgainstNevus`)."""
-    return MelanomaAgainstNevus(labels, probabilities, classnames)(np.ones(len(labels)))
+    return auroc
 
 
 def statistics(labels: np.ndarray, scores: np.ndarray, classnames: Sequence[str]) -> dict[str, Statistic]:
@@ -150,8 +129,8 @@ def statistics(labels: np.ndarray, scores: np.ndarray, classnames: Sequence[str]
         "kappa_linear": lambda weights: cohen_kappa(confusion(weights), linear=True),
         "balanced_accuracy": lambda weights: balanced_accuracy(confusion(weights)),
         "macro_f1": lambda weights: macro_f1(confusion(weights)),
-        "macro_auroc": MacroAuroc(labels, scores),
-        "melanoma_vs_nevus_auroc": MelanomaAgainstNevus(labels, scores, classnames),
+        "macro_auroc": macro_auroc(labels, scores),
+        "melanoma_vs_nevus_auroc": melanoma_vs_nevus_auroc(labels, scores, classnames),
     }
 
 
@@ -176,14 +155,11 @@ def classification_metrics(
     weights = np.ones(len(labels)) if weights is None else weights
     confusion = confusion_matrix(labels, probabilities.argmax(axis=1), len(classnames), weights)
     recall = recalls(confusion)
-    return {
-        "kappa": cohen_kappa(confusion),
-        "kappa_linear": cohen_kappa(confusion, linear=True),
-        "balanced_accuracy": balanced_accuracy(confusion),
-        "macro_f1": macro_f1(confusion),
-        "macro_auroc": MacroAuroc(labels, probabilities)(weights),
+    figures: dict[str, Any] = {
+        name: statistic(weights) for name, statistic in statistics(labels, probabilities, classnames).items()
+    }
+    return figures | {
         "accuracy": float(np.diag(confusion).sum() / confusion.sum()),
-        "melanoma_vs_nevus_auroc": MelanomaAgainstNevus(labels, probabilities, classnames)(weights),
         "recall": dict(zip(classnames, recall.tolist(), strict=True)),
         "confusion": confusion.tolist(),
         "classes_absent": [name for name, value in zip(classnames, recall, strict=True) if np.isnan(value)],

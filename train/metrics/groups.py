@@ -62,7 +62,6 @@ def compare_groups(
     *,
     n_boot: int = 1000,
     seed: int = 0,
-    min_cases: int = MIN_CASES,
 ) -> Compared:
     """Compute metrics by the values of an attribute, all on the same resamples, so that differences are paired.
 
@@ -72,12 +71,11 @@ def compare_groups(
         groups: (n,) patient or lesion of each case; all are resampled, also those without a value.
         n_boot: Number of resamples.
         seed: Seed of the resamples.
-        min_cases: Smallest subgroup.
     """
     named = np.array(["" if value is None else str(value) for value in values], dtype=object)
     counts = {str(value): int((named == value).sum()) for value in sorted(set(named) - {""})}
     statistics: dict[str, Statistic] = {}
-    for value in (value for value, count in counts.items() if count >= min_cases):
+    for value in (value for value, count in counts.items() if count >= MIN_CASES):
         mask = named == value
         for name, make in measures.items():
             statistics[f"{name}\n{value}"] = _restricted(make(mask), mask)

@@ -37,13 +37,7 @@ GRACE_SECONDS = 10
 
 @dataclass(frozen=True)
 class Launched:
-    """This process among those launched together.
-
-    Attributes:
-        device: Device to compute on.
-        main: Whether it is the process that writes and prints.
-        count: Number of processes.
-    """
+    """This process among `count` launched together: its device, and whether it is the one that writes and prints."""
 
     device: torch.device
     main: bool

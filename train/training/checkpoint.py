@@ -11,7 +11,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,7 @@ class Progress:
 
     @property
     def begun(self) -> bool:
-        """Whether any update was made."""
+        """True if any update was made."""
         return bool(self.epoch or self.update)
 
 
@@ -75,15 +75,9 @@ def save_checkpoint(
     optimizer: Optimizer,
     progress: Progress,
 ) -> Path:
-    """Write a checkpoint atomically, delete all but the last two, and return its folder.
+    """Write a checkpoint atomically into `folder`, delete all but the last two, and return its folder.
 
-    Args:
-        folder: Folder of the checkpoints; the new one is named by epoch and update.
-        model: Model being trained.
-        average: Its moving average, if there is one.
-        config: Config written beside the models.
-        optimizer: Over `model`.
-        progress: Progress of the run.
+    `average` is the moving average of the model, if there is one; `config` is written beside both.
     """
     state = optimizer.state_dict()
     progress.groups = state["param_groups"]
@@ -131,9 +125,9 @@ def load_progress(folder: Path) -> Progress:
     """Read the progress of a checkpoint; raise BundleError if a file is damaged or missing."""
     try:
         values = json.loads((folder / STATE).read_text(encoding="utf-8"))
-        if set(values) != {each.name for each in fields(Progress)}:
-            raise ValueError("its keys differ from those this version writes")
         progress = Progress(**values)
+        if asdict(progress).keys() != values.keys():
+            raise ValueError("its keys differ from those this version writes")
     except (OSError, ValueError, TypeError) as error:
         raise BundleError(f"{folder / STATE} cannot be read ({error}).", "Start again with another --out.") from error
     check_whole(folder / OPTIMIZER)  # finds a truncated file while there is another checkpoint to fall back to
@@ -178,11 +172,7 @@ def check_disk_space(folder: Path, needed: int) -> None:
 
 @contextmanager
 def disk_errors_explained(folder: Path) -> Iterator[None]:
-    """Convert the errors of a full or failing disk, while a run is written, to one line.
-
-    Raises:
-        DermNoteError: A file could not be read or written.
-    """
+    """Convert the errors of a full or failing disk to a DermNoteError."""
     try:
         yield
     except (OSError, SafetensorError) as error:  # safetensors wraps the system's error

@@ -85,7 +85,7 @@ def embed_squares(
         device: Device of the model.
         autocast: Precision; None is float32.
         progress: Whether to show a bar (for the main process's share).
-        shard: Whether all processes call this together; each computes its share, and all get all results.
+        shard: As in `embed_cases`.
     """
     shares = batch_shares(len(squares), batch_size, shard)
     embeddings, logits = [torch.empty(0, model.embed_dim)], [torch.empty(0, model.num_classes)]
@@ -110,7 +110,7 @@ def embed_texts(
 ) -> Tensor:
     """Return embeddings (n, embed_dim) of notes, not normalised, float32 on the CPU. Equal notes are computed once.
 
-    `shard` is as in `embed_squares`.
+    `shard` is as in `embed_cases`.
     """
     distinct = sorted(set(texts))
     features = text_features(model, distinct, batch_size, device, shard=shard)
@@ -133,7 +133,7 @@ def text_features(
 ) -> Tensor:
     """Return the text encoder's output for notes before the projection, (n, feature_dim) float32 on the CPU.
 
-    `shard` is as in `embed_squares`.
+    `shard` is as in `embed_cases`.
     """
     encoder = model.text_encoder
     if encoder is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from torch import nn
@@ -16,12 +17,7 @@ from .train_config import TrainConfig
 
 
 def new_model(config: TrainConfig, classes: int, texts: Sequence[str]) -> DermNoteModel:
-    """Build the model described by the config.
-
-    Args:
-        config: Backbone, text model, widths.
-        classes: Number of classes.
-        texts: Training notes, from which a new text encoder learns its vocabulary.
+    """Build the model described by the config; a new text encoder learns its vocabulary from the training notes.
 
     Raises:
         ConfigError: A name is unknown or cannot be fetched.
@@ -34,21 +30,12 @@ def new_model(config: TrainConfig, classes: int, texts: Sequence[str]) -> DermNo
 def new_text_encoder(config: TrainConfig, texts: Sequence[str]) -> TextEncoder:
     """Build the text encoder described by the config (see `new_model`)."""
     if config.text_config is not None:
-        text = config.text_config
         return TextEncoder.from_scratch(
-            texts,
-            hidden_size=text.hidden_size,
-            layers=text.layers,
-            heads=text.heads,
-            vocab_size=text.vocab_size,
-            max_length=config.max_length,
-            pooling=config.text_pooling,
-            dropout=text.dropout,
+            texts, max_length=config.max_length, pooling=config.text_pooling, **asdict(config.text_config)
         )
     try:
-        return TextEncoder.from_pretrained(
-            config.text_model or "", max_length=config.max_length, pooling=config.text_pooling
-        )
+        name = config.text_model or ""
+        return TextEncoder.from_pretrained(name, max_length=config.max_length, pooling=config.text_pooling)
     except (HubError, BundleError) as error:
         raise ConfigError(
             f"The text model {config.text_model} could not be loaded: {error.message}",
@@ -63,7 +50,7 @@ def model_from_bundle(
     texts: Sequence[str],
     report: Callable[[str], object],
 ) -> tuple[DermNoteModel, TrainConfig]:
-    """Load a published bundle, and adapt the config to it.
+    """Load a published bundle, and adapt the config to it; return both.
 
     Args:
         id_or_folder: A Hub id or the folder of a bundle.
@@ -71,9 +58,6 @@ def model_from_bundle(
         classnames: Classes of the new cases; a bundle with other classes gets a new head.
         texts: Training notes (see `new_model`).
         report: Prints a line for each difference from the config.
-
-    Returns:
-        The model, and the adapted config.
     """
     folder = Path(id_or_folder)
     if not folder.is_dir():

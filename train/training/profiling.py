@@ -15,7 +15,7 @@ STAGES = ("views", "notes", "forward", "losses", "backward", "optimizer", "avera
 
 
 class UpdateProfiler:
-    """Profiles a few updates near the start of a run.
+    """Profiler of a few updates near the start of a run.
 
     Args:
         folder: Folder of the trace; open it in https://ui.perfetto.dev or chrome://tracing.

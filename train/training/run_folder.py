@@ -58,12 +58,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class Run(Trained):
-    """A run and its best model so far.
-
-    Attributes:
-        train_config: Training settings.
-        folder: Folder of the run.
-    """
+    """A run (settings and folder) and its best model so far."""
 
     train_config: TrainConfig
     folder: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -128,16 +129,16 @@ class TrainConfig:
     checkpoint_minutes: float = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("image_size", "max_length", "embed_dim", "epochs", "batch_size", "accumulate", "patience"):
-            _require(getattr(self, name) >= 1, name, "at least 1", getattr(self, name))
-        for name in ("lr", "nt_xent_temperature"):
-            _require(getattr(self, name) > 0, name, "above 0", getattr(self, name))
-        for name in ("weight_decay", "warmup_epochs", "num_workers", "cache_gb"):
-            _require(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
-        for name in ("mask_diagnosis", "label_smoothing", "class_balance", "mix"):
-            _require(0 <= getattr(self, name) <= 1, name, "between 0 and 1", getattr(self, name))
-        _require(0 <= self.ema < 1, "ema", "0 or more and below 1", self.ema)
-        _require(self.checkpoint_minutes > 0, "checkpoint_minutes", "above 0", self.checkpoint_minutes)
+        limits: dict[str, tuple[str, Callable[[float], bool]]] = {
+            "image_size max_length embed_dim epochs batch_size accumulate patience": ("at least 1", lambda x: x >= 1),
+            "lr nt_xent_temperature checkpoint_minutes": ("above 0", lambda x: x > 0),
+            "weight_decay warmup_epochs num_workers cache_gb": ("0 or more", lambda x: x >= 0),
+            "mask_diagnosis label_smoothing class_balance mix": ("between 0 and 1", lambda x: 0 <= x <= 1),
+            "ema": ("0 or more and below 1", lambda x: 0 <= x < 1),
+        }
+        for names, (rule, valid) in limits.items():
+            for name in names.split():
+                _require(valid(getattr(self, name)), name, rule, getattr(self, name))
         if self.view_size is not None:
             rule = f"from 16 to image_size ({self.image_size}), or null"
             _require(16 <= self.view_size <= self.image_size, "view_size", rule, self.view_size)
@@ -148,9 +149,8 @@ class TrainConfig:
         if not any(weight for name, weight in reaching.items() if name != "ce_text"):
             raise ConfigError("No loss reaches the image branch: it would learn nothing.", "Set losses.ce_image=1")
         _require(self.clip_norm is None or self.clip_norm > 0, "clip_norm", "above 0 or null", self.clip_norm)
-        _require(
-            self.text_layers == "all" or self.text_layers >= 0, "text_layers", "0 or more, or all", self.text_layers
-        )
+        layers = self.text_layers
+        _require(layers == "all" or layers >= 0, "text_layers", "0 or more, or all", layers)
         if self.multimodal:
             self._check_text()
 

@@ -44,20 +44,14 @@ class EpochTotals:
         self._counts = torch.tensor(counts, dtype=torch.int64, device=device)
 
     def add(self, parts: dict[str, Tensor], finite: Tensor) -> None:
-        """Add the losses of an update.
-
-        Args:
-            parts: Losses by name.
-            finite: Whether the update was made, a bool tensor; if not, its losses do not count.
-        """
+        """Add the losses of an update by name, unless `finite`, a bool tensor, says that it was skipped."""
         values = torch.stack([part.detach().double() for part in parts.values()])
         if not self._names:
             self._names, self._sums = list(parts), torch.zeros_like(values)
         self._sums += torch.where(finite, values, torch.zeros_like(values))
         good = finite.long()
-        self._counts = torch.stack(
-            [self._counts[0] + good, self._counts[1] + 1 - good, (self._counts[2] + 1) * (1 - good)]
-        )
+        made, skipped, in_a_row = self._counts
+        self._counts = torch.stack([made + good, skipped + 1 - good, (in_a_row + 1) * (1 - good)])
 
     def counts(self) -> tuple[int, int, int]:
         """Return the updates made, those skipped, and the latest consecutive skipped ones. Waits for the device."""

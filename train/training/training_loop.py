@@ -70,7 +70,7 @@ class Validation:
 
 
 class Training:
-    """A training run.
+    """A training run in a folder.
 
     Args:
         model: Initial model, or that of the checkpoint; moved to the accelerator's device.
@@ -120,14 +120,11 @@ class Training:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or patience is exhausted."""
+        """True if all epochs are done, or patience is exhausted."""
         return self.progress.epoch >= self.config.epochs or self.progress.stale >= self.config.patience
 
     def run(self, *, profile: bool = False) -> None:
-        """Train until the run is finished.
-
-        Args:
-            profile: Whether to write a trace of a few updates.
+        """Train until the run is finished; `profile` writes a trace of a few updates.
 
         Raises:
             StopError: The run was asked to stop; a checkpoint is written.
@@ -151,7 +148,8 @@ class Training:
                     if best:
                         with replacing_folder(self.folder / BEST) as aside:
                             self._evaluated_model.save_pretrained(aside, published)
-                    metrics = {name: _finite_or_none(value) for name, value in validation.metrics.items()}
+                    values = validation.metrics.items()
+                    metrics = {name: value if math.isfinite(value) else None for name, value in values}  # no JSON NaN
                     row = {"epoch": progress.epoch, "validation": metrics, **epoch, "best": best}
                     log.write(row)
                     self.accelerator.print(format_row(row, self.config.epochs))
@@ -177,11 +175,7 @@ class Training:
             self.step.average.model.load_state_dict(saved.state_dict())
 
     def train_epoch(self) -> dict[str, Any]:
-        """Train the rest of the current epoch.
-
-        Returns:
-            For the log: losses, images_per_second (of all processes), skipped updates, and the last lr.
-        """
+        """Train the rest of the epoch; return losses, images_per_second of all processes, skipped, and the last lr."""
         plan, progress, device = self.plan, self.progress, self.accelerator.device
         check_every = CHECK_EVERY_ON_CPU if device.type == "cpu" else CHECK_EVERY
         totals = EpochTotals(device, progress.tally, self._skipped_in_a_row)
@@ -304,7 +298,3 @@ class Training:
             leave=False,
             disable=not self.accelerator.is_main_process,
         )
-
-
-def _finite_or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None  # JSON has no NaN
