@@ -47,7 +47,7 @@ def read_yaml(path: Path) -> Any:
         UnicodeDecodeError: It is not UTF-8.
         yaml.YAMLError: It is not YAML.
     """
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - both loaders are safe ones
+    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # both loaders are safe ones  # noqa: S506  # nosec B506
 
 
 @cache
