@@ -129,7 +129,8 @@ def _parameters(folder: Path) -> str:
 
 def _left_out(summary: Mapping[str, Any]) -> str:
     out, rejected = sum(summary.get("left_out", {}).values()), summary.get("rejected", 0)
-    return f"Left out of the cases: {out} rows without one of these classes, {rejected} unreadable images."
+    rows = f"{out} rows (no image, no class of these, or a duplicate)"
+    return f"Left out of the cases: {rows}, {rejected} unreadable images."
 
 
 def _skin(gallery: pd.DataFrame) -> str:
