@@ -121,6 +121,22 @@ def test_retries_are_bounded_and_each_waits_about_twice_as_long():
     assert backoff(60) <= LONGEST_BACKOFF
 
 
+def test_all_requests_wait_after_a_rejection():
+    server = Server(busy(30.0))
+
+    async def send():
+        pacing = Pacing(asyncio.get_running_loop().time)
+
+        async def later(seconds: float) -> str:
+            await asyncio.sleep(seconds)
+            return await send_with_retries(server.send, pacing, 4, PATIENCE)
+
+        return await asyncio.gather(*map(later, range(20)))
+
+    assert run_in_virtual_time(send()) == ["answer"] * 20
+    assert server.times[0] == 0 and min(server.times[1:]) >= 30
+
+
 class Limited:
     """Accepts a number of requests a minute, in bursts of at most `burst`, and tells the exact wait or none."""
 

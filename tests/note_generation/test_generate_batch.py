@@ -163,6 +163,20 @@ def test_lost_batches_are_an_error_that_names_the_state_file(generate, server, o
     assert out.with_name("notes.batches.json").exists()
 
 
+def test_a_rejected_batch_is_submitted_again_by_the_next_run(generate, server, out, kill):
+    kill("_start")
+    server.batches.files.clear()
+    with pytest.raises(WriterError, match=r"No such file.*No batch was started"):
+        generate(*BATCH)
+    assert generate(*BATCH) == 0
+    notes_by_case_id(out)
+
+
+def test_a_server_without_batches_is_named(generate, server):
+    with pytest.raises(WriterError, match=r"404.*leave --batch out"):
+        generate(*BATCH, url=server.url.replace("/v1", "/elsewhere"))
+
+
 def test_a_batch_is_found_although_its_id_was_not_saved(generate, server, out, kill):
     kill("_wait")
     path = out.with_name("notes.batches.json")

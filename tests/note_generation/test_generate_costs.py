@@ -97,6 +97,11 @@ def test_the_limit_is_kept_and_the_next_run_continues(generate, server, out, cap
     assert len(notes_by_case_id(out)) == len(server.chats)
 
 
+def test_a_limit_below_one_request_sends_none(generate, server):
+    assert generate(*PAID, "--max-usd", "0.001") == 3
+    assert not server.chats
+
+
 @pytest.mark.parametrize("failure", ["dropped", "torn", "504"])
 @pytest.mark.parametrize("concurrency", ["1", "6"])
 def test_lost_answers_count_with_their_upper_bound(generate, server, monkeypatch, capsys, failure, concurrency):

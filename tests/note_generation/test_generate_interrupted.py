@@ -88,6 +88,19 @@ def test_a_signal_keeps_every_reply_and_the_lock_until_the_end(generate, squares
     assert len(notes_by_case_id(out)) == len(server.chats)
 
 
+@pytest.mark.slow
+def test_a_second_signal_does_not_wait_for_replies(squares, server, out):
+    server.delay = 60
+    process = start(squares, out, server)
+    wait_for(lambda: len(server.chats) == CONCURRENCY, process)
+    process.send_signal(signal.SIGINT)
+    while "stopping in good order" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=8)  # after one signal, replies are waited for ten seconds
+    assert process.returncode == 130 and "not requested yet  12" in output and not out.exists()
+
+
 def test_errors_are_one_line_and_status_2(squares, server, out):
     process = start(squares, out, server, "--base-url", "http://notes.example.invalid/v1")
     _, errors = process.communicate(timeout=30)

@@ -133,6 +133,13 @@ def test_a_server_that_always_fails_stops_the_run(generate, server, out, capsys,
     assert ("5 requests in a row have failed" in capsys.readouterr().err) is (sent == 5)
 
 
+def test_concurrent_failures_are_not_failures_in_a_row(generate, server, out, monkeypatch):
+    monkeypatch.setattr(TOO_MANY, 3)
+    server.script(["500"] * 6)
+    assert generate("--strategy", "p3", "--concurrency", "6") == 3
+    assert len(server.chats) == COUNT and len(read_notes(out)) == COUNT - 6
+
+
 def test_a_damaged_image_is_a_failure_and_a_dry_run_ignores_it(generate, server, out, tmp_path, capsys):
     damaged = {"image": {"bytes": b"no image", "path": None}, "content_sha256": hashlib.sha256(b"x").hexdigest()}
     folder = cases_with(tmp_path / "damaged", damaged, {})

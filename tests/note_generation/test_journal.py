@@ -14,13 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dermnote.errors import NotesError
-from dermnote.llm.llm_errors import Usage
+from dermnote.llm.llm_errors import Usage, WriterError
 from dermnote.llm.responses import Reply
 from dermnote.notes.schema import Note, NoteRow, notes_by_case, read_notes, write_notes
 from tests.conftest import REPOSITORY
 from tests.note_generation.conftest import COUNT
 from tests.tiny_cases import NAMES, write_cases
-from train.note_generation.journal import Journal, ReplyCache
+from train.note_generation.journal import Failures, Journal, ReplyCache
 
 
 def row(case, text="A note.", request="k1", strategy="p3"):
@@ -124,6 +124,18 @@ def test_a_killed_process_loses_no_cached_reply(tmp_path):
         assert all(cache.get(f"k{i}") == "{}" for i in range(50))
 
 
+def test_a_read_only_cache_leaves_the_disk_unchanged(tmp_path):
+    path = tmp_path / "replies.sqlite"
+    with ReplyCache(path, read_only=True) as cache:
+        assert cache.get("k") is None and not list(tmp_path.iterdir())
+    with ReplyCache(path) as cache:
+        cache.add("k", REPLY, "p3", "model")
+    before = path.read_bytes()
+    with ReplyCache(path, read_only=True) as cache:
+        assert cache.get("k") == REPLY.text and list(tmp_path.iterdir()) == [path]
+    assert path.read_bytes() == before
+
+
 def test_another_kind_of_file_is_named_and_left_unchanged(tmp_path):
     path = tmp_path / "replies.sqlite"
     path.write_text("my own words, of some length, " * 50)
@@ -141,6 +153,11 @@ def test_a_full_disk_is_one_clear_error():
     with pytest.raises(NotesError, match="/dev/full cannot be written: No space left"):
         journal.append(row("a"))
     assert not journal.entries
+
+
+def test_failures_that_cannot_be_written_are_one_clear_error(tmp_path):
+    with pytest.raises(NotesError, match=rf"{tmp_path.name} cannot be written: Is a directory"):
+        Failures(tmp_path).add("a", "p3", WriterError("No answer."))
 
 
 def test_template_notes_are_written_once(generate, out, capsys):

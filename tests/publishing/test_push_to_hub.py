@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -65,6 +66,16 @@ def test_a_changed_bundle_is_not_sent(folder: Path, hub: Hub, tmp_path: Path) ->
     with pytest.raises(BundleError, match=r"README\.md"):
         push_to_hub.main([str(copy), "--repo-id", "org/name"])
     assert hub.store.log == []
+
+
+def test_a_missing_token_is_one_line_with_status_2(folder: Path, hub: Hub, tmp_path: Path) -> None:
+    environment = {**os.environ, "HF_HOME": str(tmp_path)}
+    del environment["HF_TOKEN"]
+    command = [sys.executable, "-m", "train.push_to_hub", str(folder), "--repo-id", "org/name"]
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.count("\n") == 1 and "hf auth login" in done.stderr
+    assert hub.store.repos == {}
 
 
 @pytest.mark.slow
