@@ -94,3 +94,15 @@ def test_a_limit_is_never_exceeded_by_concurrent_requests(requests, limit, at_on
     while under_way:
         budget.settle(*under_way.pop())
     assert budget.spent <= limit + 1e-9 and budget.idle
+
+
+def test_a_reservation_is_released():
+    budget = Budget(0.0135, Price(1.0, 1.0))
+    worst = Usage(6_000, 0, 1)
+    assert [budget.admit(worst) for _ in range(3)] == [True, True, False]
+    budget.settle(worst, Usage(1_000, 0, 1))  # the second request is still under way
+    assert budget.admit(worst) and budget.spent == pytest.approx(0.001)
+
+
+def test_without_a_limit_everything_is_admitted_even_at_unknown_prices():
+    assert Budget(None, None).admit(Usage(10**9, 10**9, 1))

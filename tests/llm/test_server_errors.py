@@ -133,6 +133,11 @@ def test_a_temporary_failure_costs_no_note(llm_server, passing):
     assert len(llm_server.chats) == 4
 
 
+def test_a_wrong_path_is_named(llm_server):
+    with pytest.raises(errors.UnknownModelError, match="chat completions are under /v1"):
+        answer_to(NoteWriter("x", base_url=llm_server.url.removesuffix("/v1")))
+
+
 def test_a_redirect_is_not_followed(llm_server):
     with running() as elsewhere:
         llm_server.always({"name": "redirect", "text": f"{elsewhere.url}/chat/completions"})

@@ -60,6 +60,13 @@ def test_with_consent_requests_are_sent(generate, answers):
     assert answers == ["Send? [y/N] "]
 
 
+def test_consent_needs_a_terminal_or_yes_unless_the_server_is_local(generate, monkeypatch):
+    monkeypatch.setattr(cost_estimate, "is_terminal", lambda: False)
+    with pytest.raises(NotesError, match=r"needs consent.*--yes"):
+        generate("--strategy", "p3", url=REMOTE)
+    assert generate("--strategy", "p3") == 0
+
+
 def test_a_dry_run_shows_one_request_and_writes_nothing(generate, server, out, capsys):
     assert generate("--strategy", "m", "m+p1", "--dry-run", url=REMOTE) == 0
     assert not out.parent.exists() and not server.requests
@@ -113,6 +120,13 @@ def test_lost_answers_count_with_their_upper_bound(generate, server, monkeypatch
     assert 1 < len(server.chats) < COUNT
     assert f"of unknown cost    {len(server.chats)} requests" in captured.out
     assert "the limit of $0.03 is reached" in captured.err
+
+
+def test_a_lost_answer_counts_beside_the_repeated_request(generate, server, out, monkeypatch, capsys):
+    monkeypatch.setattr("dermnote.llm.pacing.FIRST_BACKOFF", 0.01)
+    server.script(["torn", None])
+    assert generate(*PAID, "--max-retries", "1", "--concurrency", "1") == 0
+    assert len(notes_by_case_id(out)) == COUNT and "of unknown cost  1 requests" in capsys.readouterr().out
 
 
 def test_a_server_that_counts_no_tokens_is_not_free(generate, server, out, monkeypatch):

@@ -8,9 +8,9 @@ import json
 import pytest
 
 from dermnote.errors import NotesError
-from dermnote.llm.llm_errors import KeyRefusedError
+from dermnote.llm.llm_errors import KeyRefusedError, NoKeyError
 from dermnote.notes.schema import read_notes
-from tests.note_generation.conftest import COUNT, cases_with, failures_of, notes_by_case_id
+from tests.note_generation.conftest import COUNT, cases_with, failures_of, keep_first_rows, notes_by_case_id
 from tests.tiny_cases import NAMES, case_row, write_cases
 
 TOO_MANY = "train.note_generation.concurrent_requests.TOO_MANY"
@@ -35,6 +35,14 @@ def test_a_second_run_sends_nothing_and_leaves_the_file_alone(generate, server, 
     assert generate("--strategy", "m", "m+p2", "p3") == 0
     assert len(server.chats) == 2 * COUNT
     assert (out.stat().st_mtime_ns, out.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+def test_lost_rows_are_restored_from_the_cache(generate, server, out):
+    generate("--strategy", "p3")
+    notes = notes_by_case_id(out)
+    keep_first_rows(out, 3)
+    assert generate("--strategy", "p3") == 0
+    assert notes_by_case_id(out) == notes and len(server.chats) == COUNT
 
 
 def test_a_changed_record_is_requested_again_and_p3_is_only_audited_again(generate, server, out, tmp_path):
@@ -98,6 +106,12 @@ def test_failures_name_case_kind_and_hint_and_are_requested_again(generate, serv
     assert len(server.chats) - sent == 3
     notes_by_case_id(out)
     assert not failures_of(out)
+
+
+def test_nothing_is_written_without_key_or_server(generate, out):
+    with pytest.raises(NoKeyError, match="OPENAI_API_KEY"):
+        generate("--strategy", "m", "p3", url="https://api.openai.com/v1")
+    assert not out.exists()
 
 
 def test_a_rejected_key_stops_at_once_with_the_error(generate, server, out, monkeypatch):
@@ -259,6 +273,13 @@ def test_the_better_second_note_is_kept_when_the_audit_changes(write, server, ou
     assert write(policy) == 0
     assert {case_id: note.text for case_id, note in notes_by_case_id(out, count=4).items()} == texts
     assert len(server.chats) == 5
+
+
+def test_retry_after_keep_requests_only_the_flagged_notes(write, server, out):
+    server.script([NEVUS, MELANOMA, MELANOMA, MELANOMA, MELANOMA])
+    assert write("keep") == 0 and flags(out) == [True, False, False, False]
+    assert write("retry") == 0
+    assert len(server.chats) == 5 and not any(flags(out))
 
 
 def test_retry_keeps_the_flagged_note_if_the_second_request_fails(write, server, out):

@@ -63,6 +63,13 @@ def test_a_second_writer_is_refused_until_the_first_ends(tmp_path):
         assert read_notes(path) == [row("a", "Newer.")]
 
 
+def test_an_impossible_folder_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    path = tmp_path / "file" / "notes.jsonl"
+    with pytest.raises(NotesError, match=r"notes\.jsonl cannot be written"), Journal.open(path):
+        pass
+
+
 def test_peeking_changes_nothing_and_ignores_an_incomplete_line(tmp_path):
     path = tmp_path / "notes.jsonl"
     path.write_text(row("a").to_line() + row("b").to_line()[:-20])
