@@ -47,7 +47,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def uploads_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Only what lies among the uploads is opened by the app; in tests that is what lies under any `tmp_path`."""
+    """The app opens only files of its upload folder; in tests that is every `tmp_path`."""
     os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.getbasetemp())
     return os.environ["GRADIO_TEMP_DIR"]
 
@@ -59,7 +59,7 @@ def _uploads_stay_there(uploads_folder: str, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def llm_server() -> Iterator[LlmServer]:
-    """A local language model server over real HTTP; it answers well until a test puts faults on its script."""
+    """A local language model server over real HTTP; it answers well until a test scripts a failure."""
     with running() as server:
         yield server
 
