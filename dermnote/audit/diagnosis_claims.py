@@ -40,7 +40,7 @@ _OR = frozenset({"or", "/", "versus", "vs"})
 
 
 class _Strength(NamedTuple):
-    """How a note presents a mention: the polarity of its words, and the weight of the diagnosis."""
+    """Presentation of a mention in a note: the polarity of its words, and the weight of the diagnosis."""
 
     polarity: Polarity
     weight: int

@@ -92,7 +92,7 @@ class Context:
 
     @property
     def polarity(self) -> Polarity:
-        """Whether a name at this token is asserted, denied or hedged."""
+        """True if a name at this token is asserted, denied or hedged."""
         if self.backward in (Effect.HEDGED, Effect.MAYBE):
             return "hedged"
         if self.backward is Effect.DENIED:
@@ -103,7 +103,7 @@ class Context:
 
     @property
     def tentative(self) -> bool:
-        """Whether a hedged name is put forward ("may be X"), rather than a mere alternative."""
+        """True if a hedged name is put forward ("may be X"), rather than a mere alternative."""
         return self.backward is Effect.MAYBE or (self.forward is Effect.MAYBE and self.backward is None)
 
 

@@ -91,12 +91,12 @@ class ChatClient:
 
     @property
     def is_local(self) -> bool:
-        """Whether the server runs on this machine (loopback only)."""
+        """True if the server runs on this machine (loopback only)."""
         return self._endpoint.is_local
 
     @property
     def is_set_up(self) -> bool:
-        """Whether a key, or another server than OpenAI's, is configured."""
+        """True if a key, or another server than OpenAI's, is configured."""
         return self._endpoint.is_set_up
 
     @property

@@ -74,7 +74,7 @@ class Endpoint:
 
     @property
     def is_local(self) -> bool:
-        """Whether the server runs on this machine (loopback only)."""
+        """True if the server runs on this machine (loopback only)."""
         name = self._parts.hostname or ""
         try:
             return ipaddress.ip_address(name).is_loopback
@@ -83,17 +83,17 @@ class Endpoint:
 
     @property
     def is_openai(self) -> bool:
-        """Whether the server is OpenAI's own."""
+        """True if the server is OpenAI's own."""
         return self._parts.hostname == urlsplit(OPENAI).hostname
 
     @property
     def is_set_up(self) -> bool:
-        """Whether a key or another server than OpenAI's is configured; required for any request."""
+        """True if a key or another server than OpenAI's is configured; required for any request."""
         return bool(self.api_key) or not self.is_openai
 
     @property
     def has_valid_key(self) -> bool:
-        """Whether the key fits into a header: otherwise the client would fail with a message that contains it."""
+        """True if the key fits into a header: otherwise the client would fail with a message that contains it."""
         return self.api_key.isascii() and self.api_key.isprintable()
 
 

@@ -176,7 +176,7 @@ class Budget:
 
     @property
     def idle(self) -> bool:
-        """Whether no admitted request is under way, so that waiting frees nothing."""
+        """True if no admitted request is under way, so that waiting frees nothing."""
         return not self._under_way
 
     def admit(self, worst: Usage) -> bool:

@@ -83,7 +83,7 @@ class Strategy:
 
     @property
     def needs_model(self) -> bool:
-        """Whether a language model is needed, for the note or for one of its parts."""
+        """True if a language model is needed, for the note or for one of its parts."""
         return self.prompt is not None or bool(self.made_of)
 
 

@@ -52,7 +52,7 @@ def claims(rate: float, kind: str = "m+p2") -> Iterator[tuple[Claims, Attributes
 
 
 def errors(kind: str, found: Claims, true: Attributes) -> tuple[list[bool], list[bool], list[bool]]:
-    """Whether asymmetry and border, each colour, and each structure are wrong."""
+    """Return flags of wrong statements: asymmetry and border, each colour, and each structure."""
     structures = set(true.structures)
     if kind == "m+p1":
         structures = {name for name, drawn in CLOSED.items() if structures & set(drawn)}
